@@ -1,0 +1,1 @@
+"""What every room stands on: clock, errors, lifecycles, database, audit, outbox, throttle. Knows no other room."""

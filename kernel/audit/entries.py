@@ -1,0 +1,113 @@
+"""Audit entries: who did what to what, when; and the salted commitment that the public tree holds instead of them."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from kernel.database import Base, UtcDateTime
+
+Fact = str | int | bool | None
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, as `kind:name`: `staff:sato`, `customer:NAC001/hanako`, `terminal:99999W`, `job:crl`, `operator:cli`."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return the stored form."""
+        return f"{self.kind}:{self.name}"
+
+
+def staff(login: str) -> Actor:
+    """Name a member of the center's staff."""
+    return Actor("staff", login)
+
+
+def customer(office_code: str, login: str) -> Actor:
+    """Name a user of an office."""
+    return Actor("customer", f"{office_code}/{login}")
+
+
+def terminal(name: str) -> Actor:
+    """Name a logical terminal that acts by itself."""
+    return Actor("terminal", name)
+
+
+def job(name: str) -> Actor:
+    """Name a job."""
+    return Actor("job", name)
+
+
+def operator(name: str = "cli") -> Actor:
+    """Name whoever works at the command line of the server."""
+    return Actor("operator", name)
+
+
+class AuditEntry(Base):
+    """One deed. Rows are only ever added; sealing sets `leaf_index` once and nothing else changes."""
+
+    __tablename__ = "kernel_audit_entry"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(60), index=True)
+    subject: Mapped[str] = mapped_column(String(120), index=True)
+    office_code: Mapped[str | None] = mapped_column(String(6), index=True)
+    facts: Mapped[dict[str, Fact]] = mapped_column(JSON)
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16))
+    commitment: Mapped[bytes] = mapped_column(LargeBinary(32))
+    leaf_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+
+    def recomputed_commitment(self) -> bytes:
+        """Return the commitment that the row's present content gives; it differs from `commitment` after tampering."""
+        return commit_to(self.salt, self.at, self.actor, self.action, self.subject, self.office_code, self.facts)
+
+
+def commit_to(
+    salt: bytes, at: datetime, actor: str, action: str, subject: str, office_code: str | None, facts: Mapping[str, Fact]
+) -> bytes:
+    """Return SHA-256 over the salt and the entry's canonical JSON: it binds us and tells outsiders nothing."""
+    content = [at.isoformat(timespec="microseconds"), actor, action, subject, office_code, dict(facts)]
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(salt + canonical).digest()
+
+
+def record(
+    session: Session,
+    *,
+    now: datetime,
+    actor: Actor,
+    action: str,
+    subject: str,
+    office_code: str | None = None,
+    **facts: Fact,
+) -> None:
+    """Write an entry in the deed's own transaction.
+
+    `action` is `noun.verb` (`application.approve`), `subject` is `noun:name` (`terminal:99999W`). Facts are public
+    within the house: never codes, keys or passwords.
+    """
+    salt = secrets.token_bytes(16)
+    commitment = commit_to(salt, now, str(actor), action, subject, office_code, facts)
+    session.add(
+        AuditEntry(
+            at=now,
+            actor=str(actor),
+            action=action,
+            subject=subject,
+            office_code=office_code,
+            facts=dict(facts),
+            salt=salt,
+            commitment=commitment,
+        )
+    )

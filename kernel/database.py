@@ -1,0 +1,184 @@
+"""The database: declarative base, transactions, snapshots, and the only `commit` of the house.
+
+A use case opens `with database.transaction() as session:`; a function that takes `session` first joins its caller's
+transaction and never commits. Reading pages use `with database.snapshot() as session:`, which cannot write.
+
+SQLite is embedded: WAL, synchronous FULL, BEGIN IMMEDIATE. PostgreSQL: READ COMMITTED with row locks for
+transactions, REPEATABLE READ READ ONLY for snapshots.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from kernel.errors import Unavailable
+
+# How long a writer waits for its turn before the answer is "try again", in seconds.
+PATIENCE = 15
+
+
+class Base(DeclarativeBase):
+    """Every room's tables hang here; a room imports only its own."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant in UTC; SQLite keeps it without zone, so the zone is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive values (they would be read back as another instant) and store UTC."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = "an instant without time zone"
+            raise ValueError(message)
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return an aware value in UTC from either database."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class OutcomeUnknown(Unavailable):
+    """The connection broke during COMMIT: the rows may stand or not. Read before you act."""
+
+
+_in_transaction = threading.local()
+
+
+def forbid_open_transaction() -> None:
+    """Raise RuntimeError when the calling thread holds a transaction: keys sign and mail is sent outside of one."""
+    if getattr(_in_transaction, "open", False):
+        message = "a transaction is open where none may be"
+        raise RuntimeError(message)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database, reached through one engine. Make it after a fork, never before."""
+
+    engine: Engine
+    # SQLite has one writer: threads of this process queue here, fairly, instead of in its busy handler.
+    _writer: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open the transaction of a use case; it commits when the block ends and rolls back when it raises.
+
+        Raises Unavailable when the database is away or the writer's queue too long, OutcomeUnknown when the
+        connection broke while committing.
+        """
+        forbid_open_transaction()
+        with self._turn(), _translated(), Session(self.engine, expire_on_commit=False) as session:
+            _in_transaction.open = True
+            try:
+                yield session
+                session.flush()
+                _commit(session)
+            finally:
+                _in_transaction.open = False
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a read-only view of one instant. Writing in it fails in the database."""
+        options: dict[str, Any] = {"read_only": True}
+        if self.engine.dialect.name == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with _translated(), Session(self.engine.execution_options(**options), expire_on_commit=False) as session:
+            yield session
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        if not self._writer.acquire(timeout=PATIENCE):
+            raise Unavailable("database is busy")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+
+def connect(url: str, *, connections: int = 10) -> Database:
+    """Open a database by its SQLAlchemy address; nothing is sent to it before the first use."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, connect_args={"timeout": PATIENCE}, pool_size=connections, max_overflow=20)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        engine = create_engine(
+            url,
+            pool_size=connections,
+            max_overflow=20,
+            pool_timeout=PATIENCE,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+            connect_args={"connect_timeout": PATIENCE, "options": "-c timezone=UTC -c lock_timeout=15s"},
+        )
+    return Database(engine)
+
+
+def insert_if_absent(session: Session, table: type[Base], values: Mapping[str, object]) -> bool:
+    """Insert a row unless one with the same key stands already; return whether it was inserted.
+
+    Unlike an insert that fails, this leaves PostgreSQL's transaction usable.
+    """
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    result = session.execute(insert(table).values(**values).on_conflict_do_nothing())
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _commit(session: Session) -> None:
+    try:
+        session.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise OutcomeUnknown("connection lost while committing") from error
+        raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn "the database is away, busy or broke a deadlock" into Unavailable; constraint violations pass."""
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise Unavailable("database is away or busy") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("database connection lost") from error
+        raise
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 (the driver's own type)
+    # The driver's own implicit BEGIN would start deferred transactions, which fail instead of waiting.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:  # noqa: ANN401 (SQLAlchemy's event passes several types)
+    read_only = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql(f"PRAGMA query_only={int(read_only)}")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

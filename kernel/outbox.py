@@ -1,0 +1,127 @@
+"""Mail that a deed causes: written in the deed's transaction, delivered by a job, with retries and visible failures.
+
+A mail never carries a code or a key; that is its writer's duty (`tests/journeys` reads every mail that leaves).
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, Integer, String, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from kernel.database import Base, Database, UtcDateTime
+
+# Waits between tries, the last one repeated; after LAST_TRY the mail is given up and shown as failed.
+BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6))
+LAST_TRY = timedelta(days=3)
+
+
+class OutboxMail(Base):
+    """One mail to one address."""
+
+    __tablename__ = "kernel_mail"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(String(64), unique=True)
+    office_code: Mapped[str | None] = mapped_column(String(6), index=True)
+    recipient: Mapped[str] = mapped_column(String(254))
+    subject: Mapped[str] = mapped_column(String(200))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_error: Mapped[str | None] = mapped_column(Text)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What a transport is given: plain text in Japanese with English below it."""
+
+    message_id: str
+    recipient: str
+    subject: str
+    body: str
+    created_at: datetime
+
+
+class DeliveryFailed(Exception):
+    """The transport could not hand a letter over; `permanent` when trying again is useless (SMTP 5xx)."""
+
+    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+
+
+def post(session: Session, *, now: datetime, recipient: str, subject: str, body: str, office_code: str | None = None) -> None:
+    """Put a mail into the outbox, in the transaction of the deed that causes it."""
+    session.add(
+        OutboxMail(
+            message_id=secrets.token_hex(16),
+            office_code=office_code,
+            recipient=recipient,
+            subject=subject,
+            body=body,
+            created_at=now,
+            next_try_at=now,
+            attempts=0,
+        )
+    )
+
+
+def deliver(database: Database, deliver_letter: Callable[[Letter], None], *, now: datetime, at_most: int = 100) -> int:
+    """Hand due mails to the transport and return how many left. A job; several nodes may run it at once.
+
+    A mail is booked for its next try before the transport sees it, so a crash in between repeats it later
+    under the same Message-ID instead of losing it.
+    """
+    sent = 0
+    for _ in range(at_most):
+        letter = _claim(database, now)
+        if letter is None:
+            break
+        try:
+            deliver_letter(letter)
+        except DeliveryFailed as failure:
+            _note_failure(database, letter, failure)
+        else:
+            _note_sent(database, letter, now)
+            sent += 1
+    return sent
+
+
+def _claim(database: Database, now: datetime) -> Letter | None:
+    due = (
+        select(OutboxMail)
+        .where(OutboxMail.next_try_at <= now)
+        .order_by(OutboxMail.next_try_at, OutboxMail.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    with database.snapshot() as session:  # most rounds find nothing: they must not take the writer's turn
+        if session.scalar(select(OutboxMail.id).where(OutboxMail.next_try_at <= now).limit(1)) is None:
+            return None
+    with database.transaction() as session:
+        mail = session.scalar(due)
+        if mail is None:
+            return None
+        mail.attempts += 1
+        wait = BACKOFF[min(mail.attempts, len(BACKOFF)) - 1]
+        mail.next_try_at = now + wait if now + wait < mail.created_at + LAST_TRY else None
+        return Letter(mail.message_id, mail.recipient, mail.subject, mail.body, mail.created_at)
+
+
+def _note_sent(database: Database, letter: Letter, now: datetime) -> None:
+    with database.transaction() as session:
+        mail = session.scalars(select(OutboxMail).where(OutboxMail.message_id == letter.message_id)).one()
+        mail.sent_at, mail.next_try_at, mail.last_error = now, None, None
+
+
+def _note_failure(database: Database, letter: Letter, failure: DeliveryFailed) -> None:
+    with database.transaction() as session:
+        mail = session.scalars(select(OutboxMail).where(OutboxMail.message_id == letter.message_id)).one()
+        mail.last_error = str(failure)[:500]
+        if failure.permanent:
+            mail.next_try_at = None

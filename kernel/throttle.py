@@ -1,0 +1,89 @@
+"""Slowing down those who guess: counters in the database, shared by all nodes.
+
+Two rooms guess-proof something (codes in enrollment, passwords in webui); the rule is the same, so it stands here.
+A key is whatever the caller counts by, already hashed when it is a secret or a person's.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import String, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from kernel.database import Base, UtcDateTime, insert_if_absent
+from kernel.errors import Refused
+
+
+class ThrottleCounter(Base):
+    """Failures of one key inside a window, and the lock that too many of them caused."""
+
+    __tablename__ = "kernel_throttle"
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    window_start: Mapped[datetime] = mapped_column(UtcDateTime)
+    locks: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many failures inside `window` lock for `lock`; each further lock lasts twice as long, up to `longest`."""
+
+    failures: int = 5
+    window: timedelta = timedelta(minutes=30)
+    lock: timedelta = timedelta(minutes=30)
+    longest: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a key: failures in the current window, and the seconds for which it is still locked (0: not)."""
+
+    failures: int
+    locked_for: int
+
+
+def standing(session: Session, key: str, now: datetime, *, lock_row: bool = False) -> Standing:
+    """Tell how a key stands; `lock_row` holds its row until the transaction ends."""
+    query = select(ThrottleCounter).where(ThrottleCounter.key == key)
+    counter = session.scalar(query.with_for_update() if lock_row else query)
+    if counter is None:
+        return Standing(0, 0)
+    left = (counter.locked_until - now).total_seconds() if counter.locked_until else 0
+    return Standing(counter.failures, max(0, int(left) + 1 if left > 0 else 0))
+
+
+def require_unlocked(session: Session, key: str, now: datetime, *, lock_row: bool = False) -> None:
+    """Raise Refused("throttled", retry_after=seconds) while a key is locked."""
+    locked_for = standing(session, key, now, lock_row=lock_row).locked_for
+    if locked_for:
+        raise Refused("throttled", retry_after=locked_for)
+
+
+def count_failure(session: Session, key: str, limit: Limit, now: datetime) -> Standing:
+    """Count one failure and return the standing after it."""
+    insert_if_absent(session, ThrottleCounter, {"key": key, "failures": 0, "window_start": now, "locks": 0})
+    counter = session.scalars(select(ThrottleCounter).where(ThrottleCounter.key == key).with_for_update()).one()
+    if counter.locked_until is None or counter.locked_until <= now:
+        if now - counter.window_start >= limit.window:
+            counter.failures, counter.window_start = 0, now
+        counter.failures += 1
+        if counter.failures >= limit.failures:
+            counter.locked_until = now + min(limit.lock * 2**counter.locks, limit.longest)
+            counter.locks += 1
+            # The next window begins when the lock ends: a locked key is not counted again for the same guesses.
+            counter.failures, counter.window_start = 0, counter.locked_until
+    session.flush()
+    return standing(session, key, now)
+
+
+def forgive(session: Session, key: str) -> None:
+    """Forget a key's failures and lift its lock: after success, or by staff."""
+    session.execute(delete(ThrottleCounter).where(ThrottleCounter.key == key))
+
+
+def purge(session: Session, now: datetime, *, idle: timedelta = timedelta(days=7)) -> int:
+    """Delete counters that have been quiet for long. A job."""
+    result = session.execute(delete(ThrottleCounter).where(ThrottleCounter.window_start < now - idle))
+    return int(result.rowcount)  # type: ignore[attr-defined]
