@@ -1,0 +1,123 @@
+"""Certificates as records: their states, their read-only view, and how they are found."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ca.tables import CertificateRow
+from kernel.lifecycle import Lifecycle
+
+
+class CertificateState(StrEnum):
+    """Where a certificate is in its life."""
+
+    RESERVED = "reserved"
+    VALID = "valid"
+    HELD = "held"
+    REVOKED = "revoked"
+    ABANDONED = "abandoned"
+
+
+class CertificateEvent(StrEnum):
+    """What may happen to a certificate."""
+
+    COMPLETE = "complete"
+    ABANDON = "abandon"
+    HOLD = "hold"
+    RELEASE = "release"
+    REVOKE = "revoke"
+
+
+LIFECYCLE = Lifecycle(
+    "certificate",
+    CertificateState.RESERVED,
+    {
+        (CertificateState.RESERVED, CertificateEvent.COMPLETE): CertificateState.VALID,
+        (CertificateState.RESERVED, CertificateEvent.ABANDON): CertificateState.ABANDONED,
+        (CertificateState.VALID, CertificateEvent.HOLD): CertificateState.HELD,
+        (CertificateState.HELD, CertificateEvent.RELEASE): CertificateState.VALID,
+        (CertificateState.VALID, CertificateEvent.REVOKE): CertificateState.REVOKED,
+        (CertificateState.HELD, CertificateEvent.REVOKE): CertificateState.REVOKED,
+    },
+)
+
+
+@dataclass(frozen=True)
+class CertificateRecord:
+    """What other rooms see of a certificate; `der` is None until it was signed and stored."""
+
+    issuer: str
+    serial: str
+    subject: str
+    state: CertificateState
+    spki_sha256: bytes
+    tbs: bytes
+    der: bytes | None
+    not_before: datetime
+    not_after: datetime
+    reserved_at: datetime
+    issued_at: datetime | None
+    revoked_at: datetime | None
+    reason: str | None
+
+
+def serial_text(serial: int) -> str:
+    """Return a serial number as it is stored: lower-case hexadecimal without leading zeros."""
+    return f"{serial:x}"
+
+
+def find(session: Session, issuer: str, serial: str) -> CertificateRecord | None:
+    """Return a certificate by its issuer's name and serial number."""
+    row = find_row(session, issuer, serial)
+    return as_record(row) if row else None
+
+
+def of_subject(session: Session, subject: str) -> list[CertificateRecord]:
+    """Return all certificates of a terminal (or service), newest first."""
+    query = select(CertificateRow).where(CertificateRow.subject == subject).order_by(CertificateRow.id.desc())
+    return [as_record(row) for row in session.scalars(query)]
+
+
+def of_serials(session: Session, issuer_and_serial: set[tuple[str, str]]) -> dict[tuple[str, str], CertificateRecord]:
+    """Return many certificates at once, by (issuer, serial)."""
+    query = select(CertificateRow).where(CertificateRow.serial.in_({serial for _, serial in issuer_and_serial}))
+    found = {(row.issuer, row.serial): as_record(row) for row in session.scalars(query)}
+    return {key: record for key, record in found.items() if key in issuer_and_serial}
+
+
+def key_was_used(session: Session, spki_sha256: bytes) -> bool:
+    """Return whether a terminal certificate that may have been signed carries this public key."""
+    query = select(CertificateRow.id).where(
+        CertificateRow.spki_sha256 == spki_sha256,
+        CertificateRow.kind == "terminal",
+        CertificateRow.state != CertificateState.ABANDONED,
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def find_row(session: Session, issuer: str, serial: str, *, lock: bool = False) -> CertificateRow | None:
+    """Return the row itself, for this room's own deeds."""
+    query = select(CertificateRow).where(CertificateRow.issuer == issuer, CertificateRow.serial == serial)
+    return session.scalar(query.with_for_update() if lock else query)
+
+
+def as_record(row: CertificateRow) -> CertificateRecord:
+    """Return the frozen view of a row."""
+    return CertificateRecord(
+        issuer=row.issuer,
+        serial=row.serial,
+        subject=row.subject,
+        state=CertificateState(row.state),
+        spki_sha256=row.spki_sha256,
+        tbs=row.tbs,
+        der=row.der,
+        not_before=row.not_before,
+        not_after=row.not_after,
+        reserved_at=row.reserved_at,
+        issued_at=row.issued_at,
+        revoked_at=row.revoked_at,
+        reason=row.reason,
+    )

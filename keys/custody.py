@@ -1,0 +1,114 @@
+"""Software custody: each key an encrypted PKCS#8 file of its own, readable by its owner only."""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+SigningKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+CustodyKey = SigningKey | x25519.X25519PrivateKey
+
+
+class KeyTroubleError(Exception):
+    """A key is missing, exists already, or cannot be opened. The text names the key, never its material."""
+
+
+class KeyAlgorithm(StrEnum):
+    """What kinds of keys are made here."""
+
+    P256 = "p256"
+    P384 = "p384"
+    ED25519 = "ed25519"
+    X25519 = "x25519"
+
+
+_GENERATORS: dict[KeyAlgorithm, Callable[[], CustodyKey]] = {
+    KeyAlgorithm.P256: lambda: ec.generate_private_key(ec.SECP256R1()),
+    KeyAlgorithm.P384: lambda: ec.generate_private_key(ec.SECP384R1()),
+    KeyAlgorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
+    KeyAlgorithm.X25519: x25519.X25519PrivateKey.generate,
+}
+
+
+@dataclass(frozen=True)
+class SoftwareKeys:
+    """Keys in a folder; `passphrase` encrypts every one of them."""
+
+    folder: Path
+    passphrase: bytes = field(repr=False)
+
+    def path(self, name: str) -> Path:
+        """Return the file of a key, whether it exists or not."""
+        return self.folder / f"{name}.key"
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is such a key."""
+        return self.path(name).exists()
+
+    def create(self, name: str, algorithm: KeyAlgorithm) -> CustodyKey:
+        """Make a key and keep it; raises KeyTroubleError when the name is taken: keys are never overwritten."""
+        key = _GENERATORS[algorithm]()
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(self.passphrase))
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_new(self.path(name), pem)
+        return key
+
+    def open(self, name: str) -> CustodyKey:
+        """Open a key; raises KeyTroubleError when it is missing or the passphrase does not fit."""
+        try:
+            pem = self.path(name).read_bytes()
+        except FileNotFoundError:
+            message = f"there is no key {name!r}"
+            raise KeyTroubleError(message) from None
+        try:
+            key = load_pem_private_key(pem, self.passphrase)
+        except ValueError:
+            message = f"key {name!r} can not be opened with this passphrase"
+            raise KeyTroubleError(message) from None
+        if not isinstance(key, CustodyKey):
+            message = f"key {name!r} is of a kind that is not used here"
+            raise KeyTroubleError(message)
+        return key
+
+    def open_signing(self, name: str) -> SigningKey:
+        """Open a key that signs; raises KeyTroubleError for one that does not."""
+        key = self.open(name)
+        if isinstance(key, x25519.X25519PrivateKey):
+            message = f"key {name!r} does not sign"
+            raise KeyTroubleError(message)
+        return key
+
+    def open_sealing(self, name: str) -> x25519.X25519PrivateKey:
+        """Open a key that unseals; raises KeyTroubleError for another kind."""
+        key = self.open(name)
+        if not isinstance(key, x25519.X25519PrivateKey):
+            message = f"key {name!r} does not unseal"
+            raise KeyTroubleError(message)
+        return key
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and never over another one."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike a rename, a link fails when the name is taken
+    except FileExistsError:
+        message = f"key {path.stem!r} exists already"
+        raise KeyTroubleError(message) from None
+    finally:
+        draft.unlink()
