@@ -3,9 +3,8 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -69,17 +68,14 @@ class AuditEntry(Base):
     leaf_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 
     def recomputed_commitment(self) -> bytes:
-        """Return the commitment that the row's present content gives; it differs from `commitment` after tampering."""
-        return commit_to(self.salt, self.at, self.actor, self.action, self.subject, self.office_code, self.facts)
+        """Return SHA-256 over the salt and the canonical JSON of the row's present content.
 
-
-def commit_to(
-    salt: bytes, at: datetime, actor: str, action: str, subject: str, office_code: str | None, facts: Mapping[str, Fact]
-) -> bytes:
-    """Return SHA-256 over the salt and the entry's canonical JSON: it binds us and tells outsiders nothing."""
-    content = [at.isoformat(timespec="microseconds"), actor, action, subject, office_code, dict(facts)]
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return hashlib.sha256(salt + canonical).digest()
+        It binds us and tells outsiders nothing; it differs from `commitment` after tampering.
+        """
+        instant = self.at.astimezone(UTC).isoformat(timespec="microseconds")  # as it is read back
+        content = [instant, self.actor, self.action, self.subject, self.office_code, self.facts]
+        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        return hashlib.sha256(self.salt + canonical).digest()
 
 
 def record(
@@ -97,17 +93,14 @@ def record(
     `action` is `noun.verb` (`application.approve`), `subject` is `noun:name` (`terminal:99999W`). Facts are public
     within the house: never codes, keys or passwords.
     """
-    salt = secrets.token_bytes(16)
-    commitment = commit_to(salt, now, str(actor), action, subject, office_code, facts)
-    session.add(
-        AuditEntry(
-            at=now,
-            actor=str(actor),
-            action=action,
-            subject=subject,
-            office_code=office_code,
-            facts=dict(facts),
-            salt=salt,
-            commitment=commitment,
-        )
+    entry = AuditEntry(
+        at=now,
+        actor=str(actor),
+        action=action,
+        subject=subject,
+        office_code=office_code,
+        facts=dict(facts),
+        salt=secrets.token_bytes(16),
     )
+    entry.commitment = entry.recomputed_commitment()
+    session.add(entry)
