@@ -1,0 +1,117 @@
+"""Fixtures that every room's tests share: databases of both kinds, a settable clock, a browser."""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from kernel.database import Database, connect
+from tests.support.browser import Chromium, ChromiumUnavailable, chromium_installed
+from tests.support.clock import SettableClock
+from tests.support.postgres import PostgresUnavailable, private_server
+from tests.support.required import missing
+from tests.support.schema import whole_schema
+
+FreshDatabase = Callable[[], AbstractContextManager[str]]
+
+# Whole folders that `make check` leaves out.
+SLOW_FOLDERS = {"journeys", "crash", "interop"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the browser and what is slow, so that `make check` can leave it out."""
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+        if SLOW_FOLDERS & set(item.path.parts):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """Return a clock that stands at ten in the morning in Tokyo until the test moves it."""
+    return SettableClock()
+
+
+@pytest.fixture
+def now(clock: SettableClock) -> datetime:
+    """Return the instant at which the clock stands when the test begins."""
+    return clock.now()
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> FreshDatabase:
+    """Return what makes databases: `with databases() as url:` gives one with all tables."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    template = folder / "template.sqlite"
+    _fill(f"sqlite:///{template}")
+    numbers = itertools.count()
+
+    @contextmanager
+    def fresh() -> Iterator[str]:
+        path = folder / f"{next(numbers)}.sqlite"
+        shutil.copyfile(template, path)
+        yield f"sqlite:///{path}"
+        for file in folder.glob(f"{path.name}*"):  # with its -wal and -shm
+            file.unlink()
+
+    return fresh
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases() -> Iterator[FreshDatabase]:
+    """Return what makes databases on a private server: `with databases() as url:` gives one with all tables."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(private_server())
+        except PostgresUnavailable as reason:
+            missing(str(reason))
+        server.execute("CREATE DATABASE {}", "template_tegata")
+        _fill(server.url("template_tegata"))
+        numbers = itertools.count()
+
+        @contextmanager
+        def fresh() -> Iterator[str]:
+            name = f"tegata_{next(numbers)}"
+            server.execute("CREATE DATABASE {} TEMPLATE {}", name, "template_tegata")
+            yield server.url(name)
+            server.execute("DROP DATABASE {} WITH (FORCE)", name)
+
+        yield fresh
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of a fresh database with all tables: the test runs once on SQLite, once on PostgreSQL."""
+    fresh: FreshDatabase = request.getfixturevalue(f"{request.param}_databases")
+    with fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Return a fresh database with all tables, as the product connects to it."""
+    connected = connect(database_url)
+    yield connected
+    connected.dispose()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """Return a real browser; `chromium.visit(root=…)` opens a page that trusts a demo's root."""
+    try:
+        program = chromium_installed()
+    except ChromiumUnavailable as reason:
+        missing(str(reason))
+    with Chromium(program, tmp_path_factory.mktemp("chromium"), Path(__file__).parent / "screenshots") as browser:
+        yield browser
+
+
+def _fill(url: str) -> None:
+    database = connect(url)
+    whole_schema().create_all(database.engine)
+    database.dispose()

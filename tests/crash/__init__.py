@@ -1,0 +1,1 @@
+"""The crash windows, as a table."""

@@ -1,0 +1,1 @@
+"""Journeys drive the running doors, from application to revocation."""

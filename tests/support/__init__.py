@@ -1,0 +1,1 @@
+"""What tests stand on: a settable clock (the only fake), a private PostgreSQL, a browser."""

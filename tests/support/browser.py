@@ -1,0 +1,166 @@
+"""A real browser: Debian's Chromium, driven by Playwright, trusting exactly the roots that a test gives it.
+
+A demo's root goes into an NSS store in a home folder of the browser's own, as an operator would import it, so that names,
+purposes and chains of our server certificates are judged by the browser and nothing is waved through.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Playwright,
+    Response,
+    ViewportSize,
+    sync_playwright,
+)
+
+ARGUMENTS = [
+    "--no-sandbox",  # the suite may run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = ViewportSize(width=1280, height=900)
+PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
+
+
+class ChromiumUnavailable(Exception):
+    """No browser here; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The browser, and NSS's tool that gives it a root to trust."""
+
+    chromium: str
+    certutil: str
+
+
+def chromium_installed() -> Programs:
+    """Return where the programs are; raise ChromiumUnavailable with the name of Debian's package."""
+    found = Programs(shutil.which("chromium") or "", shutil.which("certutil") or "")
+    if not found.chromium:
+        message = "Chromium (Debian's package: chromium)"
+        raise ChromiumUnavailable(message)
+    if not found.certutil:
+        message = "certutil (Debian's package: libnss3-tools)"
+        raise ChromiumUnavailable(message)
+    return found
+
+
+@dataclass
+class Visit:
+    """One visitor: a page, and what the browser complained about since the start (console errors, failed scripts)."""
+
+    page: Page
+    screenshots: Path
+    complaints: list[str] = field(default_factory=list)
+    _refused: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Listen before the first page is loaded."""
+        self.page.on("response", self._note_response)
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", self._note_error)
+
+    def screenshot(self, name: str) -> Path:
+        """Keep a picture of the whole page as `tests/screenshots/<name>.png`, for a person to look at."""
+        self.screenshots.mkdir(exist_ok=True)
+        file = self.screenshots / f"{name}.png"
+        self.page.screenshot(path=file, full_page=True)
+        return file
+
+    def _note_response(self, response: Response) -> None:
+        # A page that says no with a status of 4xx is a page; a missing picture or script is a fault.
+        if response.request.is_navigation_request() and response.status >= 400:
+            self._refused.add(response.url)
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        of_page = message.text.startswith("Failed to load resource") and message.location["url"] in self._refused
+        if message.type == "error" and not of_page:
+            self.complaints.append(f"{message.text} ({message.location['url']})")
+
+    def _note_error(self, error: Error) -> None:
+        self.complaints.append(str(error))
+
+
+class Chromium:
+    """Browsers, one for each root they trust, started when first needed; a context manager."""
+
+    def __init__(self, programs: Programs, folder: Path, screenshots: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._screenshots = screenshots
+        self._driver = sync_playwright()
+        self._playwright: Playwright | None = None
+        self._browsers: dict[Path | None, Browser] = {}
+
+    def __enter__(self) -> Self:
+        """Start the driver."""
+        self._playwright = self._driver.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close all browsers and the driver."""
+        del kind, error, trace
+        for browser in self._browsers.values():
+            browser.close()
+        if self._playwright is not None:
+            self._playwright.stop()
+
+    @contextmanager
+    def visit(
+        self, root: Path | None = None, *, locale: str = "ja-JP", viewport: ViewportSize = DESKTOP, javascript: bool = True
+    ) -> Iterator[Visit]:
+        """Open a fresh profile (no cookies) whose page trusts the certificates of a PEM file.
+
+        At the end it fails when the browser complained about anything; a test that expects a complaint clears the list.
+        """
+        context: BrowserContext = self._browser(root).new_context(
+            locale=locale, timezone_id="Asia/Tokyo", viewport=viewport, java_script_enabled=javascript
+        )
+        try:
+            visit = Visit(context.new_page(), self._screenshots)
+            yield visit
+        finally:
+            context.close()
+        if visit.complaints:
+            pytest.fail("the browser complained: " + "; ".join(visit.complaints))
+
+    def _browser(self, root: Path | None) -> Browser:
+        if self._playwright is None:
+            message = "used outside of its with block"
+            raise RuntimeError(message)
+        if root not in self._browsers:
+            home = self._folder / f"home-{len(self._browsers)}"
+            self._trust(home, root)
+            self._browsers[root] = self._playwright.chromium.launch(
+                executable_path=self._programs.chromium, args=ARGUMENTS, env={"HOME": str(home), "LANG": "ja_JP.UTF-8"}
+            )
+        return self._browsers[root]
+
+    def _trust(self, home: Path, root: Path | None) -> None:
+        store = home / ".pki" / "nssdb"
+        store.mkdir(parents=True)
+        certutil = [self._programs.certutil, "-d", f"sql:{store}"]
+        subprocess.run([*certutil, "-N", "--empty-password"], check=True)
+        certificates = PEM.findall(root.read_text(encoding="ascii")) if root else []
+        for number, certificate in enumerate(certificates):
+            trust = ["-A", "-n", f"root-{number}", "-t", "C,,", "-a"]
+            subprocess.run([*certutil, *trust], input=certificate.encode("ascii"), check=True)

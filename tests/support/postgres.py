@@ -1,0 +1,132 @@
+"""A private PostgreSQL: started by the tests in a folder of its own, reached through a socket in it, stopped by its pid."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+# Seconds that starting and stopping may take on a busy machine.
+PATIENCE = 60
+SETTINGS = {
+    "listen_addresses": "''",  # the socket only: no port to guess or to collide with
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+    "fsync": "on",  # crash tests rely on it
+    "lc_messages": "'C'",
+}
+
+
+class PostgresUnavailable(Exception):
+    """No server could be started here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who runs the server: it refuses root, so root lends it the account of Debian's package or `nobody`."""
+
+    uid: int
+    gid: int
+
+    @classmethod
+    def present(cls) -> "Account":
+        """Return the caller's own account, or an unprivileged one when the caller is root."""
+        if os.geteuid() != 0:
+            return cls(os.geteuid(), os.getegid())
+        for name in ("postgres", "nobody"):
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return cls(entry.pw_uid, entry.pw_gid)
+        message = "root may not run PostgreSQL, and there is neither an account `postgres` nor `nobody`"
+        raise PostgresUnavailable(message)
+
+    def start(self, command: list[str], cwd: Path, log: Path) -> "subprocess.Popen[bytes]":
+        """Start a program under this account, its output in a file."""
+        ids = {"user": self.uid, "group": self.gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        with log.open("ab") as output:
+            return subprocess.Popen(command, cwd=cwd, stdout=output, stderr=output, env={"LC_ALL": "C"}, **ids)  # type: ignore[call-overload,no-any-return]
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server; `folder` is its socket's."""
+
+    folder: Path
+
+    def url(self, name: str) -> str:
+        """Return the SQLAlchemy address of one of its databases."""
+        return f"postgresql+psycopg://tegata@/{name}?host={self.folder}"
+
+    def execute(self, statement: str, *names: str, database: str = "postgres") -> None:
+        """Run one statement outside of a transaction; `{}` are filled with quoted names."""
+        with psycopg.connect(host=str(self.folder), user="tegata", dbname=database, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@contextmanager
+def private_server() -> Iterator[PostgresServer]:
+    """Start a server with an empty cluster; at the end it is stopped and its folder removed.
+
+    Raises PostgresUnavailable.
+    """
+    programs = _programs()
+    account = Account.present()
+    folder = Path(tempfile.mkdtemp(prefix="tegata-postgres-"))  # short: a socket's path has at most 107 octets
+    try:
+        folder.chmod(0o700)
+        os.chown(folder, account.uid, account.gid)
+        _make_cluster(programs, account, folder)
+        server = account.start([str(programs / "postgres"), "-D", "cluster", "-k", str(folder)], folder, folder / "log")
+        try:
+            _wait_until_ready(server, folder)
+            yield PostgresServer(folder)
+        finally:
+            server.send_signal(signal.SIGINT)  # "fast shutdown": sessions are ended, the cluster is closed cleanly
+            server.wait(PATIENCE)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda program: int(program.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    if on_path is None:
+        message = "PostgreSQL's initdb (Debian's package: postgresql)"
+        raise PostgresUnavailable(message)
+    return Path(on_path).resolve().parent
+
+
+def _make_cluster(programs: Path, account: Account, folder: Path) -> None:
+    log = folder / "log"
+    arguments = ["-D", "cluster", "-U", "tegata", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+    if account.start([str(programs / "initdb"), *arguments], folder, log).wait(PATIENCE) != 0:
+        raise PostgresUnavailable("PostgreSQL's initdb failed: " + log.read_text(errors="replace")[-500:])
+    settings = "".join(f"{name} = {value}\n" for name, value in SETTINGS.items())
+    with (folder / "cluster" / "postgresql.conf").open("a") as configuration:
+        configuration.write(settings)
+
+
+def _wait_until_ready(server: "subprocess.Popen[bytes]", folder: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            psycopg.connect(host=str(folder), user="tegata", dbname="postgres").close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return
+    raise PostgresUnavailable("PostgreSQL did not start: " + (folder / "log").read_text(errors="replace")[-500:])
