@@ -1,0 +1,80 @@
+# tegata: `make help` lists what there is. Needs Python >= 3.11 and make; everything else is installed into .venv.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install develop debian run lint check test lock clean
+
+# The first Python that is new enough, unless you say which: make PYTHON=/opt/python/bin/python3 run
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest -rs
+
+# What the tests need of Debian: other people's programs that judge us, and a browser with Japanese letters.
+PACKAGES := python3-venv postgresql chromium libnss3-tools fonts-noto-cjk openssl curl gnutls-bin
+
+COMPILE := pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+install: .venv/installed ## make .venv with the locked dependencies and tegata itself
+develop: .venv/developed
+
+run: install ## make a demo on the first time, then serve it until Ctrl-C
+	@home="$${TEGATA_HOME:-var}"; \
+	[ -e "$$home/tegata.toml" ] || [ -e "$$home/demo.json" ] || $(BIN)/tegata init --demo || exit 1; \
+	exec $(BIN)/tegata serve
+
+lint: develop
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint ## the fast part of the tests, for every commit
+	$(PYTEST) -m "not postgresql and not browser and not slow"
+
+test: debian lint ## everything; installs what the tests need
+	$(PYTEST)
+
+lock: ## resolve the dependencies anew into requirements*.lock
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" \
+	&& "$$tools/bin/pip" --quiet install pip-tools && export CUSTOM_COMPILE_COMMAND="make lock" \
+	&& "$$tools/bin/"$(COMPILE) --output-file requirements.lock requirements.in requirements-build.in \
+	&& "$$tools/bin/"$(COMPILE) --output-file requirements-dev.lock requirements-dev.in
+
+clean: ## remove .venv and caches; the home (var) stays
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis tests/screenshots
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/created:
+	@[ -n "$(PYTHON)" ] || { echo "tegata needs Python 3.11 or newer, and there is none on PATH." >&2; exit 1; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "$(PYTHON) -m venv does not work here. On Debian the package python3-venv is missing: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+.venv/installed: .venv/created requirements.lock pyproject.toml
+	@echo "Installing the locked dependencies into .venv …"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/developed: .venv/installed requirements-dev.lock
+	@echo "Installing what the tests need into .venv …"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Without Debian or the right to install, the tests that miss something are skipped by name (or fail, where all is required).
+debian:
+	@missing=$$(for package in $(PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi; \
+	if command -v apt-get >/dev/null && $$as_root true 2>/dev/null; then \
+		echo "Installing Debian packages:" $$missing; \
+		$$as_root apt-get update -q && $$as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qy --no-install-recommends $$missing \
+			|| echo "Some Debian packages could not be installed; tests that need them say so." >&2; \
+	else echo "Not installed, and not installable from here:" $$missing >&2; fi
