@@ -4,7 +4,7 @@ No audit row, no deed: `record` joins the transaction of what it records.
 """
 
 from kernel.audit.entries import Actor, AuditEntry, customer, job, operator, record, staff, terminal
-from kernel.audit.sealing import AuditCheckpoint, CheckpointSigner, seal, verify
+from kernel.audit.sealing import AuditCheckpoint, CheckpointSigner, latest_checkpoint, seal, verify
 
 __all__ = [
     "Actor",
@@ -13,6 +13,7 @@ __all__ = [
     "CheckpointSigner",
     "customer",
     "job",
+    "latest_checkpoint",
     "operator",
     "record",
     "seal",

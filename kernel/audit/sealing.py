@@ -144,3 +144,8 @@ def _edge(tree: AuditTree) -> Edge:
 def _sealed_entries(session: Session) -> Iterator[AuditEntry]:
     query = select(AuditEntry).where(AuditEntry.leaf_index.is_not(None)).order_by(AuditEntry.leaf_index)
     yield from session.scalars(query.execution_options(yield_per=BATCH))
+
+
+def latest_checkpoint(session: Session) -> AuditCheckpoint | None:
+    """Return the newest checkpoint."""
+    return session.scalar(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1))

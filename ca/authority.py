@@ -1,0 +1,117 @@
+"""The issuance of a terminal's certificate, in the only order in which it may happen.
+
+draft (no transaction) → reserve (the caller's first transaction) → sign (no transaction) → complete (the caller's
+second transaction). Intent is durable before a signature exists; what is signed is what was stored.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ca import key_policy, lint
+from ca.certificates import CertificateRecord, CertificateState, as_record, find_row, serial_text
+from ca.issuers import SigningIssuer
+from ca.profiles import Subject, TerminalProfile, new_serial
+from ca.requests import RequestedKey
+from ca.signing import certify, to_be_signed
+from ca.tables import CertificateRow
+from kernel.database import forbid_open_transaction
+from kernel.errors import Refused
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A complete, linted certificate without signature, not yet stored."""
+
+    issuer: str
+    serial: str
+    subject: str
+    spki_sha256: bytes
+    tbs: bytes
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class Authority:
+    """Issues terminal certificates under one issuing CA and one profile."""
+
+    signer: SigningIssuer
+    profile: TerminalProfile
+
+    @property
+    def issuer_name(self) -> str:
+        """The issuing CA's name."""
+        return self.signer.issuer.name
+
+    def draft(self, key: RequestedKey, subject: Subject, start_date: date, now: datetime) -> Draft:
+        """Compose and lint the certificate.
+
+        Raises Refused("start-date-too-far") and Refused("key-too-short-for-period"); LintError is a fault of ours.
+        """
+        validity = self.profile.validity(start_date, now)
+        key_policy.accept_until(key.public_key, validity.not_after)
+        serial = new_serial()
+        issuer = self.signer.issuer
+        tbs = to_be_signed(self.profile.builder(issuer, key.public_key, subject, serial, validity), issuer.public_key)
+        lint.check(tbs, lint.Expectation(issuer, self.profile, subject, validity))
+        return Draft(
+            issuer.name, serial_text(serial), subject.terminal, key.spki_sha256, tbs, validity.not_before, validity.not_after
+        )
+
+    def reserve(self, session: Session, draft: Draft, now: datetime) -> CertificateRecord:
+        """Store the promise: serial number and to-be-signed bytes.
+
+        Raises Refused("key-used") when any other terminal certificate carries the key. The transaction must then be
+        rolled back, which the exception does.
+        """
+        row = CertificateRow(
+            issuer=draft.issuer,
+            serial=draft.serial,
+            kind="terminal",
+            subject=draft.subject,
+            spki_sha256=draft.spki_sha256,
+            state=CertificateState.RESERVED,
+            tbs=draft.tbs,
+            not_before=draft.not_before,
+            not_after=draft.not_after,
+            reserved_at=now,
+        )
+        session.add(row)
+        try:
+            session.flush()
+        except IntegrityError:
+            # The serial's 158 random bits do not collide; the key's unique index is what spoke.
+            raise Refused("key-used") from None
+        return as_record(row)
+
+    def sign(self, reserved: CertificateRecord) -> bytes:
+        """Sign exactly the stored bytes and return the certificate (DER). Never inside a transaction."""
+        forbid_open_transaction()
+        if reserved.issuer != self.issuer_name:
+            message = f"certificate {reserved.serial} belongs to issuer {reserved.issuer}, not {self.issuer_name}"
+            raise ValueError(message)
+        return certify(reserved.tbs, self.signer)
+
+
+def complete(session: Session, issuer: str, serial: str, der: bytes, now: datetime) -> bool:
+    """Store the signed certificate if it is still only reserved; return False when someone else was first."""
+    result = session.execute(
+        update(CertificateRow)
+        .where(
+            CertificateRow.issuer == issuer,
+            CertificateRow.serial == serial,
+            CertificateRow.state == CertificateState.RESERVED,
+        )
+        .values(state=CertificateState.VALID, der=der, issued_at=now)
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+def reserved(session: Session, issuer: str, serial: str) -> CertificateRecord | None:
+    """Return a certificate that waits for its signature, or None."""
+    row = find_row(session, issuer, serial)
+    return as_record(row) if row and row.state == CertificateState.RESERVED else None

@@ -1,0 +1,103 @@
+"""Issuers as the rest of the room sees them: a name, a certificate, and what is derived from it."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ca.tables import IssuerRow
+
+# The signature hash that fits a curve (RFC 5480 §4).
+SignatureHash = hashes.SHA256 | hashes.SHA384
+CURVE_HASHES: dict[str, Callable[[], SignatureHash]] = {"secp256r1": hashes.SHA256, "secp384r1": hashes.SHA384}
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """A certificate authority of ours."""
+
+    name: str
+    key_name: str
+    certificate: x509.Certificate
+
+    @cached_property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The key that its signatures are verified with."""
+        key = self.certificate.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            message = f"issuer {self.name} has a key of a kind that is not used here"
+            raise TypeError(message)
+        return key
+
+    @cached_property
+    def der(self) -> bytes:
+        """The certificate's octets."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @cached_property
+    def pem(self) -> str:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(Encoding.PEM).decode("ascii")
+
+    @cached_property
+    def key_identifier(self) -> x509.SubjectKeyIdentifier:
+        """The subject key identifier that certificates below it refer to."""
+        return self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+
+    def identifier_hashes(self, algorithm: str) -> tuple[bytes, bytes]:
+        """Return the hashes of name and key by which OCSP's CertID names this issuer (RFC 6960 §4.1.1)."""
+        parsed = asn1_x509.Certificate.load(self.der)
+        name = hashlib.new(algorithm, parsed.subject.dump(), usedforsecurity=False).digest()
+        key = hashlib.new(algorithm, bytes(parsed.public_key["public_key"]), usedforsecurity=False).digest()
+        return name, key
+
+
+@dataclass(frozen=True)
+class SigningIssuer:
+    """An issuer together with its key: the capability to make certificates and CRLs.
+
+    Raises ValueError at once when certificate and key do not belong together.
+    """
+
+    issuer: Issuer
+    key: ec.EllipticCurvePrivateKey
+
+    def __post_init__(self) -> None:
+        """Refuse a key that is not the certificate's."""
+        if self.key.public_key() != self.issuer.public_key:
+            message = f"the key of issuer {self.issuer.name} does not match its certificate"
+            raise ValueError(message)
+
+    @property
+    def hash(self) -> SignatureHash:
+        """The hash that its signatures use."""
+        return CURVE_HASHES[self.key.curve.name]()
+
+    def sign(self, tbs: bytes) -> bytes:
+        """Sign and verify what was signed: a faulty device must not put a broken signature into the world."""
+        signature = self.key.sign(tbs, ec.ECDSA(self.hash))
+        self.issuer.public_key.verify(signature, tbs, ec.ECDSA(self.hash))
+        return signature
+
+
+def load(session: Session, name: str) -> Issuer | None:
+    """Return an issuer by name."""
+    row = session.get(IssuerRow, name)
+    return _as_issuer(row) if row else None
+
+
+def load_all(session: Session) -> list[Issuer]:
+    """Return all issuers, by name."""
+    return [_as_issuer(row) for row in session.scalars(select(IssuerRow).order_by(IssuerRow.name))]
+
+
+def _as_issuer(row: IssuerRow) -> Issuer:
+    return Issuer(row.name, row.key_name, x509.load_der_x509_certificate(row.certificate))

@@ -1,0 +1,123 @@
+"""The status door: OCSP, CRLs, CA certificates and the audit log's checkpoint, over plain HTTP, for everybody.
+
+Reads only; the one key it holds is the OCSP responder's.
+"""
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, abort, current_app, request
+from werkzeug.http import http_date
+
+from ca import issuers
+from ca.crl import crl_file
+from ca.ocsp import LARGEST_REQUEST, Answer, Responder
+from kernel import audit
+from kernel.clock import Clock
+from kernel.database import Database
+
+OCSP_RESPONSE = "application/ocsp-response"
+CACHE_SECONDS = 60  # a cache between us and a relying party may not delay a revocation for longer
+_KEY = "publication"
+
+blueprint = Blueprint("publication", __name__)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the status door needs. `crl_folder` is where the CRL job publishes."""
+
+    database: Database
+    clock: Clock
+    responder: Responder
+    crl_folder: Path
+
+
+def create_app(publication: Publication) -> Flask:
+    """Build the status door's WSGI application."""
+    app = Flask("status", static_folder=None)
+    app.url_map.merge_slashes = False  # base64 in the path of an OCSP GET may hold two slashes in a row
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.extensions[_KEY] = publication
+    app.register_blueprint(blueprint)
+    return app
+
+
+def _publication() -> Publication:
+    publication: Publication = current_app.extensions[_KEY]
+    return publication
+
+
+@blueprint.post("/ocsp")
+def ocsp_post() -> Response:
+    """Answer RFC 6960 appendix A.1's POST."""
+    if request.mimetype != "application/ocsp-request":
+        abort(415)
+    return _ocsp_response(_publication().responder.answer(request.get_data(), _publication().clock.now()))
+
+
+@blueprint.get("/ocsp/<path:encoded>")
+def ocsp_get(encoded: str) -> Response:
+    """Answer RFC 6960 appendix A.1's GET: the request in base64, URL-escaped, as the path."""
+    try:
+        der = base64.b64decode(encoded.replace(" ", "+"), validate=True)
+    except binascii.Error:
+        der = b""
+    return _ocsp_response(_publication().responder.answer(der, _publication().clock.now()))
+
+
+def _ocsp_response(answer: Answer) -> Response:
+    response = Response(answer.der, mimetype=OCSP_RESPONSE)
+    if answer.produced_at is None or answer.cacheable_until is None:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+    return _cacheable(response, answer.produced_at)
+
+
+@blueprint.get("/crl/<name>.crl")
+def crl(name: str) -> Response:
+    """Serve the CRL in force as it was published."""
+    with _publication().database.snapshot() as session:
+        if issuers.load(session, name) is None:
+            abort(404)
+    file = crl_file(_publication().crl_folder, name)
+    if not file.exists():
+        abort(503)
+    response = Response(file.read_bytes(), mimetype="application/pkix-crl")
+    return _cacheable(response, datetime.fromtimestamp(file.stat().st_mtime, tz=_publication().clock.now().tzinfo))
+
+
+@blueprint.get("/ca/<name>.cer")
+def certificate(name: str) -> Response:
+    """Serve an issuer's certificate (RFC 5280 §4.2.2.1: DER)."""
+    with _publication().database.snapshot() as session:
+        issuer = issuers.load(session, name)
+    if issuer is None:
+        abort(404)
+    response = Response(issuer.der, mimetype="application/pkix-cert")
+    return _cacheable(response, issuer.certificate.not_valid_before_utc)
+
+
+@blueprint.get("/checkpoint")
+def checkpoint() -> Response:
+    """Serve the newest signed head of the audit log (C2SP tlog-checkpoint)."""
+    with _publication().database.snapshot() as session:
+        newest = audit.latest_checkpoint(session)
+    if newest is None:
+        abort(404)
+    response = Response(newest.note, mimetype="text/plain")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _cacheable(response: Response, modified: datetime) -> Response:
+    """Allow caches a minute, and let clients ask whether anything changed."""
+    response.headers["Cache-Control"] = f"max-age={CACHE_SECONDS}, public, no-transform, must-revalidate"
+    response.headers["Last-Modified"] = http_date(modified)
+    response.set_etag(hashlib.sha256(response.get_data()).hexdigest())
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,49 @@
+"""Certification requests (PKCS#10, RFC 2986): read, check proof of possession, take the public key and nothing else."""
+
+import hashlib
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ca import key_policy
+from kernel.errors import Refused
+
+# The largest honest request carries RSA-4096 and a few attributes: well below this many octets.
+LARGEST = 16_384
+
+
+@dataclass(frozen=True)
+class RequestedKey:
+    """A public key whose owner proved to hold the private one, and SHA-256 over its SubjectPublicKeyInfo."""
+
+    public_key: key_policy.PublicKey
+    spki_sha256: bytes
+
+
+def read(request: bytes) -> RequestedKey:
+    """Read a request in PEM or DER.
+
+    Raises Refused("csr-malformed"), Refused("csr-signature") when possession is not proven, and what
+    `key_policy.accept` raises.
+    """
+    if len(request) > LARGEST:
+        raise Refused("csr-malformed")
+    try:
+        csr = x509.load_pem_x509_csr(request) if request.lstrip().startswith(b"-----") else x509.load_der_x509_csr(request)
+        public_key = csr.public_key()
+        proven = csr.is_signature_valid
+    except UnsupportedAlgorithm:
+        raise Refused("key-unsupported", algorithm="unknown") from None
+    except (ValueError, TypeError):
+        raise Refused("csr-malformed") from None
+    if not proven:
+        raise Refused("csr-signature")
+    return RequestedKey(key_policy.accept(public_key), spki_digest(public_key))
+
+
+def spki_digest(public_key: object) -> bytes:
+    """Return SHA-256 over a public key's SubjectPublicKeyInfo: what one key is recognised by."""
+    encoded: bytes = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return hashlib.sha256(encoded).digest()
