@@ -1,0 +1,120 @@
+"""Business days in Japan and the dates on which service may start. A day is a date in Asia/Tokyo.
+
+    is_business_day(day), add_business_days(day, count)
+    is_scheduled(day), schedule(first, last), next_scheduled(day)
+    read_start(text, today) -> date | FieldFault       the page's wished date, as typed
+    check_start(start, today) -> date                  raises Refused for the center's confirmed date
+    warnings(start, today) -> tuple[StartWarning, ...]      off-schedule, near: told, never refused
+    settings_deadline(start) -> date
+
+Business days are not Saturday, Sunday, a public holiday, 12/29 to 1/3. The published start dates are each Tuesday and
+Thursday that is a business day: midweek, so that a morning of trouble has a working day on either side.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import jpholiday
+
+from kernel.errors import Refused
+from registry.faults import FieldFault
+from registry.japanese import half_width
+
+# Business days between application and start that the center promises to manage.
+STANDARD_LEAD = 10
+# System settings must be complete so many business days before the start date.
+SETTINGS_LEAD = 4
+# Nobody plans further ahead; a later date is a slip of the finger.
+HORIZON = timedelta(days=366)
+TUESDAY, THURSDAY, SATURDAY = 1, 3, 5
+
+_NEW_YEAR = {(12, 29), (12, 30), (12, 31), (1, 1), (1, 2), (1, 3)}
+_TYPED_DATE = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})", re.ASCII)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class StartWarning:
+    """Something the customer is told about a date: `off-schedule` or `near`, each with the date that would be fine."""
+
+    code: str
+    better: date
+
+
+def is_business_day(day: date) -> bool:
+    """Return whether offices work on a day."""
+    return day.weekday() < SATURDAY and (day.month, day.day) not in _NEW_YEAR and not jpholiday.is_holiday(day)
+
+
+def add_business_days(day: date, count: int) -> date:
+    """Return the business day so many business days after a day (before it, when negative); 0 is the day itself."""
+    step = _DAY if count > 0 else -_DAY
+    for _ in range(abs(count)):
+        day += step
+        while not is_business_day(day):
+            day += step
+    return day
+
+
+def is_scheduled(day: date) -> bool:
+    """Return whether a day is one of the published start dates."""
+    return day.weekday() in (TUESDAY, THURSDAY) and is_business_day(day)
+
+
+def next_scheduled(day: date) -> date:
+    """Return the first published start date on or after a day."""
+    while not is_scheduled(day):
+        day += _DAY
+    return day
+
+
+def schedule(first: date, last: date) -> tuple[date, ...]:
+    """Return the published start dates from a day up to and including another."""
+    days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+    return tuple(day for day in days if is_scheduled(day))
+
+
+def read_start(text: str, today: date, *, field: str = "wished_start") -> date | FieldFault:
+    """Read a wished start date: 20261210, 2026-12-10 or 2026/12/10, also in full width.
+
+    Faults: required, date-form, date-impossible, date-past, date-far (with `last`).
+    """
+    typed = half_width(text)
+    if not typed:
+        return FieldFault(field, "required")
+    parts = _TYPED_DATE.fullmatch(typed)
+    if parts is None or (parts[2] == "" and len(typed) != len("20261210")):
+        return FieldFault(field, "date-form")
+    try:
+        start = date(int(parts[1]), int(parts[3]), int(parts[4]))
+    except ValueError:
+        return FieldFault(field, "date-impossible")
+    if start < today:
+        return FieldFault(field, "date-past")
+    return FieldFault(field, "date-far", {"last": today + HORIZON}) if start > today + HORIZON else start
+
+
+def check_start(start: date, today: date) -> date:
+    """Return a confirmed start date; raise Refused("date-past") or Refused("date-far", last=…)."""
+    if start < today:
+        raise Refused("date-past")
+    if start > today + HORIZON:
+        raise Refused("date-far", last=today + HORIZON)
+    return start
+
+
+def warnings(start: date, today: date) -> tuple[StartWarning, ...]:
+    """Return what to tell about a start date that is wished today: `near`, `off-schedule`, both or nothing."""
+    earliest = add_business_days(today, STANDARD_LEAD)
+    found = []
+    if start < earliest:
+        found.append(StartWarning("near", next_scheduled(earliest)))
+    if not is_scheduled(start):
+        found.append(StartWarning("off-schedule", next_scheduled(max(start, earliest))))
+    return tuple(found)
+
+
+def settings_deadline(start: date) -> date:
+    """Return the last day for system settings: four business days before the start date."""
+    return add_business_days(start, -SETTINGS_LEAD)

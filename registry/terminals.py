@@ -1,0 +1,254 @@
+"""論理端末: the logical terminals, their names and their states. What a terminal's certificate is, others know.
+
+    get(session, name, *, lock=False) -> Terminal | None
+    step(session, name, event, now) -> Terminal
+    resume(session, name, now) -> Terminal
+    register_existing(session, takeover, *, now) -> Terminal
+    create(session, kind, *, office_code, start_date, receipt_number, now) -> Terminal
+    of_office(session, office_code, ...), search(session, ...), counts(session, office_code)
+
+These write no audit entry: whoever decides the deed does, in the same transaction.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import Session
+
+from kernel.database import insert_if_absent
+from kernel.errors import Refused
+from registry.japanese import half_width
+from registry.paging import SIZE, Page, page_of
+from registry.series import next_terminal_name
+from registry.states import TERMINAL, DeviceClass, SystemClass, TerminalEvent, TerminalState
+from registry.tables import OfficeRow, TerminalChangeRow, TerminalRow
+
+# パッケージソフト区分: which package software runs on a device.
+PACKAGES = {DeviceClass.NET: "net", DeviceClass.WEB: "web", DeviceClass.EBMS: "ebms"}
+NAME = re.compile(r"[0-9]{5}[A-Z]")
+
+_RESUMPTIONS = {
+    TerminalState.PENDING: TerminalEvent.RESUME_PENDING,
+    TerminalState.IN_SERVICE: TerminalEvent.RESUME_SERVICE,
+}
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A terminal as it stood when it was read. `receipt_number` is none for one that was taken over."""
+
+    name: str
+    office_code: str
+    state: TerminalState
+    suspended_from: TerminalState | None
+    system_class: SystemClass
+    device_class: DeviceClass
+    package_class: str
+    start_date: date
+    receipt_number: str | None
+    registered_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """A terminal that has its name already: from another system, or for the demo."""
+
+    name: str
+    office_code: str
+    system_class: SystemClass
+    device_class: DeviceClass
+    start_date: date
+    state: TerminalState = TerminalState.PENDING
+
+
+def get(session: Session, name: str, *, lock: bool = False) -> Terminal | None:
+    """Return a terminal; `lock` holds its row until the transaction ends."""
+    row = _row(session, name) if lock else session.get(TerminalRow, name)
+    return None if row is None else terminal_of(row)
+
+
+def step(session: Session, name: str, event: TerminalEvent, now: datetime) -> Terminal:
+    """Take a terminal through an event, under lock, and return it.
+
+    Raises Refused("terminal-unknown") and Refused("terminal-state", state=…, event=…). Abolition also settles the
+    change of an application that waits for it.
+    """
+    row = _row(session, name)
+    if row is None:
+        raise Refused("terminal-unknown", terminal=name)
+    came_from = row.state
+    following = TERMINAL.step(came_from, event)
+    if came_from is TerminalState.SUSPENDED and following not in (row.suspended_from, TerminalState.ABOLISHED):
+        raise Refused("terminal-state", state=came_from.value, event=event.value)
+    row.state, row.changed_at = following, now
+    row.suspended_from = came_from if following is TerminalState.SUSPENDED else None
+    if following is TerminalState.ABOLISHED:
+        row.abolished_at = now
+        _settle_abolition(session, name, now)
+    session.flush()
+    return terminal_of(row)
+
+
+def resume(session: Session, name: str, now: datetime) -> Terminal:
+    """Lift a suspension: the terminal returns to the state from which it was suspended.
+
+    Raises as `step` does.
+    """
+    row = _row(session, name)
+    if row is None:
+        raise Refused("terminal-unknown", terminal=name)
+    event = _RESUMPTIONS[row.suspended_from or TerminalState.IN_SERVICE]
+    return step(session, name, event, now)
+
+
+def register_existing(session: Session, takeover: Takeover, *, now: datetime) -> Terminal:
+    """Enter a terminal that has its name already.
+
+    Raises Refused with terminal-name (5 digits and a capital), office-unknown, terminal-exists (names are never used
+    twice), terminal-state (only a pending terminal or one in service can be taken over).
+    """
+    if NAME.fullmatch(takeover.name) is None:
+        raise Refused("terminal-name", terminal=takeover.name)
+    if takeover.state not in _RESUMPTIONS:
+        raise Refused("terminal-state", state=takeover.state.value, event="register")
+    if session.get(OfficeRow, takeover.office_code) is None:
+        raise Refused("office-unknown", office_code=takeover.office_code)
+    if not _insert(session, takeover, receipt_number=None, now=now):
+        raise Refused("terminal-exists", terminal=takeover.name)
+    return terminal_of(session.get_one(TerminalRow, takeover.name))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a new terminal is: its device and system class."""
+
+    device_class: DeviceClass
+    system_class: SystemClass
+
+
+def create(session: Session, kind: Kind, *, office_code: str, start_date: date, receipt_number: str, now: datetime) -> Terminal:
+    """Make a pending terminal under the next free name of its device class.
+
+    Raises Refused("terminal-names-exhausted"). A name that was taken over, even at this moment, is skipped.
+    """
+    while True:
+        name = next_terminal_name(session, kind.device_class)
+        terminal = Takeover(name, office_code, kind.system_class, kind.device_class, start_date)
+        if _insert(session, terminal, receipt_number=receipt_number, now=now):
+            return terminal_of(session.get_one(TerminalRow, name))
+
+
+def of_office(session: Session, office_code: str, *, page: int = 1, size: int = SIZE, abolished: bool = False) -> Page[Terminal]:
+    """Return an office's terminals by name, without the abolished ones unless these are asked for."""
+    return page_of(session, _of_office(office_code, abolished=abolished), page, terminal_of, size=size)
+
+
+def all_of_office(session: Session, office_code: str) -> tuple[Terminal, ...]:
+    """Return all of an office's terminals that are not abolished, by name: what an application may change."""
+    return tuple(terminal_of(row) for row in session.scalars(_of_office(office_code, abolished=False)))
+
+
+def search(
+    session: Session, *, text: str = "", state: TerminalState | None = None, page: int = 1, size: int = SIZE
+) -> Page[Terminal]:
+    """Return terminals for staff, by name: those whose name or office code begins with the text, in a state."""
+    query = select(TerminalRow).order_by(TerminalRow.name)
+    if wanted := half_width(text).upper():
+        query = query.where(
+            TerminalRow.name.startswith(wanted, autoescape=True) | TerminalRow.office_code.startswith(wanted, autoescape=True)
+        )
+    if state is not None:
+        query = query.where(TerminalRow.state == state)
+    return page_of(session, query, page, terminal_of, size=size)
+
+
+def counts(session: Session, office_code: str) -> Mapping[tuple[DeviceClass, SystemClass], int]:
+    """Return how many terminals an office has of each kind, without the abolished ones."""
+    query = (
+        select(TerminalRow.device_class, TerminalRow.system_class, func.count())
+        .where(TerminalRow.office_code == office_code, TerminalRow.state != TerminalState.ABOLISHED)
+        .group_by(TerminalRow.device_class, TerminalRow.system_class)
+    )
+    return {(device, system): count for device, system, count in session.execute(query)}
+
+
+def ever_had_one(session: Session, office_code: str) -> bool:
+    """Return whether an office ever had a terminal, be it abolished: the opposite of its first time."""
+    query = select(TerminalRow.name).where(TerminalRow.office_code == office_code).limit(1)
+    return session.scalar(query) is not None
+
+
+def made_by(session: Session, receipt_number: str) -> tuple[Terminal, ...]:
+    """Return the terminals that an application made, by name."""
+    query = select(TerminalRow).where(TerminalRow.receipt_number == receipt_number).order_by(TerminalRow.name)
+    return tuple(terminal_of(row) for row in session.scalars(query))
+
+
+def reclassify(session: Session, name: str, system_class: SystemClass, now: datetime) -> Terminal:
+    """Give a terminal another system class; certificate and codes stay as they are.
+
+    Raises Refused("terminal-unknown") and Refused("terminal-state") for an abolished one.
+    """
+    row = _row(session, name)
+    if row is None:
+        raise Refused("terminal-unknown", terminal=name)
+    if row.state is TerminalState.ABOLISHED:
+        raise Refused("terminal-state", state=row.state.value, event="reclassify")
+    row.system_class, row.changed_at = system_class, now
+    session.flush()
+    return terminal_of(row)
+
+
+def terminal_of(row: TerminalRow) -> Terminal:
+    """Return a row's content."""
+    return Terminal(
+        name=row.name,
+        office_code=row.office_code,
+        state=row.state,
+        suspended_from=row.suspended_from,
+        system_class=row.system_class,
+        device_class=row.device_class,
+        package_class=row.package_class,
+        start_date=row.start_date,
+        receipt_number=row.receipt_number,
+        registered_at=row.registered_at,
+        changed_at=row.changed_at,
+    )
+
+
+def _row(session: Session, name: str) -> TerminalRow | None:
+    # A row that the session read before the lock may have changed since: read it again.
+    return session.get(TerminalRow, name, with_for_update=True, populate_existing=True)
+
+
+def _of_office(office_code: str, *, abolished: bool) -> Select[TerminalRow]:
+    query = select(TerminalRow).where(TerminalRow.office_code == office_code).order_by(TerminalRow.name)
+    return query if abolished else query.where(TerminalRow.state != TerminalState.ABOLISHED)
+
+
+def _insert(session: Session, terminal: Takeover, *, receipt_number: str | None, now: datetime) -> bool:
+    values = {
+        "name": terminal.name,
+        "office_code": terminal.office_code,
+        "system_class": terminal.system_class,
+        "device_class": terminal.device_class,
+        "package_class": PACKAGES[terminal.device_class],
+        "state": terminal.state,
+        "start_date": terminal.start_date,
+        "receipt_number": receipt_number,
+        "registered_at": now,
+        "changed_at": now,
+    }
+    return insert_if_absent(session, TerminalRow, values)
+
+
+def _settle_abolition(session: Session, name: str, now: datetime) -> None:
+    # A change of class that still waits is overtaken: it is closed, but not executed.
+    is_abolition = TerminalChangeRow.after.is_(None)
+    open_changes = update(TerminalChangeRow).where(TerminalChangeRow.terminal_name == name, TerminalChangeRow.is_open)
+    session.execute(open_changes.where(is_abolition).values(is_open=False, executed_at=now))
+    session.execute(open_changes.where(~is_abolition).values(is_open=False))
