@@ -1,0 +1,112 @@
+"""新着情報: what an office is told on its menu. Lines are codes and facts; the edge words them for its reader.
+
+    publish(session, *, now, office_code, kind, code, target=None, **facts)
+    latest(session, office_code) -> tuple[News, ...]          the menu's ten
+    search(session, office_code, kind=None, receipt_number="", page=1) -> Page[News]
+
+A target names what the details button opens, as `application:260001A` or `id_notice:260001A`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.japanese import half_width
+from registry.paging import SIZE, Page, page_of
+from registry.tables import NewsRow
+
+LATEST = 10
+RECEIPT_NUMBER = re.compile(r"[0-9]{6}[A-Z]")
+
+Fact = str | int | bool | None
+
+
+class NewsKind(StrEnum):
+    """種別: the label in front of a line."""
+
+    APPLICATION = "application"
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True)
+class News:
+    """One line."""
+
+    id: int
+    office_code: str
+    at: datetime
+    kind: NewsKind
+    code: str
+    receipt_number: str | None
+    target: str | None
+    facts: Mapping[str, Fact]
+
+
+def publish(
+    session: Session,
+    *,
+    now: datetime,
+    office_code: str,
+    kind: NewsKind,
+    code: str,
+    target: str | None = None,
+    **facts: Fact,
+) -> None:
+    """Add a line, in the transaction of the deed that makes it.
+
+    The line's 【receipt number】 is the target's, when the target names one.
+    """
+    name = (target or "").rpartition(":")[2]
+    session.add(
+        NewsRow(
+            office_code=office_code,
+            at=now,
+            kind=kind.value,
+            code=code,
+            receipt_number=name if RECEIPT_NUMBER.fullmatch(name) else None,
+            target=target,
+            facts=facts,
+        )
+    )
+
+
+def latest(session: Session, office_code: str, *, most: int = LATEST) -> tuple[News, ...]:
+    """Return an office's latest lines, newest first."""
+    query = select(NewsRow).where(NewsRow.office_code == office_code).order_by(NewsRow.id.desc()).limit(most)
+    return tuple(_news_of(row) for row in session.scalars(query))
+
+
+def search(
+    session: Session,
+    office_code: str,
+    *,
+    kind: NewsKind | None = None,
+    receipt_number: str = "",
+    page: int = 1,
+    size: int = SIZE,
+) -> Page[News]:
+    """Return an office's lines, newest first: of a kind, and those whose receipt number begins so."""
+    query = select(NewsRow).where(NewsRow.office_code == office_code).order_by(NewsRow.id.desc())
+    if kind is not None:
+        query = query.where(NewsRow.kind == kind.value)
+    if wanted := half_width(receipt_number).upper():
+        query = query.where(NewsRow.receipt_number.startswith(wanted, autoescape=True))
+    return page_of(session, query, page, _news_of, size=size)
+
+
+def _news_of(row: NewsRow) -> News:
+    return News(
+        id=row.id,
+        office_code=row.office_code,
+        at=row.at,
+        kind=NewsKind(row.kind),
+        code=row.code,
+        receipt_number=row.receipt_number,
+        target=row.target,
+        facts=row.facts,
+    )

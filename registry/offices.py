@@ -1,0 +1,116 @@
+"""企業 and 事業所: companies and their offices, each with its standing administrator (管理責任者).
+
+    get(session, code) -> Office | None
+    company(session, abbreviation) -> Company | None
+    search(session, text="", page=1) -> Page[Office]
+
+`registration` enters new ones.
+"""
+
+from dataclasses import dataclass, fields
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.applicants import Contact
+from registry.japanese import half_width
+from registry.paging import SIZE, Page, page_of
+from registry.tables import CompanyRow, OfficeRow
+
+
+@dataclass(frozen=True)
+class Company:
+    """企業: abbreviation of three capitals, name in full width, Latin name for the certificates if it has one."""
+
+    abbreviation: str
+    name: str
+    latin_name: str | None
+    postal_code: str
+    address: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class OfficeEntry:
+    """An office's own content, as it is registered."""
+
+    code: str
+    name: str
+    postal_code: str
+    address: str
+    phone: str
+    fax: str
+    customs_office: str
+    billing_code: str
+    administrator: Contact
+
+
+@dataclass(frozen=True)
+class Office(OfficeEntry):
+    """An office with its company, as other rooms see it."""
+
+    company: Company
+
+    @property
+    def company_abbreviation(self) -> str:
+        """Return the company's abbreviation."""
+        return self.company.abbreviation
+
+    @property
+    def company_name(self) -> str:
+        """Return the company's name in Japanese."""
+        return self.company.name
+
+    @property
+    def certificate_organization(self) -> str:
+        """Return what stands as O in the certificates of the office's terminals."""
+        return self.company.latin_name or self.company.name
+
+
+CONTACT_FIELDS = tuple(field.name for field in fields(Contact))
+_COMPANY_FIELDS = tuple(field.name for field in fields(Company))
+OFFICE_FIELDS = tuple(field.name for field in fields(OfficeEntry) if field.name != "administrator")
+
+
+def get(session: Session, code: str) -> Office | None:
+    """Return an office."""
+    row = session.get(OfficeRow, code)
+    return None if row is None else office_of(row, session.get_one(CompanyRow, row.company_abbreviation))
+
+
+def company(session: Session, abbreviation: str) -> Company | None:
+    """Return a company."""
+    row = session.get(CompanyRow, abbreviation)
+    return None if row is None else company_of(row)
+
+
+def search(session: Session, text: str = "", *, page: int = 1, size: int = SIZE) -> Page[Office]:
+    """Return offices for staff, by code: those whose code begins with the text, or whose or whose company's name has it."""
+    query = select(OfficeRow).join(CompanyRow).order_by(OfficeRow.code)
+    if wanted := text.strip():
+        query = query.where(
+            OfficeRow.code.startswith(half_width(wanted).upper(), autoescape=True)
+            | OfficeRow.name.contains(wanted, autoescape=True)
+            | CompanyRow.name.contains(wanted, autoescape=True)
+        )
+    found = page_of(session, query, page, lambda row: row, size=size)
+    abbreviations = {row.company_abbreviation for row in found.records}
+    companies = {
+        row.abbreviation: row for row in session.scalars(select(CompanyRow).where(CompanyRow.abbreviation.in_(abbreviations)))
+    }
+    offices = tuple(office_of(row, companies[row.company_abbreviation]) for row in found.records)
+    return Page(offices, found.number, found.pages, found.total)
+
+
+def office_of(row: OfficeRow, company_row: CompanyRow) -> Office:
+    """Return the content of an office's and its company's rows."""
+    return Office(
+        **{name: getattr(row, name) for name in OFFICE_FIELDS},
+        administrator=Contact(**{name: getattr(row, f"administrator_{name}") for name in CONTACT_FIELDS}),
+        company=company_of(company_row),
+    )
+
+
+def company_of(row: CompanyRow) -> Company:
+    """Return the content of a company's row."""
+    return Company(**{name: getattr(row, name) for name in _COMPANY_FIELDS})
