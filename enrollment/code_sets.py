@@ -1,0 +1,88 @@
+"""Code sets: their states, and the steps that every deed on them shares."""
+
+import calendar
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ca import revocation
+from ca.certificates import CertificateState, find
+from enrollment.tables import CodeSetRow
+from kernel.lifecycle import Lifecycle
+
+
+class CodeSetState(StrEnum):
+    """Where a code set is in its life."""
+
+    PREPARED = "prepared"
+    CLAIMED = "claimed"
+    REDEEMED = "redeemed"
+    FROZEN = "frozen"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+
+
+class CodeSetEvent(StrEnum):
+    """What may happen to a code set."""
+
+    CLAIM = "claim"
+    REDEEM = "redeem"
+    FREEZE = "freeze"
+    THAW = "thaw"
+    EXPIRE = "expire"
+    REPLACE = "replace"
+
+
+_OPEN = (CodeSetState.PREPARED, CodeSetState.CLAIMED, CodeSetState.FROZEN)
+
+LIFECYCLE = Lifecycle(
+    "code-set",
+    CodeSetState.PREPARED,
+    {
+        (CodeSetState.PREPARED, CodeSetEvent.CLAIM): CodeSetState.CLAIMED,
+        (CodeSetState.CLAIMED, CodeSetEvent.REDEEM): CodeSetState.REDEEMED,
+        (CodeSetState.PREPARED, CodeSetEvent.FREEZE): CodeSetState.FROZEN,
+        (CodeSetState.CLAIMED, CodeSetEvent.FREEZE): CodeSetState.FROZEN,
+        # A frozen claim lost its reserved certificate, so the set begins anew; nobody ever received one from it.
+        (CodeSetState.FROZEN, CodeSetEvent.THAW): CodeSetState.PREPARED,
+        **{(state, CodeSetEvent.EXPIRE): CodeSetState.EXPIRED for state in _OPEN},
+        **{(state, CodeSetEvent.REPLACE): CodeSetState.REPLACED for state in _OPEN},
+    },
+)
+
+
+def locked(session: Session, code_set_id: str) -> CodeSetRow:
+    """Return a set's row and hold it. Whoever also locks its terminal or certificate does so after this."""
+    return session.scalars(select(CodeSetRow).where(CodeSetRow.id == code_set_id).with_for_update()).one()
+
+
+def open_set(session: Session, terminal: str) -> CodeSetRow | None:
+    """Return and hold the one set of a terminal that may still be redeemed, frozen or not."""
+    query = select(CodeSetRow).where(CodeSetRow.terminal == terminal, CodeSetRow.state.in_(_OPEN))
+    return session.scalar(query.with_for_update())
+
+
+def leave(session: Session, row: CodeSetRow, event: CodeSetEvent, now: datetime) -> None:
+    """Freeze, expire or replace a set. If it was claimed, its reserved certificate is abandoned with it.
+
+    Replaced and expired codes can never be shown again, so their sealed copy goes at once.
+    """
+    following = LIFECYCLE.step(CodeSetState(row.state), event)
+    if row.issuer is not None and row.serial is not None:
+        certificate = find(session, row.issuer, row.serial)
+        if certificate is not None and certificate.state == CertificateState.RESERVED:
+            revocation.abandon(session, row.issuer, row.serial, now=now)
+    row.state = following
+    row.issuer = row.serial = row.claimed_key = row.claimed_at = None
+    if following in (CodeSetState.EXPIRED, CodeSetState.REPLACED):
+        row.sealed = None
+    session.flush()
+
+
+def months_after(day: date, months: int) -> date:
+    """Return the same day some calendar months later, clamped to the month's end."""
+    index = day.year * 12 + day.month - 1 + months
+    year, month = divmod(index, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

@@ -1,0 +1,121 @@
+"""The five inputs that a terminal redeems: how they are made, normalised, digested and sealed.
+
+Access key: 12 random digits and a check digit. Code 1 follows from company and terminal, so it is no secret.
+Codes 2 and 3: eleven symbols of 31, about 54 bits beyond the access key.
+"""
+
+import json
+import secrets
+import unicodedata
+from dataclasses import dataclass, field, fields
+
+from kernel.errors import Refused
+from keys.codes import CodeHasher, Opener, Sealer, digests_match
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without 0 O 1 I L, which are misread
+ACCESS_KEY_DIGITS = 13
+CODE_2_LENGTH, CODE_3_LENGTH = 6, 5
+# Longer than any honest input with all its separators; what exceeds it is not looked at.
+LONGEST_INPUT = 64
+_SEPARATORS = str.maketrans(dict.fromkeys(" \t-‐‑‒–—―−ー_."))
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The five inputs in their normal form. The secret ones stay out of `repr`."""
+
+    access_key: str = field(repr=False)
+    auth_code_1: str
+    auth_code_2: str = field(repr=False)
+    auth_code_3: str = field(repr=False)
+    office_code: str
+
+
+def typed(*, access_key: str, auth_code_1: str, auth_code_2: str, auth_code_3: str, office_code: str) -> Codes:
+    """Return the codes that somebody typed, in normal form, whatever the typing: case, width, blanks, hyphens.
+
+    Raises Refused("input-invalid", field=…) for one that is empty or absurdly long. Whether they are right is
+    not told here.
+    """
+    inputs = {
+        "access_key": access_key,
+        "auth_code_1": auth_code_1,
+        "auth_code_2": auth_code_2,
+        "auth_code_3": auth_code_3,
+        "office_code": office_code,
+    }
+    return Codes(**{name: _normal(name, value) for name, value in inputs.items()})
+
+
+def normal_access_key(value: str) -> str:
+    """Return an access key in normal form; raises Refused("input-invalid") like `typed`."""
+    return _normal("access_key", value)
+
+
+def _normal(name: str, value: str) -> str:
+    if len(value) > LONGEST_INPUT:
+        raise Refused("input-invalid", field=name)
+    normal = unicodedata.normalize("NFKC", value).translate(_SEPARATORS).strip().upper()
+    if not normal:
+        raise Refused("input-invalid", field=name)
+    return normal
+
+
+def generate(terminal: str, office_code: str) -> Codes:
+    """Make new codes for a terminal."""
+    digits = "".join(secrets.choice("0123456789") for _ in range(ACCESS_KEY_DIGITS - 1))
+    return Codes(
+        access_key=digits + check_digit(digits),
+        auth_code_1=auth_code_1(terminal, office_code),
+        auth_code_2="".join(secrets.choice(ALPHABET) for _ in range(CODE_2_LENGTH)),
+        auth_code_3="".join(secrets.choice(ALPHABET) for _ in range(CODE_3_LENGTH)),
+        office_code=office_code,
+    )
+
+
+def auth_code_1(terminal: str, office_code: str) -> str:
+    """Return the company's abbreviation and the last four characters of the terminal's name: NAC999W."""
+    return office_code[:3] + terminal[-4:]
+
+
+def check_digit(digits: str) -> str:
+    """Return the Luhn digit (ISO/IEC 7812-1 annex B), so that a page can tell a mistyped access key at once."""
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 - position % 2)
+        total += value - 9 if value > 9 else value  # noqa: PLR2004 (the digit sum of a two-digit product)
+    return str(-total % 10)
+
+
+def access_key_digest(hasher: CodeHasher, access_key: str) -> bytes:
+    """Return what a code set is found by."""
+    return hasher.digest("access-key", access_key)
+
+
+def codes_digest(hasher: CodeHasher, codes: Codes) -> bytes:
+    """Return what the secret codes are checked by; bound to their access key."""
+    return hasher.digest("auth-codes", codes.access_key, codes.auth_code_2, codes.auth_code_3)
+
+
+def matches(hasher: CodeHasher, codes: Codes, *, terminal: str, office_code: str, digest: bytes) -> bool:
+    """Return whether codes are those of a set, in the same time whichever part is wrong."""
+    secret_fits = digests_match(codes_digest(hasher, codes), digest)
+    office_fits = digests_match(codes.office_code.encode(), office_code.encode())
+    first_fits = digests_match(codes.auth_code_1.encode(), auth_code_1(terminal, office_code).encode())
+    return secret_fits & office_fits & first_fits
+
+
+def seal(sealer: Sealer, codes: Codes, code_set_id: str, terminal: str) -> bytes:
+    """Return the copy that only the portal and the retrieval door can open, bound to its row."""
+    plaintext = json.dumps({item.name: getattr(codes, item.name) for item in fields(codes)}).encode()
+    return sealer.seal(plaintext, _binding(code_set_id, terminal, codes.office_code))
+
+
+def unseal(opener: Opener, sealed: bytes, *, code_set_id: str, terminal: str, office_code: str) -> Codes:
+    """Open a sealed copy; raises keys.codes.UnsealingError when it belongs to another row."""
+    content = json.loads(opener.open(sealed, _binding(code_set_id, terminal, office_code)))
+    return Codes(**content)
+
+
+def _binding(code_set_id: str, terminal: str, office_code: str) -> bytes:
+    return f"tegata code set|{code_set_id}|{terminal}|{office_code}".encode()

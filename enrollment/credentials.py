@@ -1,0 +1,71 @@
+"""Which certificate is THE current one of a terminal, and what pages are told about it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ca import certificates, revocation
+from ca.certificates import CertificateState
+from ca.revocation import Reason
+from enrollment.tables import CodeSetRow, CredentialRow
+
+
+@dataclass(frozen=True)
+class CertificateView:
+    """The current certificate of a terminal, for pages."""
+
+    terminal: str
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    state: CertificateState
+    revoked_at: datetime | None
+    reason: str | None
+
+
+def of_office(session: Session, office_code: str) -> dict[str, CertificateView]:
+    """Return the current certificates of an office by terminal name."""
+    return _views(session, session.scalars(select(CredentialRow).where(CredentialRow.office_code == office_code)).all())
+
+
+def of_terminals(session: Session, names: Collection[str]) -> dict[str, CertificateView]:
+    """Return the current certificates of some terminals by name."""
+    return _views(session, session.scalars(select(CredentialRow).where(CredentialRow.terminal.in_(names))).all())
+
+
+def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
+    """Make the redeemed set's certificate the current one and revoke the one it follows, if any, as superseded."""
+    if code_set.issuer is None or code_set.serial is None:
+        message = f"code set {code_set.id} has no certificate"
+        raise ValueError(message)
+    credential = session.get(CredentialRow, code_set.terminal, with_for_update=True)
+    if credential is None:
+        credential = CredentialRow(terminal=code_set.terminal, office_code=code_set.office_code)
+        session.add(credential)
+    else:
+        revocation.revoke(session, credential.issuer, credential.serial, reason=Reason.SUPERSEDED, now=now)
+    credential.issuer, credential.serial = code_set.issuer, code_set.serial
+    credential.access_key_digest, credential.since = code_set.access_key_digest, now
+    session.flush()
+
+
+def _views(session: Session, rows: Collection[CredentialRow]) -> dict[str, CertificateView]:
+    records = certificates.of_serials(session, {(row.issuer, row.serial) for row in rows})
+    views = {}
+    for row in rows:
+        record = records[row.issuer, row.serial]
+        views[row.terminal] = CertificateView(
+            terminal=row.terminal,
+            issuer=record.issuer,
+            serial=record.serial,
+            not_before=record.not_before,
+            not_after=record.not_after,
+            state=record.state,
+            revoked_at=record.revoked_at,
+            reason=record.reason,
+        )
+    return views

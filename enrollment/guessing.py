@@ -1,0 +1,78 @@
+"""Telling those who know the codes from those who guess, by one answer in words and in work.
+
+Two throttles count wrong tries: one by the access key as typed, whether it exists or not, and one by the source
+address. A source that is over its limit still gets one evaluated try for each access key that has no failures, and a
+wrong one is told like every other: so an address shared by many (a proxy, an attacker's neighbour) does not lock
+out an office that types its codes correctly, and nobody learns which access keys exist.
+"""
+
+import ipaddress
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from enrollment import codes as code_rules
+from enrollment.codes import Codes
+from enrollment.tables import CodeSetRow
+from kernel import audit, throttle
+from kernel.database import Database
+from kernel.errors import Refused
+from keys.codes import CodeHasher
+
+BY_ACCESS_KEY = throttle.Limit(failures=5, window=timedelta(minutes=30), lock=timedelta(minutes=30))
+BY_SOURCE = throttle.Limit(failures=30, window=timedelta(minutes=30), lock=timedelta(minutes=30))
+
+# What an unknown access key is compared with: the same work, and never a match.
+_NOBODY = ("00000A", "AAA000", bytes(32))
+
+
+def authenticate(database: Database, hasher: CodeHasher, codes: Codes, source: str, now: datetime) -> str:
+    """Return the id of the set whose codes these are; raises Refused("codes-wrong") or Refused("throttled").
+
+    A wrong try is counted, in a transaction of its own, before it is answered.
+    """
+    digest = code_rules.access_key_digest(hasher, codes.access_key)
+    by_key, by_source = access_key_throttle(digest), source_throttle(source)
+    with database.snapshot() as session:
+        throttle.require_unlocked(session, by_key, now)
+        source_standing = throttle.standing(session, by_source, now)
+        if source_standing.locked_for and throttle.standing(session, by_key, now).failures:
+            raise Refused("throttled", retry_after=source_standing.locked_for)
+        row = session.scalar(select(CodeSetRow).where(CodeSetRow.access_key_digest == digest))
+        terminal, office_code, expected = (row.terminal, row.office_code, row.codes_digest) if row else _NOBODY
+        if code_rules.matches(hasher, codes, terminal=terminal, office_code=office_code, digest=expected) and row:
+            return row.id
+    with database.transaction() as session:
+        standing = throttle.count_failure(session, by_key, BY_ACCESS_KEY, now)
+        throttle.count_failure(session, by_source, BY_SOURCE, now)
+        if standing.locked_for:
+            subject = f"terminal:{terminal}" if row else "terminal:unknown"
+            audit.record(session, now=now, actor=audit.job("throttle"), action="codes.lock", subject=subject, source=source)
+    if source_standing.locked_for:
+        raise Refused("throttled", retry_after=source_standing.locked_for)
+    raise Refused("codes-wrong")
+
+
+def require_unlocked(session: Session, hasher: CodeHasher, codes: Codes, now: datetime) -> None:
+    """Look at the lock once more under T1: many guesses at once must not outrun their counting."""
+    digest = code_rules.access_key_digest(hasher, codes.access_key)
+    throttle.require_unlocked(session, access_key_throttle(digest), now, lock_row=True)
+
+
+def access_key_throttle(digest: bytes) -> str:
+    """Return the throttle key of an access key."""
+    return f"codes:{digest.hex()}"
+
+
+def source_throttle(source: str) -> str:
+    """Return the throttle key of an address; an IPv6 customer owns a /64, so that is what counts."""
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        return "source:unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return f"source:{ipaddress.IPv6Network((address, 64), strict=False)}"
+        address = address.ipv4_mapped
+    return f"source:{address}"

@@ -1,0 +1,118 @@
+"""The mails of this room: Japanese with English below, never a code, never a key."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from kernel import outbox
+from kernel.clock import TOKYO
+from registry import offices
+
+CENTER = "利用者認証センター / Terminal Authentication Center"
+_FOOTER = f"""
+――
+このメールは自動で送信しています。ご返信にはお答えできません。
+This mail was sent automatically; replies are not read.
+{CENTER}
+ヘルプデスク / Help desk: 0120-000-000
+"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the mail about prepared codes says."""
+
+    office_code: str
+    receipt_number: str
+    received_on: str
+    start_date: str
+    terminals: tuple[str, ...]
+
+
+def post_prepared(session: Session, facts: Prepared, applicant_mail: str | None, portal_url: str, now: datetime) -> None:
+    """Tell administrator and applicant that the certificates can be retrieved."""
+    names = "、".join(facts.terminals)
+    body = f"""デジタル証明書を取得する準備ができました。ご利用になる端末で取得作業を行ってください。
+
+申込受付年月日: {facts.received_on}
+申込受付番号: {facts.receipt_number}
+論理端末名: {names}
+利用開始日: {facts.start_date}
+
+取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細、または
+「申込内容の確認」の「ID通知内容」でご確認ください。
+{portal_url}
+
+The certificates of {", ".join(facts.terminals)} (application {facts.receipt_number}) are ready to be retrieved;
+service starts on {facts.start_date}. The codes are not in this mail: log in to the portal and open
+"ID notice" of the application.
+"""
+    _post(session, facts.office_code, "【NSS】デジタル証明書発行完了のお知らせ", body, now, also_to=applicant_mail)
+
+
+def post_retrieved(
+    session: Session, office_code: str, terminal: str, starts: datetime, ends: datetime, now: datetime
+) -> None:
+    """Tell the administrator that a terminal has its certificate: whoever did not do that should call."""
+    body = f"""論理端末 {terminal} のデジタル証明書が取得されました。
+
+取得日時: {_tokyo(now)}
+有効期間: {_tokyo(starts)} から {_tokyo(ends)} まで(日本時間)
+
+お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。
+
+The certificate of terminal {terminal} was retrieved at {_tokyo(now)} (Japan time) and is good
+from {_tokyo(starts)} to {_tokyo(ends)}. If this was none of you, call the help desk at once.
+"""
+    _post(session, office_code, f"【NSS】デジタル証明書取得のお知らせ({terminal})", body, now)
+
+
+def post_revoked(session: Session, office_code: str, terminal: str, reason: str, now: datetime) -> None:
+    """Tell the administrator that a terminal's certificate was revoked."""
+    body = f"""論理端末 {terminal} のデジタル証明書を失効しました。この証明書ではログオンできません。
+
+失効日時: {_tokyo(now)}(日本時間)
+理由: {reason}
+
+The certificate of terminal {terminal} was revoked at {_tokyo(now)} (Japan time; reason: {reason}).
+It can no longer be used to log on.
+"""
+    _post(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({terminal})", body, now)
+
+
+def post_suspended(session: Session, office_code: str, terminal: str, now: datetime, *, lifted: bool) -> None:
+    """Tell the administrator that a terminal was suspended, or that its suspension was lifted."""
+    japanese, english = ("利用停止を解除しました", "was lifted") if lifted else ("利用を停止しました", "began")
+    body = f"""論理端末 {terminal} の{japanese}。
+
+日時: {_tokyo(now)}(日本時間)
+
+The suspension of terminal {terminal} {english} at {_tokyo(now)} (Japan time).
+"""
+    _post(session, office_code, f"【NSS】論理端末の{'利用停止解除' if lifted else '利用停止'}のお知らせ({terminal})", body, now)
+
+
+def _post(
+    session: Session, office_code: str, subject: str, body: str, now: datetime, *, also_to: str | None = None
+) -> None:
+    office = offices.get(session, office_code)
+    if office is None:
+        message = f"office {office_code} is not registered"
+        raise LookupError(message)
+    administrator = office.administrator
+    salutation = f"{office.company_name} {office.name} {administrator.department}\n{administrator.family_name} {administrator.given_name} 様\n\n"
+    for recipient in _once((administrator.mail, also_to)):
+        outbox.post(
+            session, now=now, recipient=recipient, subject=subject, body=salutation + body + _FOOTER, office_code=office_code
+        )
+
+
+def _once(addresses: Iterable[str | None]) -> list[str]:
+    """Return the addresses without repetitions: one person in two roles gets one mail."""
+    return list(dict.fromkeys(address for address in addresses if address))
+
+
+def _tokyo(instant: datetime) -> str:
+    return instant.astimezone(TOKYO).strftime("%Y/%m/%d %H:%M")

@@ -1,0 +1,1 @@
+"""The doors' interfaces for terminals. Every signing path of theirs ends in the one redemption function."""

@@ -1,0 +1,76 @@
+"""The enrollment's tables. Only this room reads or writes them."""
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel.database import Base, UtcDateTime
+
+
+class CodeSetRow(Base):
+    """The one-time codes of one terminal: digests to find and check them, and a sealed copy while they may be shown.
+
+    `claimed_key` is SHA-256 over the public key that claimed the set; `issuer` and `serial` name the certificate
+    that was reserved for it. `expires_on` is the last day on which the set can be redeemed.
+    """
+
+    __tablename__ = "enrollment_code_set"
+    __table_args__ = (
+        # Four eyes, domain rules "Review": whoever approved the application does not prepare its codes.
+        CheckConstraint("approver <> preparer", "ck_enrollment_code_set_four_eyes"),
+        CheckConstraint("(state IN ('claimed', 'redeemed')) = (serial IS NOT NULL)", "ck_enrollment_code_set_claim"),
+        CheckConstraint("(serial IS NULL) = (claimed_key IS NULL)", "ck_enrollment_code_set_key"),
+        Index(
+            "uq_enrollment_code_set_open",
+            "terminal",
+            unique=True,
+            sqlite_where=text("state IN ('prepared', 'claimed', 'frozen')"),
+            postgresql_where=text("state IN ('prepared', 'claimed', 'frozen')"),
+        ),
+        Index("ix_enrollment_code_set_receipt", "receipt_number"),
+        Index("uq_enrollment_code_set_certificate", "issuer", "serial", unique=True),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    terminal: Mapped[str] = mapped_column(String(6))
+    office_code: Mapped[str] = mapped_column(String(6))
+    receipt_number: Mapped[str | None] = mapped_column(String(7))
+    approver: Mapped[str] = mapped_column(String(100))
+    preparer: Mapped[str] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(String(10))
+    access_key_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    codes_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    start_date: Mapped[date]
+    expires_on: Mapped[date]
+    prepared_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    claimed_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    issuer: Mapped[str | None] = mapped_column(String(40))
+    serial: Mapped[str | None] = mapped_column(String(40))
+    redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class CodeShowingRow(Base):
+    """Who was shown a set's codes, and when."""
+
+    __tablename__ = "enrollment_code_showing"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    code_set_id: Mapped[str] = mapped_column(ForeignKey("enrollment_code_set.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    viewer: Mapped[str] = mapped_column(String(100))
+
+
+class CredentialRow(Base):
+    """THE current certificate of a terminal and the digest of the access key that belongs to it: one row a terminal."""
+
+    __tablename__ = "enrollment_credential"
+
+    terminal: Mapped[str] = mapped_column(String(6), primary_key=True)
+    office_code: Mapped[str] = mapped_column(String(6), index=True)
+    issuer: Mapped[str] = mapped_column(String(40))
+    serial: Mapped[str] = mapped_column(String(40))
+    access_key_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
