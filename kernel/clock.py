@@ -54,7 +54,9 @@ class DemoClock:
     def shift(self, by: timedelta) -> timedelta:
         """Move the clock on (or back) and return the new offset."""
         offset = self.offset() + by
-        self.offset_file.write_text(str(int(offset.total_seconds())), encoding="ascii")
+        written = self.offset_file.with_suffix(".new")
+        written.write_text(str(int(offset.total_seconds())), encoding="ascii")
+        written.replace(self.offset_file)  # at once: the doors read it all the time
         return offset
 
 

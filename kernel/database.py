@@ -7,6 +7,7 @@ SQLite is embedded: WAL, synchronous FULL, BEGIN IMMEDIATE. PostgreSQL: READ COM
 transactions, REPEATABLE READ READ ONLY for snapshots.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy import DateTime, Dialect, Engine, create_engine, event, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,6 +26,8 @@ from kernel.errors import Unavailable
 
 # How long a writer waits for its turn before the answer is "try again", in seconds.
 PATIENCE = 15
+# To SQLite a mistake in our own statements is "operational", too; these are the results that the world causes.
+SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
 
 
 class Base(DeclarativeBase):
@@ -145,8 +148,9 @@ def insert_if_absent(session: Session, table: type[Base], values: Mapping[str, o
     Unlike an insert that fails, this leaves PostgreSQL's transaction usable.
     """
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    result = session.execute(insert(table).values(**values).on_conflict_do_nothing())
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    # A count of rows is not known on PostgreSQL, where SQLAlchemy asks for the key in the same statement; a row returned is.
+    statement = insert(table).values(**values).on_conflict_do_nothing().returning(literal(1))
+    return session.scalar(statement) is not None
 
 
 def _commit(session: Session) -> None:
@@ -163,12 +167,19 @@ def _translated() -> Iterator[None]:
     """Turn "the database is away, busy or broke a deadlock" into Unavailable; constraint violations pass."""
     try:
         yield
-    except (OperationalError, PoolTimeout) as error:
-        raise Unavailable("database is away or busy") from error
+    except PoolTimeout as error:
+        raise Unavailable("database has no connection left") from error
     except DBAPIError as error:
+        if isinstance(error, OperationalError) and _is_away(error):
+            raise Unavailable("database is away or busy") from error
         if error.connection_invalidated:
             raise Unavailable("database connection lost") from error
         raise
+
+
+def _is_away(error: OperationalError) -> bool:
+    result = getattr(error.orig, "sqlite_errorcode", None)
+    return result is None or (result & 0xFF) in SQLITE_AWAY
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 (the driver's own type)

@@ -13,6 +13,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from kernel.database import Base, UtcDateTime, insert_if_absent
 from kernel.errors import Refused
 
+# Far beyond any `longest`, and within what a timedelta can hold: a guesser of many weeks must not overflow it.
+MOST_DOUBLINGS = 20
+
 
 class ThrottleCounter(Base):
     """Failures of one key inside a window, and the lock that too many of them caused."""
@@ -70,7 +73,8 @@ def count_failure(session: Session, key: str, limit: Limit, now: datetime) -> St
             counter.failures, counter.window_start = 0, now
         counter.failures += 1
         if counter.failures >= limit.failures:
-            counter.locked_until = now + min(limit.lock * 2**counter.locks, limit.longest)
+            doublings = min(counter.locks, MOST_DOUBLINGS)
+            counter.locked_until = now + min(limit.lock * 2**doublings, limit.longest)
             counter.locks += 1
             # The next window begins when the lock ends: a locked key is not counted again for the same guesses.
             counter.failures, counter.window_start = 0, counter.locked_until

@@ -23,9 +23,12 @@ SLOW_FOLDERS = {"journeys", "crash", "interop"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the browser and what is slow, so that `make check` can leave it out."""
+    """Mark what needs PostgreSQL or the browser and what is slow, so that `make check` can leave it out."""
     for item in items:
-        if "chromium" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "postgresql_databases" in fixtures:
+            item.add_marker(pytest.mark.postgresql)
+        if "chromium" in fixtures:
             item.add_marker(pytest.mark.browser)
         if SLOW_FOLDERS & set(item.path.parts):
             item.add_marker(pytest.mark.slow)
@@ -98,6 +101,15 @@ def database(database_url: str) -> Iterator[Database]:
     connected = connect(database_url)
     yield connected
     connected.dispose()
+
+
+@pytest.fixture
+def postgresql_database(postgresql_databases: FreshDatabase) -> Iterator[Database]:
+    """Return a fresh database with all tables, for what only PostgreSQL does."""
+    with postgresql_databases() as url:
+        connected = connect(url)
+        yield connected
+        connected.dispose()
 
 
 @pytest.fixture(scope="session")

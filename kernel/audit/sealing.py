@@ -105,6 +105,9 @@ def verify(database: Database, check_signature: Callable[[bytes, bytes], None]) 
             if (checkpoint := checkpoints.pop(edge.size, None)) is not None:
                 faults += _faults_of(checkpoint, edge.root(), check_signature)
         faults += [f"checkpoint {size} covers leaves that are gone" for size in sorted(checkpoints)]
+        tree = session.get(AuditTree, 1)
+        if (tree.size if tree else 0, _edge(tree).roots if tree else []) != (edge.size, edge.roots):
+            faults.append("the tree's edge does not match the entries")
         return faults
 
 

@@ -1,0 +1,222 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, func, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.orm import Session
+
+from kernel.clock import TOKYO
+from kernel.database import Database, OutcomeUnknown, connect, forbid_open_transaction, insert_if_absent
+from kernel.errors import Refused, Unavailable
+from kernel.throttle import ThrottleCounter
+
+
+def _counter(key: str, now: datetime, failures: int = 0) -> ThrottleCounter:
+    return ThrottleCounter(key=key, failures=failures, window_start=now)
+
+
+def _count(database: Database) -> int:
+    with database.snapshot() as session:
+        return session.scalars(select(func.count()).select_from(ThrottleCounter)).one()
+
+
+def _impatient(database: Database) -> None:
+    """Let a lock be waited for no longer than 100 ms."""
+
+    def prepare(connection: object, _record: object) -> None:
+        statement = "PRAGMA busy_timeout=100" if database.engine.dialect.name == "sqlite" else "SET lock_timeout = '100ms'"
+        connection.execute(statement)  # type: ignore[attr-defined]
+
+    event.listen(database.engine, "connect", prepare)
+
+
+def test_a_use_case_that_ends_well_is_stored(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        session.add(_counter("a", now))
+    assert _count(database) == 1
+
+
+@pytest.mark.parametrize("failure", [Refused("no"), RuntimeError("fault"), KeyboardInterrupt()])
+def test_a_use_case_that_raises_leaves_nothing(database: Database, now: datetime, failure: BaseException) -> None:
+    with pytest.raises(type(failure)), database.transaction() as session:
+        session.add(_counter("a", now))
+        session.flush()
+        raise failure
+    assert _count(database) == 0
+    with database.transaction() as session:
+        session.add(_counter("b", now))
+    assert _count(database) == 1
+
+
+def test_a_transaction_inside_another_is_a_fault_and_undoes_the_outer_one(database: Database, now: datetime) -> None:
+    with pytest.raises(RuntimeError), database.transaction() as session:
+        session.add(_counter("a", now))
+        session.flush()
+        with database.transaction():
+            pass
+    assert _count(database) == 0
+
+
+def test_keys_and_mail_find_out_that_a_transaction_is_open(database: Database) -> None:
+    forbid_open_transaction()
+    with database.transaction():
+        with pytest.raises(RuntimeError):
+            forbid_open_transaction()
+        with ThreadPoolExecutor(1) as other:
+            other.submit(forbid_open_transaction).result()
+    forbid_open_transaction()
+
+
+def test_a_snapshot_cannot_write(database: Database, now: datetime) -> None:
+    with pytest.raises(DBAPIError), database.snapshot() as session:
+        session.add(_counter("a", now))
+        session.flush()
+    assert _count(database) == 0
+
+
+def test_a_snapshot_shows_one_instant(database: Database, now: datetime) -> None:
+    with database.snapshot() as session:
+        assert session.get(ThrottleCounter, "a") is None
+        with database.transaction() as writing:
+            writing.add(_counter("a", now))
+        assert session.scalar(select(func.count()).select_from(ThrottleCounter)) == 0
+    assert _count(database) == 1
+
+
+def test_writers_do_not_lose_each_others_work(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        session.add(_counter("a", now))
+
+    def add_one(_: int) -> None:
+        with database.transaction() as session:
+            session.scalars(select(ThrottleCounter).with_for_update()).one().failures += 1
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add_one, range(40)))
+    with database.snapshot() as session:
+        assert session.scalars(select(ThrottleCounter.failures)).one() == 40
+
+
+def test_an_instant_comes_back_aware_and_in_utc(database: Database) -> None:
+    instant = datetime(2026, 4, 1, 0, 0, 0, 123456, TOKYO)
+    with database.transaction() as session:
+        session.add(_counter("a", instant))
+    with database.snapshot() as session:
+        read = session.scalars(select(ThrottleCounter.window_start)).one()
+        assert session.scalar(select(ThrottleCounter.locked_until)) is None
+    assert (read, read.tzinfo) == (instant, UTC)
+
+
+def test_an_instant_without_zone_is_not_stored(database: Database) -> None:
+    with pytest.raises(StatementError, match="an instant without time zone"), database.transaction() as session:
+        session.add(_counter("a", datetime(2026, 4, 1)))  # noqa: DTZ001 (that is the point)
+    assert _count(database) == 0
+
+
+def test_instants_compare_as_instants_in_the_database(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        session.add(_counter("a", now))
+    later_by_the_wall_clock = (now - timedelta(hours=1)).astimezone(TOKYO)
+    with database.snapshot() as session:
+        assert session.scalar(select(ThrottleCounter.key).where(ThrottleCounter.window_start > later_by_the_wall_clock)) == "a"
+
+
+def test_insert_if_absent_tells_whether_it_inserted_and_leaves_the_transaction_usable(database: Database, now: datetime) -> None:
+    values = {"key": "a", "failures": 1, "window_start": now, "locks": 0}
+    with database.transaction() as session:
+        assert insert_if_absent(session, ThrottleCounter, values)
+        assert not insert_if_absent(session, ThrottleCounter, values | {"failures": 2})
+        session.add(_counter("b", now))
+    with database.snapshot() as session:
+        rows = session.execute(select(ThrottleCounter.key, ThrottleCounter.failures).order_by(ThrottleCounter.key)).all()
+    assert [tuple(row) for row in rows] == [("a", 1), ("b", 0)]
+
+
+def test_a_broken_constraint_is_not_mistaken_for_an_absent_database(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        session.add(_counter("a", now))
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.add(_counter("a", now))
+
+
+def test_a_mistake_in_our_own_statement_is_not_mistaken_for_an_absent_database(database: Database) -> None:
+    with pytest.raises(DBAPIError), database.transaction() as session:
+        session.execute(text("SELECT * FROM no_such_table"))
+
+
+def test_who_waits_too_long_for_a_lock_is_told_to_ask_again(database: Database, database_url: str, now: datetime) -> None:
+    other = connect(database_url)
+    _impatient(other)
+    with database.transaction() as session:
+        session.add(_counter("a", now))
+    with database.transaction() as holder:
+        holder.scalars(select(ThrottleCounter).with_for_update()).one()
+        with ThreadPoolExecutor(1) as thread, pytest.raises(Unavailable):
+            thread.submit(_lock, other).result()
+    other.dispose()
+
+
+def _lock(database: Database) -> None:
+    with database.transaction() as session:
+        session.scalars(select(ThrottleCounter).with_for_update()).one()
+
+
+def test_a_broken_deadlock_asks_to_come_again(postgresql_database: Database, now: datetime) -> None:
+    with postgresql_database.transaction() as session:
+        session.add_all([_counter("a", now), _counter("b", now)])
+    both = threading.Barrier(2)
+
+    def lock_both(order: str) -> str:
+        try:
+            with postgresql_database.transaction() as session:
+                _lock_row(session, order[0])
+                both.wait(10)
+                _lock_row(session, order[1])
+        except Unavailable:
+            return "again"
+        return "done"
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(lock_both, ["ab", "ba"])) == ["again", "done"]
+
+
+def _lock_row(session: Session, key: str) -> None:
+    session.scalars(select(ThrottleCounter).where(ThrottleCounter.key == key).with_for_update()).one()
+
+
+def _end_connections(database: Database) -> None:
+    """End all connections but one's own, as a restart of the server would."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with database.snapshot() as session:
+        session.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+
+
+def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path}/no/such/folder/db", f"postgresql+psycopg://tegata@/tegata?host={tmp_path}"):
+        database = connect(url)
+        for view in (database.transaction, database.snapshot):
+            with pytest.raises(Unavailable), view() as session:
+                session.execute(text("SELECT 1"))
+        database.dispose()
+
+
+def test_a_connection_that_breaks_while_committing_leaves_the_outcome_unknown(
+    postgresql_database: Database, now: datetime
+) -> None:
+    with pytest.raises(OutcomeUnknown), postgresql_database.transaction() as session:
+        session.add(_counter("a", now))
+        session.flush()
+        _end_connections(postgresql_database)
+    assert _count(postgresql_database) == 0
+
+
+def test_a_restart_of_the_server_between_two_use_cases_goes_unnoticed(postgresql_database: Database, now: datetime) -> None:
+    with postgresql_database.transaction() as session:
+        session.add(_counter("a", now))
+    other = connect(postgresql_database.engine.url.render_as_string())
+    _end_connections(other)
+    other.dispose()
+    assert _count(postgresql_database) == 1
