@@ -12,6 +12,8 @@ import jaconv
 
 from registry.faults import FieldFault
 
+SEARCH_MOST = 60
+
 # U+3099 and U+309A after a kana: the way macOS writes file names and some input methods type.
 _SEPARATE_VOICING = re.compile("[ぁ-ヿ][\u3099\u309a]")
 _KATAKANA = re.compile("[ァ-ヺー・ヽヾ]+(?:　[ァ-ヺー・ヽヾ]+)*")
@@ -45,6 +47,11 @@ def forbidden_character(text: str, *, lines: bool = False) -> str | None:
 def half_width(text: str) -> str:
     """Return full-width ASCII as ASCII, without white space at the ends: for codes, dates and addresses of mail."""
     return text.translate(_TO_ASCII).strip(_SPACES)
+
+
+def searchable(text: str) -> str:
+    """Return what someone typed to search for as databases take it: half width, no forbidden characters, not too long."""
+    return "".join(character for character in half_width(text) if forbidden_character(character) is None)[:SEARCH_MOST]
 
 
 def digits(text: str) -> str:

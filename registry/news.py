@@ -16,7 +16,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.japanese import half_width
+from registry.japanese import searchable
 from registry.paging import SIZE, Page, page_of
 from registry.tables import NewsRow
 
@@ -94,7 +94,7 @@ def search(
     query = select(NewsRow).where(NewsRow.office_code == office_code).order_by(NewsRow.id.desc())
     if kind is not None:
         query = query.where(NewsRow.kind == kind.value)
-    if wanted := half_width(receipt_number).upper():
+    if wanted := searchable(receipt_number).upper():
         query = query.where(NewsRow.receipt_number.startswith(wanted, autoescape=True))
     return page_of(session, query, page, _news_of, size=size)
 

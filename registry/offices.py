@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.applicants import Contact
-from registry.japanese import half_width
+from registry.japanese import full_width, searchable
 from registry.paging import SIZE, Page, page_of
 from registry.tables import CompanyRow, OfficeRow
 
@@ -87,11 +87,12 @@ def company(session: Session, abbreviation: str) -> Company | None:
 def search(session: Session, text: str = "", *, page: int = 1, size: int = SIZE) -> Page[Office]:
     """Return offices for staff, by code: those whose code begins with the text, or whose or whose company's name has it."""
     query = select(OfficeRow).join(CompanyRow).order_by(OfficeRow.code)
-    if wanted := text.strip():
+    if wanted := searchable(text):
+        wide = full_width(wanted)
         query = query.where(
-            OfficeRow.code.startswith(half_width(wanted).upper(), autoescape=True)
-            | OfficeRow.name.contains(wanted, autoescape=True)
-            | CompanyRow.name.contains(wanted, autoescape=True)
+            OfficeRow.code.startswith(wanted.upper(), autoescape=True)
+            | OfficeRow.name.contains(wide, autoescape=True)
+            | CompanyRow.name.contains(wide, autoescape=True)
         )
     found = page_of(session, query, page, lambda row: row, size=size)
     abbreviations = {row.company_abbreviation for row in found.records}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -109,7 +109,7 @@ def _checked(company: Company, office: OfficeEntry, contract: ContractEntry) -> 
 def _clean(entry: Entry, checks: Mapping[str, Check], prefix: str, faults: list[FieldFault]) -> Entry:
     checked = {field: check(f"{prefix}.{field}", getattr(entry, field)) for field, check in checks.items()}
     faults += [fault for fault in checked.values() if isinstance(fault, FieldFault)]
-    values: Mapping[str, str] = {field: value for field, value in checked.items() if isinstance(value, str)}
+    values: dict[str, Any] = {field: value for field, value in checked.items() if isinstance(value, str)}
     return replace(entry, **values)
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from kernel.database import insert_if_absent
 from kernel.errors import Refused
-from registry.japanese import half_width
+from registry.japanese import searchable
 from registry.paging import SIZE, Page, page_of
 from registry.series import next_terminal_name
 from registry.states import TERMINAL, DeviceClass, SystemClass, TerminalEvent, TerminalState
@@ -157,7 +157,7 @@ def search(
 ) -> Page[Terminal]:
     """Return terminals for staff, by name: those whose name or office code begins with the text, in a state."""
     query = select(TerminalRow).order_by(TerminalRow.name)
-    if wanted := half_width(text).upper():
+    if wanted := searchable(text).upper():
         query = query.where(
             TerminalRow.name.startswith(wanted, autoescape=True) | TerminalRow.office_code.startswith(wanted, autoescape=True)
         )

@@ -1,0 +1,152 @@
+"""What a user has typed so far into an application: on the server, so that the browser's Back never hurts.
+
+    Drafts(database, clock).begin(customer, kind) -> Draft
+    Drafts(database, clock).load(customer, kind) -> Draft | None
+    Drafts(database, clock).save(customer, draft_id, section, typed) -> Draft
+    Drafts(database, clock).discard(customer, draft_id)
+
+A user has one draft of a kind. Each page saves its own section, as typed, faulty or not, so two tabs or a page reached
+by Back overwrite only what they show. Every save raises `version`; the confirmation carries the version that it
+shows, and `Applications.submit` refuses another one: nobody confirms what he did not see.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Select, delete, select
+from sqlalchemy.orm import Session
+
+from kernel import audit
+from kernel.clock import Clock
+from kernel.database import Database, insert_if_absent
+from kernel.errors import Refused
+from registry.faults import Typed
+from registry.tables import DraftRow
+
+# Characters of a whole draft as JSON: many times what the pages can hold.
+MOST = 200_000
+
+
+class Kind(StrEnum):
+    """What is applied for."""
+
+    CONTRACT_CHANGE = "contract_change"
+
+
+class Section(StrEnum):
+    """The pages of an application, in their order. `CHANGES` is described in `proposals`."""
+
+    CHOICE = "choice"
+    APPLICANT = "applicant"
+    TERMINALS = "terminals"
+    CHANGES = "changes"
+    REMARKS = "remarks"
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A user of an office, as the portal has let him in."""
+
+    office_code: str
+    login: str
+
+    @property
+    def actor(self) -> audit.Actor:
+        """Return the customer as the audit log names him."""
+        return audit.customer(self.office_code, self.login)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A draft as it stood when it was read; a section that was never saved is empty."""
+
+    id: str
+    kind: Kind
+    version: int
+    sections: Mapping[Section, Typed]
+    updated_at: datetime
+
+    def section(self, section: Section) -> Typed:
+        """Return what was typed into a page."""
+        return self.sections.get(section, {})
+
+    def has(self, section: Section) -> bool:
+        """Return whether a page was saved at all."""
+        return section in self.sections
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """Keeps drafts. No audit: nothing is done yet."""
+
+    database: Database
+    clock: Clock
+
+    def load(self, customer: Customer, kind: Kind = Kind.CONTRACT_CHANGE) -> Draft | None:
+        """Return the customer's draft of a kind, if there is one."""
+        with self.database.snapshot() as session:
+            row = session.scalar(_of(customer, kind))
+            return None if row is None else draft_of(row)
+
+    def begin(self, customer: Customer, kind: Kind = Kind.CONTRACT_CHANGE) -> Draft:
+        """Return the customer's draft of a kind, a new one if there is none."""
+        with self.database.transaction() as session:
+            values = {
+                "id": secrets.token_hex(16),
+                "office_code": customer.office_code,
+                "login": customer.login,
+                "kind": kind.value,
+                "version": 0,
+                "content": {},
+                "updated_at": self.clock.now(),
+            }
+            insert_if_absent(session, DraftRow, values)
+            return draft_of(session.scalars(_of(customer, kind)).one())
+
+    def save(self, customer: Customer, draft_id: str, section: Section, typed: Typed) -> Draft:
+        """Put what a page holds into the draft, as typed.
+
+        Raises Refused("draft-unknown") when the draft was submitted or discarded meanwhile, Refused("draft-too-large").
+        """
+        with self.database.transaction() as session:
+            row = locked(session, customer, draft_id)
+            if row is None:
+                raise Refused("draft-unknown")
+            content = row.content | {section.value: {name: list(values) for name, values in typed.items()}}
+            if len(json.dumps(content)) > MOST:
+                raise Refused("draft-too-large")
+            row.content, row.version, row.updated_at = content, row.version + 1, self.clock.now()
+            return draft_of(row)
+
+    def discard(self, customer: Customer, draft_id: str) -> None:
+        """Forget a draft; one that is gone already may be discarded again."""
+        with self.database.transaction() as session:
+            session.execute(
+                delete(DraftRow).where(
+                    DraftRow.id == draft_id,
+                    DraftRow.office_code == customer.office_code,
+                    DraftRow.login == customer.login,
+                )
+            )
+
+
+def locked(session: Session, customer: Customer, draft_id: str) -> DraftRow | None:
+    """Return the row of the customer's own draft, locked, for this room's use."""
+    row = session.get(DraftRow, draft_id, with_for_update=True, populate_existing=True)
+    return row if row is not None and (row.office_code, row.login) == (customer.office_code, customer.login) else None
+
+
+def draft_of(row: DraftRow) -> Draft:
+    """Return a row's content."""
+    sections = {Section(name): typed for name, typed in row.content.items()}
+    return Draft(row.id, Kind(row.kind), row.version, sections, row.updated_at)
+
+
+def _of(customer: Customer, kind: Kind) -> Select[DraftRow]:
+    return select(DraftRow).where(
+        DraftRow.office_code == customer.office_code, DraftRow.login == customer.login, DraftRow.kind == kind.value
+    )

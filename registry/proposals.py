@@ -1,0 +1,294 @@
+"""A whole application before it has a number: its pages' rules, and the before and after that is confirmed.
+
+    situation(session, office_code, today) -> Situation                 what the rules need to know of the office
+    check_terminals(typed, situation) -> TerminalWishes | Faults        the terminals' page
+    check_changes(typed, choice, situation) -> ItemChanges | Faults     the page of the other items
+    check_remarks(typed) -> str | Faults
+    sections(choice) -> tuple[Section, ...]                             which pages a choice of items leads to
+    read(draft, situation) -> Proposal | Faults                         all pages; fields are `section.field`
+    lines(wishes, terminals) -> tuple[TerminalLine, ...]                before and after, unchanged terminals too
+
+`items.check_choice` and `applicants.check_contact` check the first two pages.
+
+Fields of the terminals' page: `add.<device>.<system>` (how many more, not the total), `class.<name>` (a system class),
+`abolish` (several names). Fault codes: count-digits, count-most (with `most`), terminals-none, terminal-unknown,
+terminal-both (changed and abolished), terminal-busy (with `receipt_number` of the open application), class-unknown.
+Fields of the other items' page: `after.<item>`. Fault codes: required, too-long, character, plan-unknown, plan-same.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kernel.errors import Refused
+from registry import contracts, offices, terminals
+from registry.applicants import Contact, check_contact
+from registry.drafts import Draft, Section
+from registry.faults import Faults, FieldFault, Typed, first
+from registry.items import ITEMS, PRICE_PLAN, TERMINALS, Choice, check_choice, described
+from registry.japanese import free_text, half_width
+from registry.states import DeviceClass, PricePlan, SystemClass
+from registry.tables import TerminalChangeRow, TerminalRow
+from registry.terminals import PACKAGES, Terminal
+
+# More at once is a project, not an application: the center is asked first.
+ADDED_MOST = 200
+TEXT_MOST = 400
+
+
+class Change(StrEnum):
+    """申込内容: what becomes of a terminal."""
+
+    ADD = "add"
+    RECLASSIFY = "reclassify"
+    ABOLISH = "abolish"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the rules need to know of an office on a day.
+
+    `busy` tells which terminal is changed by which open application; `current` what the contract says, by item.
+    """
+
+    today: date
+    first_time: bool
+    terminals: tuple[Terminal, ...]
+    busy: Mapping[str, str]
+    current: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Addition:
+    """So many new terminals of a kind."""
+
+    device_class: DeviceClass
+    system_class: SystemClass
+    count: int
+
+
+@dataclass(frozen=True)
+class Reclassification:
+    """An existing terminal's change of system class."""
+
+    terminal_name: str
+    before: SystemClass
+    after: SystemClass
+
+
+@dataclass(frozen=True)
+class TerminalWishes:
+    """The terminals' page, clean."""
+
+    additions: tuple[Addition, ...] = ()
+    reclassifications: tuple[Reclassification, ...] = ()
+    abolitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ItemChange:
+    """An item's value before (none where the contract has none) and after."""
+
+    item: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class ItemChanges:
+    """The other items' page, clean, in the items' order."""
+
+    changes: tuple[ItemChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """All pages, clean."""
+
+    choice: Choice
+    applicant: Contact
+    terminals: TerminalWishes
+    changes: ItemChanges
+    remarks: str
+
+
+@dataclass(frozen=True)
+class TerminalLine:
+    """A line of before and after; `terminal_name` is none for those that get their names when approved."""
+
+    change: Change
+    terminal_name: str | None
+    device_class: DeviceClass
+    package_class: str
+    before: SystemClass | None
+    after: SystemClass | None
+    count: int = 1
+
+
+def situation(session: Session, office_code: str, today: date) -> Situation:
+    """Read what the rules need to know of an office; raise Refused("office-unknown")."""
+    office, contract = offices.get(session, office_code), contracts.get(session, office_code)
+    if office is None or contract is None:
+        raise Refused("office-unknown", office_code=office_code)
+    busy = (
+        select(TerminalChangeRow.terminal_name, TerminalChangeRow.receipt_number)
+        .join(TerminalRow)
+        .where(TerminalRow.office_code == office_code, TerminalChangeRow.is_open)
+    )
+    return Situation(
+        today=today,
+        first_time=not terminals.ever_had_one(session, office_code),
+        terminals=terminals.all_of_office(session, office_code),
+        busy=dict(session.execute(busy).tuples().all()),
+        current=contracts.current_values(office, contract),
+    )
+
+
+def sections(choice: Choice) -> tuple[Section, ...]:
+    """Return the pages that a choice of items leads to, after itself and the applicant's."""
+    found = [Section.TERMINALS] if TERMINALS in choice.items else []
+    if described(choice.items) or PRICE_PLAN in choice.items:
+        found.append(Section.CHANGES)
+    return (*found, Section.REMARKS)
+
+
+def check_terminals(typed: Typed, situation: Situation) -> TerminalWishes | Faults:
+    """Check the terminals' page."""
+    faults: list[FieldFault] = []
+    additions = tuple(_additions(typed, faults))
+    own = {terminal.name: terminal for terminal in situation.terminals}
+    abolitions = tuple(sorted(set(typed.get("abolish", []))))
+    faults += [FieldFault("abolish", "terminal-unknown", {"terminal": name}) for name in abolitions if name not in own]
+    reclassifications = tuple(_reclassifications(typed, own, faults))
+    for name in (change.terminal_name for change in reclassifications):
+        if name in abolitions:
+            faults.append(FieldFault(f"class.{name}", "terminal-both", {"terminal": name}))
+    for name in sorted({*abolitions, *(change.terminal_name for change in reclassifications)}):
+        if (receipt_number := situation.busy.get(name)) is not None:
+            faults.append(FieldFault("abolish", "terminal-busy", {"terminal": name, "receipt_number": receipt_number}))
+    if faults:
+        return Faults(faults)
+    if not (additions or reclassifications or abolitions):
+        return Faults([FieldFault("add.net.sea", "terminals-none")])
+    return TerminalWishes(additions, reclassifications, abolitions)
+
+
+def check_changes(typed: Typed, choice: Choice, situation: Situation) -> ItemChanges | Faults:
+    """Check the page of the other ticked items."""
+    faults: list[FieldFault] = []
+    changes = []
+    for item in (code for code in ITEMS if code in choice.items and code != TERMINALS):
+        before, field = situation.current.get(item), f"after.{item}"
+        text = first(typed, field)
+        after = _plan(field, text, situation) if item == PRICE_PLAN else free_text(field, text, most=TEXT_MOST, required=True)
+        if isinstance(after, FieldFault):
+            faults.append(after)
+        else:
+            changes.append(ItemChange(item, before, after))
+    return Faults(faults) if faults else ItemChanges(tuple(changes))
+
+
+def check_remarks(typed: Typed) -> str | Faults:
+    """Check the remarks (備考), which may be left empty."""
+    remarks = free_text("remarks", first(typed, "remarks"), most=TEXT_MOST, required=False)
+    return Faults([remarks]) if isinstance(remarks, FieldFault) else remarks
+
+
+def read(draft: Draft, situation: Situation) -> Proposal | Faults:
+    """Check all pages of a draft; pages that the choice does not lead to are passed over, whatever they hold."""
+    choice = check_choice(draft.section(Section.CHOICE), first_time=situation.first_time, today=situation.today)
+    applicant = check_contact(draft.section(Section.APPLICANT))
+    remarks = check_remarks(draft.section(Section.REMARKS))
+    wishes: TerminalWishes | Faults = TerminalWishes()
+    changes: ItemChanges | Faults = ItemChanges()
+    if isinstance(choice, Choice):
+        if TERMINALS in choice.items:
+            wishes = check_terminals(draft.section(Section.TERMINALS), situation)
+        changes = check_changes(draft.section(Section.CHANGES), choice, situation)
+    pages = {
+        Section.CHOICE: choice,
+        Section.APPLICANT: applicant,
+        Section.TERMINALS: wishes,
+        Section.CHANGES: changes,
+        Section.REMARKS: remarks,
+    }
+    if (
+        isinstance(choice, Faults)
+        or isinstance(applicant, Faults)
+        or isinstance(wishes, Faults)
+        or isinstance(changes, Faults)
+        or isinstance(remarks, Faults)
+    ):
+        return Faults(
+            replace(fault, field=f"{section}.{fault.field}")
+            for section, page in pages.items()
+            if isinstance(page, Faults)
+            for fault in page
+        )
+    return Proposal(choice, applicant, wishes, changes, remarks)
+
+
+def lines(wishes: TerminalWishes, existing: Iterable[Terminal]) -> tuple[TerminalLine, ...]:
+    """Return before and after: what is added, then every terminal of the office with what becomes of it."""
+    after = {change.terminal_name: change.after for change in wishes.reclassifications}
+    found = [addition_line(addition) for addition in wishes.additions]
+    for terminal in existing:
+        if terminal.name in wishes.abolitions:
+            found.append(existing_line(terminal, terminal.system_class, None))
+        else:
+            found.append(existing_line(terminal, terminal.system_class, after.get(terminal.name, terminal.system_class)))
+    return tuple(found)
+
+
+def addition_line(addition: Addition) -> TerminalLine:
+    """Return the line of terminals to be added."""
+    device_class = addition.device_class
+    return TerminalLine(Change.ADD, None, device_class, PACKAGES[device_class], None, addition.system_class, addition.count)
+
+
+def existing_line(terminal: Terminal, before: SystemClass, after: SystemClass | None) -> TerminalLine:
+    """Return the line of an existing terminal; it is abolished when nothing comes after."""
+    change = Change.ABOLISH if after is None else Change.KEEP if after is before else Change.RECLASSIFY
+    return TerminalLine(change, terminal.name, terminal.device_class, terminal.package_class, before, after)
+
+
+def _additions(typed: Typed, faults: list[FieldFault]) -> Iterable[Addition]:
+    for device_class in DeviceClass:
+        for system_class in SystemClass:
+            field = f"add.{device_class}.{system_class}"
+            number = half_width(first(typed, field)) or "0"
+            if not (number.isascii() and number.isdecimal()):
+                faults.append(FieldFault(field, "count-digits"))
+            elif len(number.lstrip("0")) > len(str(ADDED_MOST)) or int(number) > ADDED_MOST:
+                faults.append(FieldFault(field, "count-most", {"most": ADDED_MOST}))
+            elif int(number):
+                yield Addition(device_class, system_class, int(number))
+
+
+def _reclassifications(typed: Typed, own: Mapping[str, Terminal], faults: list[FieldFault]) -> Iterable[Reclassification]:
+    for field in sorted(field for field in typed if field.startswith("class.")):
+        name, wanted = field.removeprefix("class."), first(typed, field)
+        terminal = own.get(name)
+        if not wanted:
+            continue
+        if terminal is None:
+            faults.append(FieldFault(field, "terminal-unknown", {"terminal": name}))
+        elif wanted not in tuple(SystemClass):
+            faults.append(FieldFault(field, "class-unknown"))
+        elif SystemClass(wanted) is not terminal.system_class:
+            yield Reclassification(name, terminal.system_class, SystemClass(wanted))
+
+
+def _plan(field: str, text: str, situation: Situation) -> str | FieldFault:
+    if not text:
+        return FieldFault(field, "required")
+    if text not in tuple(PricePlan):
+        return FieldFault(field, "plan-unknown")
+    # An office that must tick the plan with its first terminals may keep the one that it has.
+    same = text == situation.current.get(PRICE_PLAN) and not situation.first_time
+    return FieldFault(field, "plan-same") if same else text
