@@ -1,0 +1,89 @@
+"""Who may use what: the whole matrix of routes and people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import flask
+import pytest
+from werkzeug.routing import Rule
+
+from tests.webui.conftest import Doors
+from tests.webui.visitors import PASSWORD, Visitor
+from webui import guard
+from webui.accounts import Door
+from webui.guard import Access
+
+# Something well-formed for each variable part of an address.
+SAMPLES = {"digest": "0", "name": "style.css"}
+
+
+def routes(app: flask.Flask) -> Iterator[tuple[Rule, str, Access]]:
+    """Return each route with one of its methods and what it declares."""
+    for rule in app.url_map.iter_rules():
+        access = guard.access_of(app.view_functions[rule.endpoint])
+        assert access is not None
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield rule, method, access
+
+
+def address(rule: Rule) -> str:
+    values: dict[str, Any] = {name: SAMPLES.get(name, "1") for name in rule.arguments}
+    return flask.url_for(rule.endpoint, **values)
+
+
+def ask(visitor: Visitor, app: flask.Flask, rule: Rule, method: str) -> int:
+    with app.test_request_context():
+        path = address(rule)
+    return (visitor.get(path) if method == "GET" else visitor.post(path)).status_code
+
+
+def test_each_route_admits_exactly_those_it_declares(doors: Doors) -> None:
+    for app, people in ((doors.portal, ("hanako", "jiro")), (doors.center, ("sato", "kato", "ito"))):
+        for user in people:
+            enter = doors.customer if app is doors.portal else doors.staff
+            for rule, method, access in routes(app):
+                visitor = enter(user)
+                visitor.get("/")
+                with app.test_request_context():
+                    person = next(one for door in Door for one in doors.accounts.listed(door) if one.login == user)
+                admitted = ask(visitor, app, rule, method) != 403
+                assert admitted is access.admits(person), f"{user} {method} {rule}"
+
+
+def test_strangers_are_led_to_the_log_in_page_by_every_route_that_is_not_public(doors: Doors) -> None:
+    for app in (doors.portal, doors.center):
+        for rule, method, access in routes(app):
+            visitor = Visitor(app)
+            with app.test_request_context():
+                path = address(rule)
+            visitor.get("/login")
+            response = visitor.get(path) if method == "GET" else visitor.post(path)
+            led_away = (
+                response.status_code == 303 and response.location.startswith("/login") and rule.endpoint != "entrance.log_out"
+            )
+            assert led_away is bool(access.doors), f"{method} {rule}"
+
+
+def test_an_app_with_an_undeclared_route_is_not_made(doors: Doors) -> None:
+    app = flask.Flask("careless", static_folder=None)
+    app.add_url_rule("/secret", "secret", lambda: "secret")
+    with pytest.raises(RuntimeError, match="/secret"):
+        guard.require_declarations(app, Door.PORTAL)
+    with pytest.raises(RuntimeError, match=r"menu\.show"):
+        guard.require_declarations(doors.portal, Door.CENTER)
+
+
+@pytest.mark.parametrize(
+    "address", ["//example.jp/", "https://example.jp/", "/\\example.jp", "javascript:x", "/a\r\nb", "x", "", "/\t/example.jp"]
+)
+def test_after_log_in_nobody_is_led_elsewhere(doors: Doors, address: str) -> None:
+    visitor = Visitor(doors.portal)
+    visitor.get("/login")
+    form = {"office_code": "NAC001", "user": "hanako", "password": PASSWORD, "next": address}
+    assert visitor.post("/login", form).location == "/"
+
+
+def test_a_button_pressed_too_late_leads_back_to_its_page(doors: Doors) -> None:
+    visitor = Visitor(doors.portal)
+    visitor.get("/login")
+    assert visitor.post("/password").location == "/login?next=/password"

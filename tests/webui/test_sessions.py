@@ -1,0 +1,122 @@
+"""Sessions live on the server and end there."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from tests.webui.conftest import Doors
+from tests.webui.visitors import PASSWORD, Visitor
+from webui import sessions
+from webui.tables import AccountRow, SessionRow
+
+COOKIE = "__Host-tegata-portal"
+
+
+def rows(doors: Doors) -> int:
+    with doors.database.snapshot() as session:
+        return session.scalars(select(func.count()).select_from(SessionRow)).one()
+
+
+def test_a_visitor_without_log_in_costs_no_row(doors: Doors) -> None:
+    visitor = Visitor(doors.portal)
+    assert visitor.get("/").location == "/login"
+    visitor.get("/login")
+    assert visitor.cookie(COOKIE)
+    assert rows(doors) == 0
+
+
+def test_log_in_gives_a_new_name_and_keeps_only_its_hash(doors: Doors) -> None:
+    visitor = Visitor(doors.portal)
+    visitor.get("/login")
+    planted = visitor.cookie(COOKIE)
+    response = visitor.log_in(office_code="NAC001", user="hanako")
+    token = visitor.cookie(COOKIE)
+    assert token != planted
+    sent = response.headers["Set-Cookie"]
+    for word in ("Secure", "HttpOnly", "Path=/", "SameSite=Lax"):
+        assert word in sent
+    assert "Domain" not in sent
+    with doors.database.snapshot() as session:
+        assert session.scalars(select(SessionRow.token_hash)).one() == sessions.hash_of(token)
+    thief = Visitor(doors.portal)
+    thief.client.set_cookie(COOKIE, planted, domain="localhost", secure=True)
+    assert thief.get("/").location == "/login"
+
+
+def test_a_session_of_one_door_opens_no_other(doors: Doors) -> None:
+    token = doors.customer().cookie(COOKIE)
+    visitor = Visitor(doors.center)
+    visitor.client.set_cookie("__Host-tegata-center", token, domain="localhost", secure=True)
+    assert visitor.get("/").location == "/login"
+
+
+def test_thirty_idle_minutes_end_a_session_and_lead_back(doors: Doors) -> None:
+    visitor = doors.customer()
+    for _ in range(3):
+        doors.clock.advance(timedelta(minutes=29))
+        assert visitor.get("/").status_code == 200
+    doors.clock.advance(timedelta(minutes=31))
+    assert visitor.get("/password?x=1").location == "/login?next=/password?x%3D1&notice=ended"
+    assert "一定時間操作がなかった" in visitor.get("/login?notice=ended").text
+    visitor.token = visitor.token or ""
+    answer = visitor.post("/login", {"office_code": "NAC001", "user": "hanako", "password": PASSWORD, "next": "/password?x=1"})
+    assert answer.location == "/password?x=1"
+
+
+def test_twelve_hours_end_a_session_however_busy(doors: Doors) -> None:
+    visitor = doors.customer()
+    for _ in range(12 * 60 // 20):
+        doors.clock.advance(timedelta(minutes=20))
+        assert visitor.get("/").status_code == 200
+    doors.clock.advance(timedelta(minutes=1))
+    assert visitor.get("/").status_code == 303
+
+
+def test_reading_pages_writes_at_most_once_a_minute(doors: Doors) -> None:
+    visitor = doors.customer()
+    seen = []
+    for seconds in (30, 29, 1, 59, 1):
+        doors.clock.advance(timedelta(seconds=seconds))
+        visitor.get("/")
+        with doors.database.snapshot() as session:
+            seen.append(session.scalars(select(SessionRow.last_seen_at)).one())
+    assert len(set(seen)) == 3
+    assert seen[0] == seen[1]
+    assert seen[2] == seen[3]
+
+
+def test_log_out_ends_the_session_in_the_database(doors: Doors) -> None:
+    visitor = doors.customer()
+    token = visitor.cookie(COOKIE)
+    visitor.get("/")
+    assert visitor.post("/logout").location == "/login?notice=out"
+    assert rows(doors) == 0
+    thief = Visitor(doors.portal)
+    thief.client.set_cookie(COOKIE, token, domain="localhost", secure=True)
+    assert thief.get("/").status_code == 303
+
+
+def test_a_new_password_ends_the_other_sessions(doors: Doors) -> None:
+    here, there = doors.customer(), doors.customer()
+    here.get("/password")
+    form = {"current_password": PASSWORD, "new_password": "atarashii-aikotoba", "new_password_again": "atarashii-aikotoba"}
+    assert here.post("/password", form).location == "/"
+    assert "パスワードを変更しました" in here.get("/").text
+    assert "パスワードを変更しました" not in here.get("/").text
+    assert there.get("/").status_code == 303
+
+
+def test_a_disabled_account_is_out_at_once(doors: Doors) -> None:
+    visitor = doors.customer()
+    with doors.database.transaction() as session:
+        session.scalars(select(AccountRow).where(AccountRow.login == "hanako")).one().state = "disabled"
+    assert visitor.get("/").status_code == 303
+
+
+def test_what_is_over_is_purged(doors: Doors) -> None:
+    doors.customer()
+    doors.clock.advance(timedelta(minutes=20))
+    doors.staff()
+    assert sessions.purge(doors.database, now=doors.clock.now()) == 0
+    doors.clock.advance(timedelta(minutes=11))
+    assert sessions.purge(doors.database, now=doors.clock.now()) == 1

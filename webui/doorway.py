@@ -1,0 +1,75 @@
+"""What an app of either door is made of, and where its views find it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import flask
+
+from kernel.clock import Clock
+from kernel.database import Database
+from webui.accounts import Accounts, Door, Person, Right, Role
+from webui.assets import Asset
+from webui.refusals import Sentence
+from webui.sessions import Sessions
+from webui.texts import mark
+
+
+@dataclass(frozen=True)
+class DoorSettings:
+    """What an operator may choose about a door's pages."""
+
+    public_url: str
+    service_name: str = mark("利用者認証センター サポートシステム")
+    help_desk: str = "0120-000-000"
+
+
+@dataclass(frozen=True)
+class DoorParts:
+    """What both doors need."""
+
+    database: Database
+    clock: Clock
+    accounts: Accounts
+    settings: DoorSettings
+
+
+@dataclass(frozen=True)
+class NavigationItem:
+    """One entry of the bar on top; shown to whoever holds one of `grants`, to everyone when there are none."""
+
+    endpoint: str
+    label: str
+    grants: frozenset[Right | Role] = frozenset()
+
+    def is_for(self, person: Person) -> bool:
+        """Tell whether a person gets this entry."""
+        return not self.grants or any(person.may(grant) for grant in self.grants)
+
+
+@dataclass(frozen=True)
+class Furnishing:
+    """What differs between the doors. `heading` gives the lines that the header shows of a person, asked once at log-in."""
+
+    door: Door
+    templates: Path
+    home: str
+    navigation: tuple[NavigationItem, ...]
+    heading: Callable[[Person], tuple[str, ...]]
+    sentences: Mapping[str, Sentence] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Doorway:
+    """One running app's surroundings."""
+
+    parts: DoorParts
+    furnishing: Furnishing
+    sessions: Sessions
+    assets: Mapping[str, Asset]
+
+
+def doorway() -> Doorway:
+    """Return the surroundings of the present request."""
+    found: Doorway = flask.current_app.extensions["webui"]
+    return found

@@ -1,0 +1,115 @@
+"""What both doors share: log-in, log-out, one's own password, the language."""
+
+import flask
+from werkzeug.wrappers import Response
+
+from kernel.errors import Refused
+from webui import guard
+from webui.accounts import Credentials, Door, network_of
+from webui.doorway import doorway
+from webui.refusals import SHARED, sentence_of
+from webui.sessions import visit
+from webui.sheet import Sheet
+from webui.shell import language_cookie
+from webui.texts import LANGUAGES, mark, say
+
+blueprint = flask.Blueprint("entrance", __name__)
+
+NOTICES = {
+    "ended": mark("一定時間操作がなかったため、ログアウトしました。もう一度ログインしてください。"),
+    "out": mark("ログアウトしました。"),
+}
+_YEAR = 365 * 24 * 3600
+
+
+@blueprint.get("/login")
+@guard.public
+def log_in() -> Response | str:
+    """Show the log-in form."""
+    if visit().person is not None:
+        return flask.redirect(guard.safe_next(flask.request.args.get("next")), 303)
+    return _log_in_page(Sheet(), notice=NOTICES.get(flask.request.args.get("notice", "")))
+
+
+@blueprint.post("/login")
+@guard.public
+def check_log_in() -> Response:
+    """Check what was typed and start a session."""
+    form = flask.request.form
+    surroundings = doorway()
+    door = surroundings.furnishing.door
+    sheet = Sheet({name: form.get(name, "").strip() for name in _names(door)})
+    faults = {name: say(SHARED["required"].text) for name in _names(door) if not form.get(name)}
+    if faults:
+        return flask.make_response(_log_in_page(sheet.with_faults(faults)), 422)
+    typed = Credentials(door, sheet["office_code"], sheet["user"], form["password"], network_of(flask.request.remote_addr))
+    try:
+        person = surroundings.parts.accounts.authenticate(typed)
+    except Refused as refused:
+        response = flask.make_response(_log_in_page(sheet, refusal=sentence_of(SHARED, refused)), 422)
+        if "retry_after" in refused.facts:
+            response.status_code = 429
+            response.headers["Retry-After"] = str(refused.facts["retry_after"])
+        return response
+    surroundings.sessions.begin(visit(), person)
+    # Kept with the session: the header of every page, error pages too, shows it without asking anyone.
+    visit()["heading"] = list(surroundings.furnishing.heading(person))
+    return flask.redirect(guard.safe_next(form.get("next")), 303)
+
+
+@blueprint.post("/logout")
+@guard.public
+def log_out() -> Response:
+    """End the session; pressing twice does no harm."""
+    doorway().sessions.end(visit())
+    return flask.redirect(flask.url_for("entrance.log_in", notice="out"), 303)
+
+
+@blueprint.get("/password")
+@guard.logged_in
+def password() -> str:
+    """Show the form for a new password."""
+    return flask.render_template("password.html", sheet=Sheet())
+
+
+@blueprint.post("/password")
+@guard.logged_in
+def change_password() -> Response:
+    """Change one's own password; all other sessions of the account end."""
+    form = flask.request.form
+    names = ("current_password", "new_password", "new_password_again")
+    faults = {name: say(SHARED["required"].text) for name in names if not form.get(name)}
+    if not faults and form["new_password"] != form["new_password_again"]:
+        faults = {"new_password_again": say(SHARED["password-differs"].text)}
+    if not faults:
+        try:
+            doorway().parts.accounts.change_password(
+                guard.person(), current=form["current_password"], new=form["new_password"], keep=visit().token_hash
+            )
+        except Refused as refused:
+            at = "current_password" if refused.code in {"password-wrong", "throttled"} else "new_password"
+            faults = {at: sentence_of(SHARED, refused)}
+    if faults:
+        return flask.make_response(flask.render_template("password.html", sheet=Sheet({}, faults)), 422)
+    flask.flash(mark("パスワードを変更しました。ほかの端末でのログインは終了しました。"))
+    return flask.redirect(flask.url_for(doorway().furnishing.home), 303)
+
+
+@blueprint.post("/language")
+@guard.public
+def choose_language() -> Response:
+    """Switch the language and come back to the same page."""
+    response = flask.redirect(guard.safe_next(flask.request.form.get("next")), 303)
+    chosen = flask.request.form.get("language", "")
+    if chosen in LANGUAGES:
+        response.set_cookie(language_cookie(), chosen, max_age=_YEAR, secure=True, httponly=True, samesite="Lax", path="/")
+    return response
+
+
+def _names(door: Door) -> tuple[str, ...]:
+    return ("office_code", "user", "password") if door is Door.PORTAL else ("user", "password")
+
+
+def _log_in_page(sheet: Sheet, *, refusal: str | None = None, notice: str | None = None) -> str:
+    wanted = flask.request.values.get("next", "")
+    return flask.render_template("login.html", sheet=sheet.without("password"), refusal=refusal, notice=notice, wanted=wanted)

@@ -1,0 +1,148 @@
+"""Who may use what. Default deny: an app with a route that declares nothing is not made.
+
+Every view wears exactly one of `public`, `without_visit`, `customer(…)`, `staff(…)`. Not logged in leads to the log-in
+page and back; logged in without the right is 403; an object of another office is 404, which is the views' part.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import flask
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
+from werkzeug.wrappers import Response
+
+from webui import csrf
+from webui.accounts import Door, Person, Right, Role
+from webui.doorway import doorway
+from webui.sessions import visit
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use a route: everyone when `doors` is empty, else those doors' people who hold one of `grants` (if any)."""
+
+    doors: frozenset[Door] = frozenset()
+    grants: frozenset[Right | Role] = frozenset()
+    has_visit: bool = True
+
+    def admits(self, person: Person | None) -> bool:
+        """Tell whether a person may use the route."""
+        if not self.doors:
+            return True
+        if person is None or person.door not in self.doors:
+            return False
+        return not self.grants or any(person.may(grant) for grant in self.grants)
+
+
+def public(view: View) -> View:
+    """Let everyone use a route."""
+    return _declare(view, Access())
+
+
+def without_visit(view: View) -> View:
+    """Let everyone use a route that knows no visitors: static files, health."""
+    return _declare(view, Access(has_visit=False))
+
+
+def customer(*, right: Right | None = None) -> Callable[[View], View]:
+    """Let an office's users use a route, or those of them who hold a right."""
+    access = Access(frozenset({Door.PORTAL}), frozenset({right} if right else ()))
+    return lambda view: _declare(view, access)
+
+
+def staff(*roles: Role) -> Callable[[View], View]:
+    """Let staff use a route, or those who hold one of the roles."""
+    access = Access(frozenset({Door.CENTER}), frozenset(roles))
+    return lambda view: _declare(view, access)
+
+
+def logged_in(view: View) -> View:
+    """Let whoever is logged in at either door use a route that both doors share."""
+    return _declare(view, Access(frozenset(Door)))
+
+
+def access_of(view: Callable[..., object]) -> Access | None:
+    """Return what a view declares."""
+    return getattr(view, "access", None)
+
+
+def require_declarations(app: flask.Flask, door: Door) -> None:
+    """Raise RuntimeError when a route declares nothing, or the other door's people."""
+    for rule in app.url_map.iter_rules():
+        access = access_of(app.view_functions[rule.endpoint])
+        if access is None or (access.doors and door not in access.doors):
+            message = f"route {rule} ({rule.endpoint}) does not declare who of the {door} may use it"
+            raise RuntimeError(message)
+
+
+def admit() -> Response | None:
+    """Judge the present request before its view runs; a response is returned instead of the view's."""
+    request = flask.request
+    access = access_of(flask.current_app.view_functions[request.endpoint]) if request.endpoint else Access()
+    if access is None:
+        raise Forbidden
+    if not access.has_visit:
+        return None
+    _require_text()
+    doorway().sessions.recognise(visit())
+    if not access.admits(visit().person):
+        if visit().person is None:
+            return to_log_in()
+        raise Forbidden
+    if request.endpoint:
+        csrf.require_own_form()
+    return None
+
+
+def person() -> Person:
+    """Return who is logged in; for views that admit only those."""
+    present = visit().person
+    if present is None:
+        raise Forbidden
+    return present
+
+
+def to_log_in() -> Response:
+    """Lead to the log-in page and afterwards back to where the visitor wanted to go."""
+    request = flask.request
+    wanted = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else _page_of(request.path)
+    query = {"next": wanted} if wanted not in {None, "/"} else {}
+    if visit().has_ended:
+        query["notice"] = "ended"
+    return flask.redirect(flask.url_for("entrance.log_in", **query), 303)  # type: ignore[arg-type]
+
+
+def safe_next(address: str | None) -> str:
+    """Return an address to go on to if it is a path of this door, else the door's home: no open redirects."""
+    home = flask.url_for(doorway().furnishing.home)
+    if not address or not address.startswith("/") or address.startswith(("//", "/\\")) or not address.isprintable():
+        return home
+    parts = urlsplit(address)
+    return home if parts.scheme or parts.netloc or "\\" in address else address
+
+
+def _declare(view: View, access: Access) -> View:
+    view.__dict__["access"] = access
+    return view
+
+
+def _page_of(path: str) -> str | None:
+    """Return the path if it can be read as a page, for those whose session ended before they pressed a button."""
+    adapter = flask.current_app.create_url_adapter(flask.request)
+    try:
+        return path if adapter and adapter.test(path, "GET") else None
+    except HTTPException:
+        return None
+
+
+def _require_text() -> None:
+    # PostgreSQL stores no NUL; nobody types one.
+    request = flask.request
+    for values in (request.args, request.form):
+        for name, value in values.items(multi=True):
+            if "\x00" in name or "\x00" in value:
+                raise BadRequest

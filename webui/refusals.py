@@ -1,0 +1,51 @@
+"""What a refusal says to the reader: one sentence and one HTTP status per stable code. Doors add their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from kernel.errors import Refused
+from webui.texts import mark, say
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A refusal's text (facts as `%(name)s`) and the status of a page that shows nothing else."""
+
+    text: str
+    status: HTTPStatus = HTTPStatus.CONFLICT
+
+
+SHARED: Mapping[str, Sentence] = {
+    "login-failed": Sentence(mark("ログインできませんでした。入力した内容を確認してください。"), HTTPStatus.UNPROCESSABLE_ENTITY),
+    "throttled": Sentence(
+        mark("誤りが続いたため、しばらくの間受け付けません。%(minutes)s分ほど待ってから、もう一度お試しください。"),
+        HTTPStatus.TOO_MANY_REQUESTS,
+    ),
+    "password-wrong": Sentence(mark("現在のパスワードが違います。")),
+    "password-same": Sentence(mark("現在と異なるパスワードを入力してください。")),
+    "password-too-short": Sentence(mark("パスワードは%(shortest)s文字以上にしてください。")),
+    "password-too-long": Sentence(mark("パスワードは%(longest)s文字以下にしてください。")),
+    "password-holds-login": Sentence(mark("ユーザーIDを含まないパスワードにしてください。")),
+    "password-too-simple": Sentence(mark("同じ文字の繰り返しが多すぎます。別のパスワードにしてください。")),
+    "password-differs": Sentence(mark("確認用のパスワードが一致しません。")),
+    "required": Sentence(mark("入力してください。")),
+}
+
+UNKNOWN = Sentence(mark("この操作は受け付けられませんでした(%(code)s)。画面を開き直して、現在の状態を確認してください。"))
+
+
+def sentence_of(sentences: Mapping[str, Sentence], refused: Refused) -> str:
+    """Return a refusal in the reader's language; a code without a sentence is named, never swallowed."""
+    sentence = sentences.get(refused.code)
+    if sentence is None:
+        return say(UNKNOWN.text, code=refused.code)
+    facts = dict(refused.facts)
+    if isinstance(facts.get("retry_after"), int):
+        facts["minutes"] = -(-int(str(facts["retry_after"])) // 60)
+    return say(sentence.text, **facts)
+
+
+def status_of(sentences: Mapping[str, Sentence], refused: Refused) -> HTTPStatus:
+    """Return the status of a page that shows nothing but this refusal."""
+    return sentences.get(refused.code, UNKNOWN).status
