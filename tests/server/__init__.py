@@ -1,1 +1,1 @@
-"""Tests of server."""
+"""The composition root: settings, home, doors, supervision, jobs, mail."""

@@ -1,0 +1,1 @@
+"""What each door and the jobs are made of, with no more capability than they need; one module each, loaded by nobody else."""

@@ -1,0 +1,75 @@
+"""The command `tegata`. Each command lives in a module of `server.commands`, loaded when it is called.
+
+Exit status: 0 done, 1 refused or failed (one line on standard error), 2 wrong usage.
+"""
+
+import importlib
+import os
+import sys
+from typing import NoReturn, cast
+
+import click
+
+from kernel.errors import Refused, Unavailable
+from server.settings import unknown_names
+from server.trouble import Trouble
+
+COMMANDS = {
+    "serve": "server.commands.serve",
+    "jobs": "server.commands.jobs",
+}
+
+
+class Commands(click.Group):
+    """Commands that are imported only when they are asked for: a door's process must not load what it may not use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command: the attribute `command` of its module."""
+        del ctx
+        module = COMMANDS.get(cmd_name)
+        return cast("click.Command", importlib.import_module(module).command) if module else None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="tegata", prog_name="tegata")
+def tegata() -> None:
+    """Give the terminals of a customs network their certificates.
+
+    Everything that is written lies in $TEGATA_HOME (./var unless it is set). Settings are read from its tegata.toml
+    and from TEGATA_… variables of the environment.
+    """
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    os.umask(0o077)
+    for name in unknown_names():
+        click.echo(f"tegata: {name} is no setting of tegata and has no effect", err=True)
+    try:
+        tegata.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Trouble as trouble:
+        _fail(str(trouble))
+    except Refused as refused:
+        _fail(f"refused: {refused}")
+    except Unavailable as error:
+        _fail(f"not available: {error}; try again in {error.retry_after} seconds")
+    except BrokenPipeError:
+        # Who reads us has read enough (`tegata … | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _fail(text: str) -> NoReturn:
+    for line in text.splitlines():
+        click.echo(f"tegata: {line}", err=True)
+    sys.exit(1)

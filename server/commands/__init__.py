@@ -1,0 +1,1 @@
+"""The commands of `tegata`, one module each; a module's `command` is what `server.cli` runs."""

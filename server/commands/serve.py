@@ -1,0 +1,105 @@
+"""`tegata serve`: everything in the foreground, or one door (or the jobs) by itself."""
+
+import importlib
+import socket
+from functools import partial
+from typing import cast
+
+import click
+
+from server import logs, process, settings
+from server.doors import Door, listen, serve
+from server.front import Front, Wsgi
+from server.home import Home
+from server.settings import DOORS, Settings
+from server.supervisor import Child, Supervisor
+from server.tls import Credentials
+from server.trouble import Trouble
+from server.wiring import Assemble, home_of
+
+JOBS = "jobs"
+
+
+@click.command()
+@click.argument("part", required=False, type=click.Choice([*DOORS, JOBS]))
+@click.option("--parent", type=int, hidden=True, help="Process to end with.")
+@click.option("--ready-fd", type=int, hidden=True, help="Pipe to tell readiness through.")
+@click.option("--listen-fd", type=int, hidden=True, help="Socket that is open already.")
+def command(part: str | None, parent: int | None, ready_fd: int | None, listen_fd: int | None) -> None:
+    """Serve all doors and run the jobs, or one PART only, until Ctrl-C."""
+    if parent is not None:
+        process.follow_parent(parent)
+    chosen = settings.load()
+    require_home(chosen)
+    if part is None:
+        serve_all(chosen)
+        return
+    logs.configure(part, chosen.log_level)
+    tell_ready = process.ready_teller(ready_fd)
+    if part == JOBS:
+        importlib.import_module("server.apps.jobs").run(chosen, tell_ready)
+        return
+    listener = socket.socket(fileno=listen_fd) if listen_fd is not None else listen(part, chosen.door(part))
+    serve(door_of(chosen, part), listener, tell_ready)
+
+
+def require_home(chosen: Settings) -> None:
+    """Raise Trouble unless the home was made."""
+    if not home_of(chosen).root_bundle.exists():
+        raise Trouble(
+            f"{chosen.home} is not a finished home of tegata: run `tegata init` (or `tegata init --demo` for a trial) first"
+        )
+
+
+def door_of(chosen: Settings, name: str) -> Door:
+    """Return a door with its app (made later, in the worker) and its TLS files."""
+    return Door(name, chosen.door(name), partial(app_of, chosen, name), credentials_of(chosen, name))
+
+
+def app_of(chosen: Settings, name: str) -> Wsgi:
+    """Make a door's app: only its own module is loaded, with what that one may use."""
+    assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
+    made = assemble(chosen)
+    return Front(made.app, made.checks, made.largest_body, chosen.trusted_proxies)
+
+
+def credentials_of(chosen: Settings, name: str) -> Credentials | None:
+    """Return a door's TLS files; the status door speaks plain HTTP."""
+    if chosen.door(name).scheme == "http":
+        return None
+    home = home_of(chosen)
+    return Credentials(
+        chain=home.tls / f"{name}.pem",
+        key=home.keys / f"tls-{name}.key",
+        passphrase=partial(_passphrase, chosen),
+        clients=home.tls / "clients.pem" if name == "terminals" else None,
+    )
+
+
+def serve_all(chosen: Settings) -> None:
+    """Open every socket, start every process, say where they are, keep them alive."""
+    home = home_of(chosen)
+    children = [_child(home, name, listen(name, chosen.door(name))) for name in DOORS]
+    children.append(_child(home, JOBS, None))
+    supervisor = Supervisor(children, lambda line: click.echo(f"tegata: {line}", err=True))
+    supervisor.run(lambda: announce(chosen))
+    click.echo("tegata has stopped.")
+
+
+def announce(chosen: Settings) -> None:
+    """Tell where the doors are and where a demo's log-ins stand."""
+    lines = ["tegata is ready:", *(f"  {name:<10} {chosen.door(name).url}" for name in DOORS)]
+    if chosen.demo:
+        lines.append(f"Demo log-ins: {home_of(chosen).demo_file}")
+    lines.append(
+        f"Browsers and clients trust {home_of(chosen).root_bundle}. Logs: {home_of(chosen).logs}. Ctrl-C stops everything."
+    )
+    click.echo("\n".join(lines))
+
+
+def _child(home: Home, name: str, listener: socket.socket | None) -> Child:
+    return Child(name, ["serve", name], home.logs / f"{name}.log", listener)
+
+
+def _passphrase(chosen: Settings) -> bytes:
+    return chosen.secret("keys_passphrase").encode()

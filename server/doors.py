@@ -1,0 +1,124 @@
+"""One door in one process: a WSGI app under gunicorn, on a socket that is already open.
+
+The app is made in the worker, after the fork: database connections and keys are never shared between processes.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from server.settings import DoorSettings
+from server.tls import CachedContext, Credentials
+from server.trouble import Trouble
+from server.worker import JsonLogger, PatientWorker
+
+Environ = dict[str, Any]
+Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+# Seconds that requests under way get when the door is closed.
+GRACE = 10
+
+
+class PortTaken(Trouble):
+    """The door's address can not be had; the text is one sentence for the operator."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What a door is made of: `app` is called in the worker, `credentials` is None for plain HTTP."""
+
+    name: str
+    settings: DoorSettings
+    app: Callable[[], Wsgi]
+    credentials: Credentials | None
+
+
+def listen(name: str, settings: DoorSettings) -> socket.socket:
+    """Open a door's socket, before anything else is started.
+
+    Raises PortTaken.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        remedy = f"stop what uses it, or choose another with TEGATA_{name.upper()}__BIND"
+        raise PortTaken(f"{name}: can not listen at {settings.bind}: {reason}; {remedy}") from error
+    listener.listen(512)
+    return listener
+
+
+def serve(door: Door, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM (or SIGINT), then end the process; `on_ready` is called once a worker takes requests."""
+    _Application(door, listener, on_ready).run()
+
+
+class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's view of a door."""
+
+    def __init__(self, door: Door, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+        self._door = door
+        self.deadline = door.settings.deadline
+        # gunicorn duplicates the descriptor and closes the one that it was given.
+        self._descriptor = listener.detach()
+        self._context = CachedContext(door.credentials) if door.credentials else None
+        self._on_ready = on_ready
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._configuration().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Wsgi:
+        if self._context is not None:
+            self._context.current()  # a chain and key that do not fit are told at start
+        return self._door.app()
+
+    def _configuration(self) -> dict[str, Any]:
+        settings = self._door.settings
+        values: dict[str, Any] = {
+            "bind": [f"fd://{self._descriptor}"],
+            "proc_name": f"tegata {self._door.name}",
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "worker_class": PatientWorker,
+            "logger_class": JsonLogger,
+            "worker_connections": 1_000,
+            "keepalive": 15,
+            "timeout": 60,
+            "graceful_timeout": GRACE,
+            # The longest line is an OCSP request in a GET (RFC 6960 appendix A.1), below 4,094 octets.
+            "limit_request_line": 4_094,
+            "limit_request_fields": 64,
+            "limit_request_field_size": 8_190,
+            # Forwarded headers are judged in server.proxies, from our own list.
+            "forwarded_allow_ips": "",
+            "control_socket_disable": True,
+            "post_worker_init": self._tell_ready,
+        }
+        if os.path.isdir("/dev/shm"):  # noqa: PTH112, S108 (the heartbeat file must not wait for a disk)
+            values["worker_tmp_dir"] = "/dev/shm"  # noqa: S108
+        if self._door.credentials:
+            # `is_ssl` follows from these names; the context itself comes from the hook.
+            values |= {
+                "certfile": str(self._door.credentials.chain),
+                "keyfile": str(self._door.credentials.key),
+                "ssl_context": self._tls,
+            }
+        return values
+
+    def _tls(self, _config: object, _default: object) -> ssl.SSLContext:
+        if self._context is None:
+            raise RuntimeError("a door without credentials was asked for TLS")
+        return self._context.current()
+
+    def _tell_ready(self, _worker: object) -> None:
+        self._on_ready()

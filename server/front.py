@@ -1,0 +1,99 @@
+"""What stands before every door's app: whose address counts, how much may be sent, and the two health pages.
+
+`/healthz` says that the process answers; `/readyz` asks what the door needs and says what is missing.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from server import logs
+from server.settings import Network
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+# A check raises when something is wrong; what it raises is logged, and only its name is shown.
+Checks = Mapping[str, Callable[[], object]]
+
+
+@dataclass(frozen=True)
+class Front:
+    """A WSGI app before another one. `largest_body` in octets; `proxies` are the reverse proxies whose word we take."""
+
+    app: Wsgi
+    checks: Checks
+    largest_body: int
+    proxies: tuple[Network, ...] = ()
+    _log: Any = field(default_factory=lambda: logs.logger("server.front"), repr=False)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer the health pages, refuse what is too large, pass on the rest."""
+        match environ.get("PATH_INFO"):
+            case "/healthz":
+                return _plain(start_response, "200 OK", "ok\n")
+            case "/readyz":
+                return self._readiness(start_response)
+        self._believe_proxy(environ)
+        if self._declares_too_much(environ):
+            return _plain(start_response, "413 Content Too Large", "The request is too large.\n")
+        return self.app(environ, start_response)
+
+    def _declares_too_much(self, environ: Environ) -> bool:
+        # A body without a declared length is cut by the app itself (Flask's MAX_CONTENT_LENGTH).
+        length = environ.get("CONTENT_LENGTH") or "0"
+        return not length.isdigit() or int(length) > self.largest_body
+
+    def _believe_proxy(self, environ: Environ) -> None:
+        """Take the visitor's address and scheme from a trusted proxy's headers; nobody else's copies of them count."""
+        forwarded = environ.pop("HTTP_X_FORWARDED_FOR", "")
+        scheme = environ.pop("HTTP_X_FORWARDED_PROTO", "")
+        for name in (
+            "HTTP_FORWARDED",
+            "HTTP_X_FORWARDED_HOST",
+            "HTTP_X_FORWARDED_PORT",
+            "HTTP_X_FORWARDED_PREFIX",
+            "HTTP_X_REAL_IP",
+        ):
+            environ.pop(name, None)
+        if not self._is_trusted(environ.get("REMOTE_ADDR", "")):
+            return
+        if scheme in {"http", "https"}:
+            environ["wsgi.url_scheme"] = scheme
+        # The nearest address that is no proxy of ours: what stands further left was written by the visitor.
+        for address in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
+            environ["REMOTE_ADDR"] = address
+            if not self._is_trusted(address):
+                return
+
+    def _is_trusted(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.proxies)
+
+    def _readiness(self, start_response: StartResponse) -> Iterable[bytes]:
+        missing = []
+        for name, check in self.checks.items():
+            try:
+                check()
+            except Exception as error:  # noqa: BLE001 (whatever it is, the door is not ready)
+                self._log.warning("door.not-ready", check=name, reason=f"{type(error).__name__}: {error}")
+                missing.append(name)
+        if missing:
+            return _plain(start_response, "503 Service Unavailable", "".join(f"{name}: not ready\n" for name in missing))
+        return _plain(start_response, "200 OK", "".join(f"{name}: ready\n" for name in self.checks))
+
+
+def _plain(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:
+    body = text.encode()
+    headers = [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    start_response(status, headers)
+    return [body]

@@ -1,0 +1,268 @@
+"""Settings: TOML in the home, environment above it; the only module that reads the environment.
+
+Everything is checked at start and every fault is told at once, in plain words. Secrets never come from environment
+values: they are files in `secrets_dir` ($TEGATA_HOME/secrets, or the process manager's credentials folder).
+"""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import SettingsError as SourceError
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from server.trouble import Trouble
+
+PREFIX = "TEGATA_"
+DOORS = ("portal", "retrieval", "center", "terminals", "status")
+DATABASES = ("sqlite", "postgresql+psycopg")
+HIGHEST_PORT = 65_535
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsFault(Trouble):
+    """The settings can not be used; `faults` has one sentence for each thing to mend."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class DoorSettings(BaseModel):
+    """One door: where it listens, under which address the world knows it, how many requests it works on at once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scheme: Literal["https", "http"] = "https"
+    bind: str
+    public_url: str | None = None
+    workers: int = Field(default=1, ge=1, le=64)
+    threads: int = Field(default=8, ge=1, le=256)
+    # Seconds from a request's first octet to the end of its answer.
+    deadline: int = Field(default=30, ge=1, le=3_600)
+
+    @field_validator("bind")
+    @classmethod
+    def _is_an_address(cls, bind: str) -> str:
+        host, _, port = bind.rpartition(":")
+        if not host or not port.isdigit() or int(port) > HIGHEST_PORT:
+            raise ValueError("must be HOST:PORT, for example 127.0.0.1:8443")
+        return bind
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_web_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be a web address such as https://tegata.example.jp")
+        return url.rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """Return the host part of `bind`, without an IPv6 address's brackets."""
+        return self.bind.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """Return the port of `bind`; 0 lets the system choose."""
+        return int(self.bind.rpartition(":")[2])
+
+    @property
+    def url(self) -> str:
+        """Return the public address, without a slash at its end."""
+        return self.public_url or f"{self.scheme}://localhost:{self.port}"
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may decide. `TEGATA_PORTAL__BIND` is `[portal] bind` in the TOML file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", nested_model_default_partial_update=True, extra="forbid", frozen=True
+    )
+
+    home: Path
+    database_url: str = ""
+    secrets_dir: Path = Path()
+
+    # None: the pages' own name, which is translated.
+    service_name: str | None = Field(default=None, min_length=1, max_length=60)
+    help_desk: str = "0120-000-000"
+    organisation: str = Field(default="Tegata Customs Network", min_length=1, max_length=64)
+    # RFC 4151: the owner of the domain on the first day of that year mints `tag:DOMAIN,YEAR:terminal:NAME`.
+    tag_domain: str = Field(default="example.jp", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")
+    tag_year: int = Field(default=2026, ge=1994, le=2999)
+
+    smtp_url: str | None = None
+    smtp_ca_file: Path | None = None
+    mail_from: str = Field(default="no-reply@example.jp", pattern=r"^[^@\s]+@[^@\s]+$")
+
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    portal: DoorSettings = DoorSettings(bind="127.0.0.1:8443")
+    retrieval: DoorSettings = DoorSettings(bind="127.0.0.1:8444")
+    center: DoorSettings = DoorSettings(bind="127.0.0.1:8445")
+    terminals: DoorSettings = DoorSettings(bind="127.0.0.1:8446")
+    status: DoorSettings = DoorSettings(bind="127.0.0.1:8080", scheme="http")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment above the home's TOML file and ask nothing else."""
+        del dotenv_settings, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=Path(init_settings()["home"]) / "tegata.toml")
+        return init_settings, env_settings, toml
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, value: str) -> str:
+        if not value:
+            return value
+        if _database_address(value).drivername not in DATABASES:
+            raise ValueError(f"must begin with {' or '.join(DATABASES)}")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            raise ValueError("must be smtp://[USER@]HOST[:PORT][?starttls=required|offered|never] or smtps://…")
+        if parts.query not in {"", "starttls=required", "starttls=offered", "starttls=never"}:
+            raise ValueError("knows one option: starttls=required, starttls=offered or starttls=never")
+        return value
+
+    @model_validator(mode="after")
+    def _doors_differ(self) -> "Settings":
+        binds = [self.door(name).bind for name in DOORS if self.door(name).port]
+        if len(set(binds)) < len(binds):
+            raise ValueError("two doors have the same bind address: each needs its own port")
+        return self
+
+    def door(self, name: str) -> DoorSettings:
+        """Return a door's settings by the door's name."""
+        door: DoorSettings = getattr(self, name)
+        return door
+
+    @property
+    def demo(self) -> bool:
+        """Whether this home was made by `tegata init --demo`: its last deed is to write demo.json."""
+        return (self.home / "demo.json").exists()
+
+    @property
+    def san_tag(self) -> str:
+        """Return what a terminal's name is appended to in its certificate's URI."""
+        return f"tag:{self.tag_domain},{self.tag_year}:terminal:"
+
+    def secret(self, name: str) -> str:
+        """Read a secret's file.
+
+        Raises SettingsFault when it is absent or others may read it.
+        """
+        path = self.secrets_dir / name
+        try:
+            mode = path.stat().st_mode
+            content = path.read_text(encoding="utf-8").rstrip("\n")
+        except OSError as error:
+            raise SettingsFault([f"the secret {name} can not be read from {self.secrets_dir}: {error.strerror}"]) from error
+        # The process manager's folder has permissions of its own making.
+        if mode & 0o077 and self.secrets_dir == self.home / "secrets":
+            raise SettingsFault([f"{path} can be read by others: chmod 600 it"])
+        return content
+
+    @property
+    def database_address(self) -> str:
+        """Return the database's address, with the password of the secret `database_password` where there is one."""
+        if not (self.secrets_dir / "database_password").exists():
+            return self.database_url
+        address = make_url(self.database_url).set(password=self.secret("database_password"))
+        return address.render_as_string(hide_password=False)
+
+
+def load(home: Path | None = None) -> Settings:
+    """Read the settings of a home (default: $TEGATA_HOME, else ./var).
+
+    Raises SettingsFault with every fault that was found.
+    """
+    home = (home or Path(os.environ.get("TEGATA_HOME") or "var")).absolute()
+    faults = list(_passwords_in_environment())
+    try:
+        settings = Settings(home=home, **_folders(home))
+    except ValidationError as error:
+        faults += [_sentence(dict(fault)) for fault in error.errors()]
+    except tomllib.TOMLDecodeError as error:
+        faults.append(f"{home / 'tegata.toml'} is not TOML: {error}")
+    except SourceError as error:
+        faults.append(str(error))
+    if faults:
+        raise SettingsFault(faults)
+    return settings
+
+
+def unknown_names() -> list[str]:
+    """Return the variables of the environment that look like settings and are none (a slip of the pen, mostly)."""
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {f"{PREFIX}TEST"}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and not name.startswith(tuple(known)))
+
+
+def _folders(home: Path) -> dict[str, Any]:
+    """Return the values that follow from the home or the process manager unless somebody set them."""
+    toml = home / "tegata.toml"
+    written = tomllib.loads(toml.read_text(encoding="utf-8")) if toml.exists() else {}
+    values: dict[str, Any] = {}
+    if not os.environ.get("TEGATA_DATABASE_URL") and not written.get("database_url"):
+        values["database_url"] = f"sqlite:///{home / 'tegata.db'}"
+    if not os.environ.get("TEGATA_SECRETS_DIR") and "secrets_dir" not in written:
+        values["secrets_dir"] = Path(os.environ.get("CREDENTIALS_DIRECTORY") or home / "secrets")
+    return values
+
+
+def _database_address(value: str) -> URL:
+    try:
+        return make_url(value)
+    except ArgumentError as error:
+        raise ValueError("is not a database address such as postgresql+psycopg://user@host/tegata") from error
+
+
+def _passwords_in_environment() -> Iterator[str]:
+    for name, secret in (("TEGATA_DATABASE_URL", "database_password"), ("TEGATA_SMTP_URL", "smtp_password")):
+        try:
+            password = urlsplit(os.environ.get(name, "")).password
+        except ValueError:
+            password = None
+        if password:
+            yield f"{name} carries a password, which others can see: take it out and put it into the file secrets/{secret}"
+
+
+def _sentence(fault: dict[str, Any]) -> str:
+    path = [str(part) for part in fault["loc"]]
+    # An entry of a list is told under the list's name.
+    named = [part for part in path if not part.isdigit() and part.isidentifier()]
+    what = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        what = "is no setting"
+    if not named:
+        return str(what)
+    return f"{'.'.join(named)} ({PREFIX}{'__'.join(named).upper()}): {what}"

@@ -1,0 +1,209 @@
+"""`tegata serve`: one process per door and one for the jobs, watched, started again when they fall, stopped together.
+
+The sockets are opened here and inherited: a taken port is told before anything starts, and while a fallen door is
+started again its clients wait instead of being refused. Children die with this process, however it dies.
+"""
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.trouble import Trouble
+
+# Seconds: what a child gets to become ready, and to end after SIGTERM (a door's own grace is shorter).
+READY_WITHIN = 60
+END_WITHIN = 15
+# A child that fell is started again after 0.5, 1, 2 … 30 seconds; after a minute of life the count begins anew.
+FIRST_WAIT, LONGEST_WAIT, STEADY = 0.5, 30.0, 60.0
+LOG_LIMIT = 10_000_000
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Say = Callable[[str], None]
+
+
+class StartFailed(Trouble):
+    """A child ended before it was ever ready; the text says which and where to look."""
+
+
+@dataclass
+class Child:
+    """One process to keep alive. `arguments` follow `python -m server`; `listener` is inherited."""
+
+    name: str
+    arguments: Sequence[str]
+    log: Path
+    listener: socket.socket | None = None
+    process: "subprocess.Popen[bytes] | None" = None
+    ready: bool = False
+    started_at: float = 0.0
+    falls: int = 0
+    start_again_at: float | None = None
+    ready_pipe: int | None = field(default=None, repr=False)
+
+    def start(self) -> int:
+        """Start the process; return the descriptor that becomes readable when it is ready."""
+        ready, tell = os.pipe()
+        inherited = [tell] + ([self.listener.fileno()] if self.listener else [])
+        command = [sys.executable, "-m", "server", *self.arguments, "--parent", str(os.getpid()), "--ready-fd", str(tell)]
+        if self.listener:
+            command += ["--listen-fd", str(self.listener.fileno())]
+        _rotate(self.log)
+        with self.log.open("ab") as log:
+            # A group of its own: the terminal's Ctrl-C reaches only us, and we stop everything in order.
+            self.process = subprocess.Popen(  # noqa: S603 (our own program with our own arguments)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=inherited, process_group=0
+            )
+        os.close(tell)
+        self.started_at, self.start_again_at, self.ready, self.ready_pipe = time.monotonic(), None, False, ready
+        return ready
+
+    def kill(self, number: int) -> None:
+        """Send a signal to the process, and with SIGKILL to the workers that it would leave behind."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        with suppress(ProcessLookupError):
+            if number == signal.SIGKILL:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
+
+
+class Supervisor:
+    """Keeps children alive until a stop signal comes."""
+
+    def __init__(self, children: Sequence[Child], say: Say) -> None:
+        self._children = children
+        self._say = say
+        self._selector = selectors.DefaultSelector()
+        self._stop_requests = 0
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Start everything, call `on_ready` once all are ready, watch until SIGINT, SIGTERM or SIGHUP, stop everything.
+
+        Raises StartFailed; nothing of ours runs any more when this returns or raises.
+        """
+        with _signals_wake(self._selector, self._request_stop):
+            try:
+                for child in self._children:
+                    self._start(child)
+                if self._wait_until_ready():
+                    on_ready()
+                while not self._stop_requests:
+                    self._watch()
+            finally:
+                self._stop_all()
+
+    def _request_stop(self) -> None:
+        self._stop_requests += 1
+
+    def _start(self, child: Child) -> None:
+        self._selector.register(child.start(), selectors.EVENT_READ, child)
+
+    def _wait_until_ready(self) -> bool:
+        deadline = time.monotonic() + READY_WITHIN
+        while not self._stop_requests and not all(child.ready for child in self._children):
+            self._listen(0.2)
+            for child in self._children:
+                if child.process is not None and child.process.poll() is not None:
+                    raise StartFailed(f"{child.name} did not start: {_last_words(child.log)} (more in {child.log})")
+            if time.monotonic() > deadline:
+                slow = ", ".join(child.name for child in self._children if not child.ready)
+                raise StartFailed(
+                    f"not ready after {READY_WITHIN} seconds: {slow}; see the logs in {self._children[0].log.parent}"
+                )
+        return not self._stop_requests
+
+    def _watch(self) -> None:
+        self._listen(0.5)
+        now = time.monotonic()
+        for child in self._children:
+            if child.start_again_at is not None:
+                if now >= child.start_again_at:
+                    self._start(child)
+            elif child.process is not None and child.process.poll() is not None:
+                self._note_fall(child, now)
+
+    def _note_fall(self, child: Child, now: float) -> None:
+        self._forget_pipe(child)
+        child.falls = child.falls + 1 if now - child.started_at < STEADY else 1
+        wait = min(FIRST_WAIT * 2 ** (child.falls - 1), LONGEST_WAIT)
+        child.start_again_at = now + wait
+        status = child.process.returncode if child.process else 0
+        self._say(f"{child.name} ended with status {status}; it is started again in {wait:g} s (see {child.log})")
+
+    def _listen(self, timeout: float) -> None:
+        """Take in signals and news of readiness."""
+        for key, _events in self._selector.select(timeout):
+            if isinstance(key.data, Child):
+                key.data.ready = bool(os.read(key.fd, 1))
+                self._forget_pipe(key.data)
+            else:
+                with suppress(BlockingIOError):
+                    os.read(key.fd, 64)
+
+    def _forget_pipe(self, child: Child) -> None:
+        if child.ready_pipe is not None:
+            self._selector.unregister(child.ready_pipe)
+            os.close(child.ready_pipe)
+            child.ready_pipe = None
+
+    def _stop_all(self) -> None:
+        """Stop every child: SIGTERM, a while for the requests under way, SIGKILL for who is left; a second signal hastens."""
+        asked = self._stop_requests
+        for child in self._children:
+            child.kill(signal.SIGTERM)
+        deadline = time.monotonic() + END_WITHIN
+        while any(child.process is not None and child.process.poll() is None for child in self._children):
+            if time.monotonic() > deadline or self._stop_requests > asked:
+                for child in self._children:
+                    child.kill(signal.SIGKILL)
+            self._listen(0.05)
+        for child in self._children:
+            self._forget_pipe(child)
+            if child.listener is not None:
+                child.listener.close()
+        self._selector.close()
+
+
+class _signals_wake:  # noqa: N801 (read as the verb of a with statement)
+    """While open, stop signals call a function and wake a selector; SIGCHLD only wakes it."""
+
+    def __init__(self, selector: selectors.BaseSelector, on_stop: Callable[[], None]) -> None:
+        self._selector = selector
+        self._on_stop = on_stop
+
+    def __enter__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        for end in (self._reader, self._writer):
+            os.set_blocking(end, False)
+        self._selector.register(self._reader, selectors.EVENT_READ)
+        self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._previous = {number: signal.signal(number, lambda *_: self._on_stop()) for number in STOP_SIGNALS}
+        self._previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def __exit__(self, *_exception: object) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+def _rotate(log: Path) -> None:
+    """Begin a new file when the old one has grown large; one predecessor is kept."""
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > LOG_LIMIT:
+            log.replace(log.with_suffix(".log.1"))
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1][-300:] if lines else "it said nothing"

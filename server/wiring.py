@@ -1,0 +1,51 @@
+"""The parts that several processes share: database, clock, custody of keys. What each door is made of stands in `server.apps`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+
+from kernel.clock import Clock, DemoClock, SystemClock
+from kernel.database import Database, connect
+from server.front import Checks, Wsgi
+from server.home import Home
+from server.settings import Settings
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A door's app, what `/readyz` asks, and the largest body it takes (octets)."""
+
+    app: Wsgi
+    checks: Checks = field(default_factory=dict)
+    largest_body: int = MEBIBYTE
+
+
+Assemble = Callable[[Settings], Assembled]
+
+
+def home_of(settings: Settings) -> Home:
+    """Return where things lie."""
+    return Home(settings.home)
+
+
+def clock_of(settings: Settings) -> Clock:
+    """Return the machine's clock, or the one that a demo home may shift."""
+    return DemoClock(home_of(settings).clock_offset) if settings.demo else SystemClock()
+
+
+def database_of(settings: Settings, *, connections: int = 10) -> Database:
+    """Connect to the database: in each process for itself, after every fork."""
+    return connect(settings.database_address, connections=connections)
+
+
+def database_check(database: Database) -> Callable[[], None]:
+    """Return what raises Unavailable while the database does not answer."""
+
+    def check() -> None:
+        with database.snapshot() as session:
+            session.execute(text("SELECT 1"))
+
+    return check

@@ -1,0 +1,124 @@
+"""gunicorn's threaded worker, hardened against slow clients, and its logger, which speaks our JSON and tells no secrets.
+
+As shipped the worker lends a thread to every new connection, whether it says something or not, and waits without end
+for the rest of a handshake or a request. Here a connection costs a thread only once it has spoken, and each request has
+a deadline, so that a few mute or dripping clients can not close a door.
+"""
+
+import socket
+import time
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from gunicorn import glogging  # type: ignore[import-untyped]
+from gunicorn.workers import gthread  # type: ignore[import-untyped]
+
+from server import logs
+
+
+class PatientWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+    """Threads for those who speak, and not for ever: `app.deadline` is in seconds, from the first octet to the answer's end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (gunicorn's own signature)
+        super().__init__(*args, **kwargs)
+        self._busy: dict[gthread.TConn, float] = {}
+        self._looked_at = 0.0
+
+    def enqueue_req(self, conn: gthread.TConn) -> None:
+        """Let a new connection wait in the poller until its first octet; give every other one a thread."""
+        if conn.initialized or conn.data_ready:
+            super().enqueue_req(conn)
+            return
+        conn.sock.settimeout(0)
+        conn.timeout = time.monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, gthread.selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def handle(self, conn: gthread.TConn) -> object:
+        """Serve a request, in a thread; its time begins now, and not when it was queued behind others."""
+        self._busy[conn] = time.monotonic()
+        return super().handle(conn)
+
+    def finish_request(self, conn: gthread.TConn, fs: Any) -> None:  # noqa: ANN401 (gunicorn's own signature)
+        """Forget the deadline: the connection is idle again, or closed."""
+        self._busy.pop(conn, None)
+        super().finish_request(conn, fs)
+
+    def notify(self) -> None:
+        """Tell the arbiter that we live, and each second cut off whoever exceeded the deadline."""
+        super().notify()
+        now = time.monotonic()
+        if now - self._looked_at < 1:
+            return
+        self._looked_at = now
+        for conn, since in list(self._busy.items()):
+            if now - since > self.app.deadline:
+                self._busy.pop(conn, None)
+                # The plain socket's own shutdown: it wakes the thread that waits on it, TLS or not.
+                with suppress(OSError):
+                    socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
+
+
+class JsonLogger(glogging.Logger):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's logger over structlog; an access line names the path without its query, and no header but the length."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 (gunicorn's own signature)
+        """Take the place of gunicorn's own handlers."""
+        self.cfg = cfg
+        self._access_log_enabled = True
+        self._log = logs.logger("server.door")
+
+    def critical(self, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ANN401 (logging's own signature)
+        """Log what stops the door."""
+        self._write("critical", msg, args, kwargs)
+
+    def error(self, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log a fault."""
+        self._write("error", msg, args, kwargs)
+
+    def warning(self, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log an oddity. Of a request that gunicorn itself refuses, only the address: its text may hold anything."""
+        if msg.startswith("Invalid request from ip="):
+            msg = msg.partition(": ")[0]
+        self._write("warning", msg, args, kwargs)
+
+    def info(self, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log the door's life; of little interest beside the supervisor's own lines."""
+        self._write("debug", msg, args, kwargs)
+
+    def debug(self, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log details."""
+        self._write("debug", msg, args, kwargs)
+
+    def exception(self, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log a fault with its traceback."""
+        self._write("error", msg, args, kwargs | {"exc_info": True})
+
+    def log(self, lvl: object, msg: str, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        """Log at a level that is known only then."""
+        self._write(str(lvl).lower() if isinstance(lvl, str) else "info", msg, args, kwargs)
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ANN401
+        """Log one request."""
+        del req
+        self._log.info(
+            "door.request",
+            method=environ.get("REQUEST_METHOD"),
+            path=environ.get("PATH_INFO"),
+            status=int(str(resp.status).split()[0]),
+            octets=resp.sent,
+            milliseconds=round(request_time.total_seconds() * 1000, 1),
+            address=environ.get("REMOTE_ADDR"),
+        )
+
+    def reopen_files(self) -> None:
+        """Do nothing: there are no files."""
+
+    def close_on_exec(self) -> None:
+        """Do nothing: there are no files."""
+
+    def _write(self, level: str, msg: str, args: tuple[object, ...], kwargs: dict[str, Any]) -> None:
+        text = msg % args if args else msg
+        getattr(self._log, level)("door.server", text=logs.without_values(text), exc_info=kwargs.get("exc_info", False))

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from server import settings
+from server.settings import Settings, SettingsFault
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TEGATA_HOME", "TEGATA_DATABASE_URL", "TEGATA_SMTP_URL", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def faults_of(home: Path) -> str:
+    with pytest.raises(SettingsFault) as caught:
+        settings.load(home)
+    return "\n".join(caught.value.faults)
+
+
+def test_a_home_without_settings_has_the_documented_addresses(tmp_path: Path) -> None:
+    chosen = settings.load(tmp_path)
+    assert [chosen.door(name).url for name in settings.DOORS] == [
+        "https://localhost:8443",
+        "https://localhost:8444",
+        "https://localhost:8445",
+        "https://localhost:8446",
+        "http://localhost:8080",
+    ]
+    assert chosen.database_url == f"sqlite:///{tmp_path / 'tegata.db'}"
+    assert chosen.san_tag == "tag:example.jp,2026:terminal:"
+    assert chosen.demo is False
+
+
+def test_the_environment_stands_above_the_file_and_leaves_the_rest_of_a_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tegata.toml").write_text('[portal]\nbind = "127.0.0.1:1001"\nthreads = 3\n[center]\nbind = "[::1]:1002"\n')
+    monkeypatch.setenv("TEGATA_PORTAL__BIND", "0.0.0.0:1003")
+    monkeypatch.setenv("TEGATA_CENTER__PUBLIC_URL", "https://center.example.jp/")
+    chosen = settings.load(tmp_path)
+    assert (chosen.portal.bind, chosen.portal.threads, chosen.portal.url) == ("0.0.0.0:1003", 3, "https://localhost:1003")
+    assert (chosen.center.host, chosen.center.port, chosen.center.url) == ("::1", 1002, "https://center.example.jp")
+
+
+def test_all_faults_are_told_at_once_with_the_names_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tegata.toml").write_text('typo = 1\n[portal]\nbint = "x"\n')
+    monkeypatch.setenv("TEGATA_STATUS__BIND", "8080")
+    monkeypatch.setenv("TEGATA_TRUSTED_PROXIES", "10.0.0.0/8, nonsense")
+    monkeypatch.setenv("TEGATA_SMTP_URL", "mailhost")
+    told = faults_of(tmp_path)
+    for name in ("typo", "portal.bint", "TEGATA_STATUS__BIND", "TEGATA_TRUSTED_PROXIES", "TEGATA_SMTP_URL"):
+        assert name in told
+
+
+def test_a_broken_file_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "tegata.toml").write_text("portal = \n")
+    assert "line 1" in faults_of(tmp_path)
+
+
+def test_a_password_in_the_environment_is_refused_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEGATA_DATABASE_URL", "postgresql+psycopg://tegata:hushhush@db/tegata")
+    told = faults_of(tmp_path)
+    assert "secrets/database_password" in told
+    assert "hushhush" not in told
+
+
+def test_the_database_password_comes_from_its_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEGATA_DATABASE_URL", "postgresql+psycopg://tegata@db/tegata")
+    (tmp_path / "secrets").mkdir()
+    secret = tmp_path / "secrets" / "database_password"
+    secret.write_text("p@ss\n")
+    secret.chmod(0o600)
+    assert settings.load(tmp_path).database_address == "postgresql+psycopg://tegata:p%40ss@db/tegata"
+
+
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "keys_passphrase").write_text("x")
+    (tmp_path / "secrets" / "keys_passphrase").chmod(0o644)
+    with pytest.raises(SettingsFault, match="chmod 600"):
+        settings.load(tmp_path).secret("keys_passphrase")
+    with pytest.raises(SettingsFault, match="absent"):
+        settings.load(tmp_path).secret("absent")
+
+
+def test_the_process_managers_credentials_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "smtp_password").write_text("from systemd\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert settings.load(tmp_path).secret("smtp_password") == "from systemd"
+
+
+def test_two_doors_at_one_address_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEGATA_CENTER__BIND", "127.0.0.1:8443")
+    assert "own port" in faults_of(tmp_path)
+
+
+def test_a_misspelt_variable_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEGATA_DATABSE_URL", "x")
+    monkeypatch.setenv("TEGATA_PORTAL__BIND", "x:1")
+    assert settings.unknown_names() == ["TEGATA_DATABSE_URL"]
+
+
+def test_settings_show_no_secret(tmp_path: Path) -> None:
+    assert "password" not in repr(Settings(home=tmp_path))
