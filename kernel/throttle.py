@@ -4,6 +4,7 @@ Two rooms guess-proof something (codes in enrollment, passwords in webui); the r
 A key is whatever the caller counts by, already hashed when it is a secret or a person's.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,7 +55,7 @@ def standing(session: Session, key: str, now: datetime, *, lock_row: bool = Fals
     if counter is None:
         return Standing(0, 0)
     left = (counter.locked_until - now).total_seconds() if counter.locked_until else 0
-    return Standing(counter.failures, max(0, int(left) + 1 if left > 0 else 0))
+    return Standing(counter.failures, max(0, math.ceil(left)))
 
 
 def require_unlocked(session: Session, key: str, now: datetime, *, lock_row: bool = False) -> None:

@@ -1,0 +1,145 @@
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from sqlalchemy import select
+
+from kernel import outbox
+from kernel.database import Database
+from kernel.outbox import BACKOFF, LAST_TRY, DeliveryFailed, Letter, OutboxMail
+
+
+@dataclass
+class Postman:
+    """A transport that keeps what it is given, or fails as told."""
+
+    failure: BaseException | None = None
+    bag: list[Letter] = field(default_factory=list)
+
+    def __call__(self, letter: Letter) -> None:
+        self.bag.append(letter)
+        if self.failure is not None:
+            raise self.failure
+
+
+def _post(database: Database, now: datetime, *recipients: str) -> None:
+    with database.transaction() as session:
+        for recipient in recipients:
+            outbox.post(session, now=now, recipient=recipient, subject="受付", body="本文\nBody", office_code="NAC001")
+
+
+def _mails(database: Database) -> list[OutboxMail]:
+    with database.snapshot() as session:
+        return list(session.scalars(select(OutboxMail).order_by(OutboxMail.id)))
+
+
+def test_a_due_mail_is_handed_over_once(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp", "b@example.jp")
+    postman = Postman()
+    assert outbox.deliver(database, postman, now=now) == 2
+    assert outbox.deliver(database, postman, now=now + LAST_TRY) == 0
+    assert [letter.recipient for letter in postman.bag] == ["a@example.jp", "b@example.jp"]
+    assert (postman.bag[0].subject, postman.bag[0].body, postman.bag[0].created_at) == ("受付", "本文\nBody", now)
+    assert {mail.sent_at for mail in _mails(database)} == {now}
+
+
+def test_a_mail_falls_with_the_deed_that_caused_it(database: Database, now: datetime) -> None:
+    with pytest.raises(RuntimeError), database.transaction() as session:
+        outbox.post(session, now=now, recipient="a@example.jp", subject="受付", body="本文")
+        raise RuntimeError
+    assert outbox.deliver(database, Postman(), now=now) == 0
+
+
+def test_no_transaction_is_open_while_a_letter_is_handed_over(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+
+    def use_the_database(letter: Letter) -> None:
+        _post(database, now, f"copy-of-{letter.recipient}")
+
+    assert outbox.deliver(database, use_the_database, now=now, at_most=1) == 1
+
+
+def test_a_failed_mail_is_tried_again_at_growing_intervals_and_then_given_up(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+    postman = Postman(DeliveryFailed("451 try later"))
+    tries: list[datetime] = []
+    for minutes in range(0, int(LAST_TRY.total_seconds()) // 60 + 600, 10):
+        instant = now + timedelta(minutes=minutes)
+        outbox.deliver(database, postman, now=instant)
+        if len(postman.bag) > len(tries):
+            tries.append(instant)
+    waits = [after - before for before, after in pairwise(tries)]
+    assert waits == sorted(waits)
+    assert waits[-1] == BACKOFF[-1]
+    assert tries[-1] < now + LAST_TRY
+    [mail] = _mails(database)
+    assert (mail.sent_at, mail.next_try_at, mail.attempts, mail.last_error) == (None, None, len(tries), "451 try later")
+
+
+def test_a_permanent_failure_is_not_tried_again(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+    postman = Postman(DeliveryFailed("550 no such user", permanent=True))
+    assert outbox.deliver(database, postman, now=now) == 0
+    assert outbox.deliver(database, Postman(), now=now + LAST_TRY) == 0
+    [mail] = _mails(database)
+    assert (mail.next_try_at, mail.last_error) == (None, "550 no such user")
+
+
+def test_a_failure_does_not_hold_up_the_others(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp", "b@example.jp", "c@example.jp")
+    sent: list[str] = []
+
+    def refuse_a(letter: Letter) -> None:
+        if letter.recipient == "a@example.jp":
+            message = "451 try later"
+            raise DeliveryFailed(message)
+        sent.append(letter.recipient)
+
+    assert outbox.deliver(database, refuse_a, now=now) == 2
+    assert sent == ["b@example.jp", "c@example.jp"]
+
+
+def test_success_after_failures_leaves_no_error(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+    outbox.deliver(database, Postman(DeliveryFailed("451 try later")), now=now)
+    assert outbox.deliver(database, Postman(), now=now + BACKOFF[0]) == 1
+    [mail] = _mails(database)
+    assert (mail.attempts, mail.last_error, mail.next_try_at) == (2, None, None)
+
+
+def test_a_crash_while_sending_repeats_the_mail_under_the_same_message_id(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+    crashed = Postman(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        outbox.deliver(database, crashed, now=now)
+    again = Postman()
+    assert outbox.deliver(database, again, now=now) == 0
+    assert outbox.deliver(database, again, now=now + BACKOFF[0]) == 1
+    assert [letter.message_id for letter in again.bag] == [letter.message_id for letter in crashed.bag]
+
+
+def test_no_more_than_asked_for_are_sent_in_one_run(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp", "b@example.jp", "c@example.jp")
+    assert outbox.deliver(database, Postman(), now=now, at_most=2) == 2
+    assert outbox.deliver(database, Postman(), now=now) == 1
+
+
+def test_deliverers_at_the_same_time_never_send_a_mail_twice(database: Database, now: datetime) -> None:
+    _post(database, now, *(f"{number}@example.jp" for number in range(30)))
+    sent: Counter[str] = Counter()
+    all_there = threading.Barrier(4)
+    counting = threading.Lock()
+
+    def hand_over(letter: Letter) -> None:
+        if letter.recipient in {"0@example.jp", "1@example.jp", "2@example.jp", "3@example.jp"}:
+            all_there.wait(20)  # each of the four holds a letter in its hands before any goes on
+        with counting:
+            sent[letter.recipient] += 1
+
+    with ThreadPoolExecutor(4) as threads:
+        counts = list(threads.map(lambda _: outbox.deliver(database, hand_over, now=now), range(4)))
+    assert (sum(counts), len(sent), set(sent.values())) == (30, 30, {1})
