@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from kernel.clock import Clock, SystemClock
@@ -41,13 +41,11 @@ class Schedule:
     database: Database
     clock: Clock
     jobs: Sequence[Job]
+    node: str = field(default_factory=lambda: f"{socket.gethostname()}/{os.getpid()}")
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set."""
-        holder = f"{socket.gethostname()}/{os.getpid()}"
-        threads = [
-            threading.Thread(target=self._repeat, args=(job, holder, stop), name=job.name, daemon=True) for job in self.jobs
-        ]
+        threads = [threading.Thread(target=self._repeat, args=(job, stop), name=job.name, daemon=True) for job in self.jobs]
         for thread in threads:
             thread.start()
         stop.wait()
@@ -55,8 +53,8 @@ class Schedule:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _repeat(self, job: Job, holder: str, stop: threading.Event) -> None:
-        lease = Lease(self.database, SystemClock(), job.name, holder)
+    def _repeat(self, job: Job, stop: threading.Event) -> None:
+        lease = Lease(self.database, SystemClock(), job.name, self.node)
         rounds = _Rounds(job, lease, self.clock)
         wait = timedelta()
         while not stop.wait(wait.total_seconds()):

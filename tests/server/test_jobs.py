@@ -1,0 +1,99 @@
+import threading
+import time
+from datetime import datetime, timedelta
+
+import pytest
+
+from kernel.database import Database
+from kernel.errors import Unavailable
+from server.jobs import Job, Schedule
+from server.leases import LEASE, Lease, standings
+from tests.support.clock import SettableClock
+
+OFTEN = timedelta(milliseconds=20)
+
+
+def run_for(seconds: float, *schedules: Schedule) -> None:
+    stop = threading.Event()
+    threads = [threading.Thread(target=schedule.run, args=(stop,)) for schedule in schedules]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_job_that_fails_stops_neither_itself_nor_the_others(database: Database, clock: SettableClock) -> None:
+    runs: list[datetime] = []
+
+    def good(now: datetime) -> int:
+        runs.append(now)
+        return 0
+
+    def bad(_now: datetime) -> int:
+        raise RuntimeError("on purpose")
+
+    def away(_now: datetime) -> int:
+        raise Unavailable("the mail server")
+
+    jobs = [Job("good", OFTEN, good, ""), Job("bad", OFTEN, bad, ""), Job("away", OFTEN, away, "")]
+    run_for(1, Schedule(database, clock, jobs))
+    assert len(runs) > 5
+    assert set(runs) == {clock.now()}
+    known = standings(database)
+    assert known["good"].failure is None
+    assert known["bad"].failure == "RuntimeError: on purpose"
+    assert known["away"].failure == "unavailable: the mail server"
+
+
+def test_a_lease_is_one_holders_and_its_number_rises_with_each_taking(database: Database, clock: SettableClock) -> None:
+    ours, theirs = (Lease(database, clock, "crl", holder) for holder in ("node-1", "node-2"))
+    assert ours.hold()
+    assert not theirs.hold()
+    assert ours.hold()
+    clock.advance(LEASE)
+    assert theirs.hold()
+    assert (ours.fence, theirs.fence) == (1, 2)
+
+
+def test_a_released_job_is_free_at_once(database: Database, clock: SettableClock) -> None:
+    ours, theirs = (Lease(database, clock, "crl", holder) for holder in ("node-1", "node-2"))
+    assert ours.hold()
+    ours.release()
+    assert theirs.hold()
+
+
+def test_who_lost_a_lease_writes_nothing_about_the_job(
+    database: Database, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = (Lease(database, clock, "crl", holder) for holder in ("node-1", "node-2"))
+    assert ours.hold()
+    clock.advance(LEASE)
+    assert theirs.hold()
+    ours.note("a late failure")
+    assert standings(database)["crl"].failure is None
+    monkeypatch.setattr(ours, "_safe_until", 0.0)  # its third has passed
+    assert not ours.hold()
+
+
+def test_two_nodes_never_run_one_job_together(database: Database, clock: SettableClock) -> None:
+    running, together, by_node = threading.Lock(), [], {1: 0, 2: 0}
+
+    def job_of(node: int) -> Job:
+        def run(_now: datetime) -> int:
+            if not running.acquire(blocking=False):
+                together.append(node)
+                return 0
+            by_node[node] += 1
+            time.sleep(0.01)
+            running.release()
+            return 1
+
+        return Job("crl", OFTEN, run, "")
+
+    run_for(1, Schedule(database, clock, [job_of(1)], node="node-1"), Schedule(database, clock, [job_of(2)], node="node-2"))
+    assert together == []
+    idle, busy = sorted(by_node.values())
+    assert idle == 0
+    assert busy > 5
