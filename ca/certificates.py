@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ca import issuers
 from ca.tables import CertificateRow
+from kernel.errors import Refused
 from kernel.lifecycle import Lifecycle
 
 
@@ -73,6 +77,31 @@ def find(session: Session, issuer: str, serial: str) -> CertificateRecord | None
     """Return a certificate by its issuer's name and serial number."""
     row = find_row(session, issuer, serial)
     return as_record(row) if row else None
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What a certificate that somebody presents says of itself; `issuer` is None when it is none of ours."""
+
+    subject: str
+    issuer: str | None
+    serial: str
+    der: bytes
+
+
+def identify(session: Session, der: bytes) -> Presented:
+    """Read a presented certificate. Whether it is really ours is told by comparing `der` with what is stored.
+
+    Raises Refused("certificate-unreadable").
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        issuer_name = certificate.issuer
+    except ValueError:
+        raise Refused("certificate-unreadable") from None
+    issuer = next((ours.name for ours in issuers.load_all(session) if ours.certificate.subject == issuer_name), None)
+    return Presented(str(names[0].value) if names else "", issuer, serial_text(certificate.serial_number), der)
 
 
 def of_subject(session: Session, subject: str) -> list[CertificateRecord]:

@@ -99,5 +99,16 @@ def load_all(session: Session) -> list[Issuer]:
     return [_as_issuer(row) for row in session.scalars(select(IssuerRow).order_by(IssuerRow.name))]
 
 
+def chain(session: Session, name: str) -> tuple[Issuer, ...]:
+    """Return an issuer and those above it, without the root."""
+    by_subject = {issuer.certificate.subject: issuer for issuer in load_all(session)}
+    links: list[Issuer] = []
+    link = load(session, name)
+    while link is not None and link.certificate.issuer != link.certificate.subject:
+        links.append(link)
+        link = by_subject.get(link.certificate.issuer)
+    return tuple(links)
+
+
 def _as_issuer(row: IssuerRow) -> Issuer:
     return Issuer(row.name, row.key_name, x509.load_der_x509_certificate(row.certificate))

@@ -52,9 +52,7 @@ service starts on {facts.start_date}. The codes are not in this mail: log in to 
     _post(session, facts.office_code, "【NSS】デジタル証明書発行完了のお知らせ", body, now, also_to=applicant_mail)
 
 
-def post_retrieved(
-    session: Session, office_code: str, terminal: str, starts: datetime, ends: datetime, now: datetime
-) -> None:
+def post_retrieved(session: Session, office_code: str, terminal: str, starts: datetime, ends: datetime, now: datetime) -> None:
     """Tell the administrator that a terminal has its certificate: whoever did not do that should call."""
     body = f"""論理端末 {terminal} のデジタル証明書が取得されました。
 
@@ -94,15 +92,16 @@ The suspension of terminal {terminal} {english} at {_tokyo(now)} (Japan time).
     _post(session, office_code, f"【NSS】論理端末の{'利用停止解除' if lifted else '利用停止'}のお知らせ({terminal})", body, now)
 
 
-def _post(
-    session: Session, office_code: str, subject: str, body: str, now: datetime, *, also_to: str | None = None
-) -> None:
+def _post(session: Session, office_code: str, subject: str, body: str, now: datetime, *, also_to: str | None = None) -> None:
     office = offices.get(session, office_code)
     if office is None:
         message = f"office {office_code} is not registered"
         raise LookupError(message)
     administrator = office.administrator
-    salutation = f"{office.company_name} {office.name} {administrator.department}\n{administrator.family_name} {administrator.given_name} 様\n\n"
+    salutation = (
+        f"{office.company_name} {office.name} {administrator.department}\n"
+        f"{administrator.family_name} {administrator.given_name} 様\n\n"
+    )
     for recipient in _once((administrator.mail, also_to)):
         outbox.post(
             session, now=now, recipient=recipient, subject=subject, body=salutation + body + _FOOTER, office_code=office_code

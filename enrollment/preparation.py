@@ -17,6 +17,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from keys.codes import CodeHasher, Sealer
 from registry import applications, news, offices, terminals
+from registry.news import NewsKind
 from registry.states import TerminalState
 from registry.terminals import Terminal
 
@@ -153,9 +154,8 @@ class CodePreparation:
             session,
             now=now,
             office_code=office_code,
-            kind="certificate",
+            kind=NewsKind.CERTIFICATE,
             code="codes-prepared",
-            receipt_number=receipt_number,
             target=f"id_notice:{receipt_number}" if receipt_number else None,
             count=count,
         )

@@ -15,12 +15,12 @@ suspension or revocation that lands between T1 and T2 wins, because T2 looks bef
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca import certificates, requests, revocation
+from ca import certificates, issuers, requests, revocation
 from ca.authority import Authority, Draft, complete
 from ca.certificates import CertificateRecord, CertificateState
+from ca.issuers import Issuer
 from ca.profiles import Subject
 from enrollment import code_sets, credentials, guessing, letters
 from enrollment.code_sets import CodeSetEvent, CodeSetState
@@ -29,9 +29,10 @@ from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.clock import Clock, day_start, tokyo_date
 from kernel.database import Database, OutcomeUnknown
-from kernel.errors import Refused
+from kernel.errors import Refused, Unavailable
 from keys.codes import CodeHasher
 from registry import news, offices, terminals
+from registry.news import NewsKind
 from registry.states import TerminalEvent, TerminalState
 
 # An older reservation is made anew: its dates, which are fixed in the TBS, would no longer be the policy's.
@@ -40,10 +41,14 @@ RESERVATION_LIFETIME = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Retrieved:
-    """A certificate that a terminal may have now; `is_new` unless this very key had been given it before."""
+    """A certificate that a terminal may have now, and the CA certificates above it, issuing CA first, without the root.
+
+    `is_new` unless this very key had been given it before.
+    """
 
     terminal: str
     certificate: CertificateRecord
+    chain: tuple[Issuer, ...]
     is_new: bool
 
 
@@ -146,10 +151,11 @@ class Redemption:
             row = session.get_one(CodeSetRow, code_set_id)
             _require_usable(session, row, spki_sha256, now)
             certificate = _certificate(session, row)
+            chain = issuers.chain(session, certificate.issuer) if certificate else ()
         if certificate is None or certificate.der is None:
             # Frozen and thawed, or reserved anew, while we signed: what we signed is void, nothing is lost.
-            raise Refused("retry")
-        return Retrieved(row.terminal, certificate, is_new)
+            raise Unavailable("codes changed meanwhile", retry_after=1)
+        return Retrieved(row.terminal, certificate, chain, is_new)
 
 
 def _require_usable(session: Session, row: CodeSetRow, spki_sha256: bytes, now: datetime) -> None:
@@ -215,9 +221,8 @@ def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: dat
         session,
         now=now,
         office_code=row.office_code,
-        kind="certificate",
+        kind=NewsKind.CERTIFICATE,
         code="certificate-retrieved",
-        receipt_number=row.receipt_number,
         target=f"id_notice:{row.receipt_number}" if row.receipt_number else None,
         terminal=row.terminal,
     )

@@ -1,0 +1,157 @@
+"""Ending and interrupting: revocation, suspension and abolition of a terminal's credentials, codes and certificates alike.
+
+Whatever lands here while a redemption is between its two transactions wins: the set leaves `claimed`, its reserved
+certificate is abandoned, and the redemption finds that out before it stores anything.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from ca import revocation
+from ca.certificates import CertificateState, find, of_subject
+from ca.revocation import Reason
+from enrollment import code_sets, letters
+from enrollment.code_sets import CodeSetEvent, CodeSetState
+from enrollment.tables import CredentialRow
+from kernel import audit
+from kernel.audit import Actor
+from kernel.clock import Clock, tokyo_date
+from kernel.database import Database
+from kernel.errors import Refused
+from registry import applications, news, terminals
+from registry.news import NewsKind
+from registry.states import TerminalEvent, TerminalState
+from registry.terminals import Terminal
+
+
+@dataclass(frozen=True)
+class Endings:
+    """Revokes, suspends, resumes and abolishes. Needs no key: status is what the database says."""
+
+    database: Database
+    clock: Clock
+
+    def revoke(self, terminal_name: str, reason: Reason, actor: Actor) -> bool:
+        """Revoke a terminal's current certificate, or give up the one that is just being made for it.
+
+        Returns False when it was revoked before. Raises Refused("terminal-unknown") and
+        Refused("certificate-none") when there is nothing to revoke.
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            being_made = _stop_claim(session, terminal_name, now)
+            terminal = _locked(session, terminal_name)
+            credential = session.get(CredentialRow, terminal_name)
+            if credential is None:
+                if not being_made:
+                    raise Refused("certificate-none", terminal=terminal_name)
+                _trace(session, terminal, "certificate.abandon", actor, now, reason=reason.value)
+                return True
+            if not revocation.revoke(session, credential.issuer, credential.serial, reason=reason, now=now):
+                return being_made
+            _trace(session, terminal, "certificate.revoke", actor, now, reason=reason.value, serial=credential.serial)
+            letters.post_revoked(session, terminal.office_code, terminal_name, reason.value, now)
+            _announce(session, terminal, "certificate-revoked", now)
+        return True
+
+    def suspend(self, terminal_name: str, actor: Actor) -> None:
+        """Stop a terminal at once: codes frozen, certificate held, no retrieval, no logon.
+
+        Raises Refused("terminal-unknown") and Refused("terminal-state").
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = code_sets.open_set(session, terminal_name)
+            if row is not None and code_sets.LIFECYCLE.allows(CodeSetState(row.state), CodeSetEvent.FREEZE):
+                code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
+            terminal = _locked(session, terminal_name)
+            terminals.step(session, terminal_name, TerminalEvent.SUSPEND, now)
+            if _current_state(session, terminal_name) == CertificateState.VALID:
+                credential = session.get_one(CredentialRow, terminal_name)
+                revocation.hold(session, credential.issuer, credential.serial, now=now)
+            _trace(session, terminal, "terminal.suspend", actor, now)
+            letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=False)
+            _announce(session, terminal, "terminal-suspended", now)
+
+    def resume(self, terminal_name: str, actor: Actor) -> None:
+        """Lift a suspension: the terminal returns to where it came from, its certificate is released.
+
+        Codes stay frozen until staff thaw or replace them: whether they are still secret is for a person to say.
+        Raises Refused("terminal-unknown") and Refused("terminal-state").
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            terminal = _locked(session, terminal_name)
+            terminals.resume(session, terminal_name, now)
+            if _current_state(session, terminal_name) == CertificateState.HELD:
+                credential = session.get_one(CredentialRow, terminal_name)
+                revocation.release(session, credential.issuer, credential.serial)
+            _trace(session, terminal, "terminal.resume", actor, now)
+            letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=True)
+            _announce(session, terminal, "terminal-resumed", now)
+
+    def abolish_due(self, now: datetime) -> int:
+        """Carry out the abolitions whose start date has come and return how many. A job, repeatable, catches up."""
+        with self.database.snapshot() as session:
+            due = applications.due_abolitions(session, tokyo_date(now))
+        for receipt_number, name in due:
+            with self.database.transaction() as session:
+                self._abolish(session, receipt_number, name, now)
+        return len(due)
+
+    def _abolish(self, session: Session, receipt_number: str, name: str, now: datetime) -> None:
+        row = code_sets.open_set(session, name)
+        if row is not None:
+            code_sets.leave(session, row, CodeSetEvent.REPLACE, now)
+        terminal = _locked(session, name)
+        if terminal.state == TerminalState.ABOLISHED:
+            return
+        terminals.step(session, name, TerminalEvent.ABOLISH, now)
+        for certificate in of_subject(session, name):
+            if certificate.state in (CertificateState.VALID, CertificateState.HELD):
+                reason = Reason.CESSATION_OF_OPERATION
+                revocation.revoke(session, certificate.issuer, certificate.serial, reason=reason, now=now)
+        _trace(session, terminal, "terminal.abolish", audit.job("abolition"), now, receipt_number=receipt_number)
+        _announce(session, terminal, "terminal-abolished", now)
+
+
+def _locked(session: Session, name: str) -> Terminal:
+    terminal = terminals.get(session, name, lock=True)
+    if terminal is None:
+        raise Refused("terminal-unknown", terminal=name)
+    return terminal
+
+
+def _current_state(session: Session, name: str) -> CertificateState | None:
+    credential = session.get(CredentialRow, name)
+    if credential is None:
+        return None
+    certificate = find(session, credential.issuer, credential.serial)
+    return certificate.state if certificate else None
+
+
+def _stop_claim(session: Session, name: str, now: datetime) -> bool:
+    """Freeze a claimed set, which abandons its reserved certificate; return whether there was one."""
+    row = code_sets.open_set(session, name)
+    if row is None or row.state != CodeSetState.CLAIMED:
+        return False
+    code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
+    return True
+
+
+def _trace(session: Session, terminal: Terminal, action: str, actor: Actor, now: datetime, **facts: str) -> None:
+    audit.record(
+        session,
+        now=now,
+        actor=actor,
+        action=action,
+        subject=f"terminal:{terminal.name}",
+        office_code=terminal.office_code,
+        **facts,
+    )
+
+
+def _announce(session: Session, terminal: Terminal, code: str, now: datetime) -> None:
+    news.publish(session, now=now, office_code=terminal.office_code, kind=NewsKind.CERTIFICATE, code=code, terminal=terminal.name)

@@ -1,0 +1,217 @@
+"""Refusals in the form of RFC 9457 problem details: a status, a stable code, a Japanese and an English sentence.
+
+Nothing of what was sent is repeated in an answer: it may be a secret.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Flask, Response, current_app, json
+from werkzeug.exceptions import HTTPException
+
+from kernel.errors import Refused, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """How one kind of refusal is told. `{name}` in a sentence is a fact of the refusal."""
+
+    status: int
+    japanese: str
+    english: str
+
+
+PROBLEMS: Mapping[str, Problem] = {
+    "request-malformed": Problem(
+        400,
+        "リクエストの形式が正しくありません。項目名と値の型を確認してください。",
+        "The request is malformed. Check the names and types of its fields.",
+    ),
+    "input-invalid": Problem(400, "入力項目 {field} が空か、長すぎます。", "The input {field} is empty or too long."),
+    "codes-wrong": Problem(
+        401,
+        "端末アクセスキー、認証コード、事業所コードのいずれかが正しくありません。ID通知内容をご確認ください。",
+        "One of access key, authentication codes and office code is wrong. Compare them with the ID notice.",
+    ),
+    "throttled": Problem(
+        429,
+        "誤った入力が続いたため、しばらく受け付けられません。{retry_after}秒後にもう一度お試しください。",
+        "Too many wrong tries. Try again in {retry_after} seconds.",
+    ),
+    "codes-spent": Problem(
+        409,
+        "このコードは別の鍵で使用済みです。PCを入れ替えた場合は再発行を申し込んでください。",
+        "These codes were used with another key. If the PC was changed, apply for a reissue.",
+    ),
+    "codes-frozen": Problem(
+        403,
+        "このコードは事業所または当センターにより凍結されています。ヘルプデスクへご連絡ください。",
+        "These codes were frozen by the office or by us. Call the help desk.",
+    ),
+    "codes-expired": Problem(
+        403,
+        "このコードの有効期限が切れています。再発行を申し込んでください。",
+        "These codes have expired. Apply for a reissue.",
+    ),
+    "codes-replaced": Problem(
+        403,
+        "このコードは新しいコードに置き換えられました。最新のID通知内容をご確認ください。",
+        "These codes were replaced by new ones. Open the newest ID notice.",
+    ),
+    "terminal-suspended": Problem(
+        403, "この端末は利用停止中です。ヘルプデスクへご連絡ください。", "The terminal is suspended. Call the help desk."
+    ),
+    "terminal-abolished": Problem(403, "この端末は廃止されました。", "The terminal was abolished."),
+    "certificate-revoked": Problem(
+        403,
+        "このコードで取得した証明書は失効しています。再発行を申し込んでください。",
+        "The certificate that these codes retrieved was revoked. Apply for a reissue.",
+    ),
+    "certificate-held": Problem(
+        403, "証明書は一時停止中です。ヘルプデスクへご連絡ください。", "The certificate is on hold. Call the help desk."
+    ),
+    "start-date-too-far": Problem(
+        403,
+        "利用開始日がまだ先のため、今は取得できません。",
+        "The start date is too far ahead for a certificate made today.",
+    ),
+    "csr-malformed": Problem(
+        422,
+        "証明書署名要求(CSR)を読み取れません。PKCS#10のPEM形式で送信してください。",
+        "The certification request can not be read. Send PKCS#10 as PEM.",
+    ),
+    "csr-signature": Problem(
+        422,
+        "CSRの署名が鍵と一致しません。鍵を作り直してください。",
+        "The request's signature does not fit its key. Make a new key and request.",
+    ),
+    "key-unsupported": Problem(
+        422,
+        "この種類の鍵は使用できません。ECDSA P-256またはP-384、RSA 2048〜4096、Ed25519をご使用ください。",
+        "Keys of this kind are not accepted. Use ECDSA P-256 or P-384, RSA 2048 to 4096, or Ed25519.",
+    ),
+    "key-weak": Problem(
+        422,
+        "この鍵は安全ではありません({weakness})。新しい鍵を作成してください。",
+        "The key is weak ({weakness}). Make a new one.",
+    ),
+    "key-too-short-for-period": Problem(
+        422,
+        "RSA {bits}ビットの鍵は{last_year}年を超える証明書には使用できません。RSA 3072ビット以上またはECDSAをご使用ください。",
+        "An RSA key of {bits} bits may not be certified beyond {last_year}. Use RSA-3072 or more, or ECDSA.",
+    ),
+    "key-used": Problem(
+        422,
+        "この鍵は別の証明書で使用されています。端末ごとに新しい鍵を作成してください。",
+        "The key is in another certificate. Make a new key for each terminal.",
+    ),
+    "certificate-unreadable": Problem(
+        403, "提示された証明書を読み取れません。", "The certificate that was presented can not be read."
+    ),
+    "E103": Problem(403, "クライアント証明書が提示されていません。", "No client certificate was presented."),
+    "E104": Problem(
+        403,
+        "証明書の有効期限が切れています。再発行を申し込んでください。",
+        "The certificate has expired. Apply for a reissue.",
+    ),
+    "A0006": Problem(
+        403,
+        "利用開始日({start_date})前です。当日0時(日本時間)からログオンできます。",
+        "Before the start date ({start_date}). Logon is possible from 00:00 Japan time of that day.",
+    ),
+    "A0010": Problem(403, "利用が終了した端末です。", "The terminal's service has ended."),
+    "A0014": Problem(
+        403,
+        "利用停止中のためログオンできません。ヘルプデスクへご連絡ください。",
+        "The terminal is suspended. Call the help desk.",
+    ),
+    "A0018": Problem(403, "端末アクセスキーが正しくありません。", "The access key is wrong."),
+    "A0019": Problem(
+        403,
+        "論理端末名が登録されていないか、証明書の端末名と一致しません。",
+        "The terminal name is unknown or not the one in the certificate.",
+    ),
+    "A0035": Problem(
+        403,
+        "証明書の発行元が登録されている認証局と異なります。",
+        "The certificate was not issued by the authority that is registered for the terminal.",
+    ),
+    "A0036": Problem(
+        403,
+        "現在有効な証明書ではありません({detail})。PCに残っている古い証明書をご確認ください。",
+        "This is not the terminal's current certificate ({detail}). Look for an old one on the PC.",
+    ),
+    "not-found": Problem(404, "このアドレスはありません。", "There is nothing at this address."),
+    "method-not-allowed": Problem(405, "このメソッドは使用できません。", "The method is not allowed here."),
+    "too-large": Problem(413, "リクエストが大きすぎます。", "The request is too large."),
+    "media-type": Problem(415, "Content-Typeはapplication/jsonにしてください。", "The content type must be application/json."),
+    "unavailable": Problem(
+        503,
+        "ただいま処理できません。しばらくしてから同じ操作をもう一度行ってください。コードは失われていません。",
+        "Not possible right now. Do the same again a little later; the codes are not lost.",
+    ),
+    "internal": Problem(
+        500,
+        "内部エラーが発生しました。同じ操作をもう一度行っても安全です。",
+        "An internal error occurred. It is safe to do the same again.",
+    ),
+}
+_REFUSED = Problem(403, "この操作は受け付けられません。", "This is not possible.")
+_BY_STATUS = {400: "request-malformed", 404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
+
+
+def register(app: Flask) -> None:
+    """Make an application answer every failure as a problem."""
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(Unavailable, _unavailable)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem(code: str, facts: Mapping[str, object] | None = None) -> Response:
+    """Return the response for a code."""
+    told = PROBLEMS.get(code, _REFUSED)
+    shown = {name: value for name, value in (facts or {}).items() if isinstance(value, str | int)}
+    body: dict[str, object] = {
+        "type": f"urn:tegata:problem:{code}",
+        "title": told.japanese.format_map(_Facts(shown)),
+        "title_en": told.english.format_map(_Facts(shown)),
+        "status": told.status,
+        "code": code,
+    }
+    response = Response(json.dumps(body), status=told.status, mimetype=MEDIA_TYPE)
+    response.headers["Cache-Control"] = "no-store"
+    if told.status == 401:  # noqa: PLR2004 (RFC 9110 §11.6.1: a 401 names its scheme)
+        response.headers["WWW-Authenticate"] = 'TegataCodes realm="retrieval"'
+    if "retry_after" in shown:
+        response.headers["Retry-After"] = str(shown["retry_after"])
+    return response
+
+
+class _Facts(dict[str, object]):
+    """A sentence's facts; one that a refusal does not carry is shown as a dash rather than breaking the answer."""
+
+    def __missing__(self, _key: str) -> str:
+        return "-"
+
+
+def _refused(refusal: Refused) -> Response:
+    current_app.logger.info("refused %s", refusal.code)
+    return problem(refusal.code, refusal.facts)
+
+
+def _unavailable(trouble: Unavailable) -> Response:
+    current_app.logger.warning("unavailable: %s", trouble)
+    return problem("unavailable", {"retry_after": trouble.retry_after})
+
+
+def _http(error: HTTPException) -> Response:
+    code = _BY_STATUS.get(error.code or 500)
+    return problem(code) if code else problem("request-malformed" if (error.code or 500) < 500 else "internal")  # noqa: PLR2004
+
+
+def _unexpected(error: Exception) -> Response:
+    current_app.logger.error("internal error", exc_info=error)
+    return problem("internal")
