@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from kernel.errors import Refused, Unavailable
-from webui import guard, refusals, texts
+from webui import guard, refusals, texts, words
 from webui.assets import read_assets
 from webui.csrf import FIELD, StaleForm
 from webui.doorway import DoorParts, Doorway, Furnishing, doorway
@@ -142,6 +142,7 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing) -> None:
         "language": texts.language,
         "visit": visit,
     }
+    words.equip(environment.globals)
 
 
 def _choose_language() -> None:
