@@ -1,3 +1,4 @@
+import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
@@ -7,7 +8,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 
 from kernel.database import Base
 from tests.architecture import rules
-from tests.support.schema import ROOMS, ROOT, whole_schema
+from tests.support.schema import ROOMS, ROOT, modules_with_tables, whole_schema
 
 Rule = Callable[[PurePath, str], Iterator[str]]
 
@@ -51,6 +52,12 @@ def test_tables_carry_their_rooms_name() -> None:
     whole_schema()
     owners = {mapper.class_.__tablename__: mapper.class_.__module__.split(".")[0] for mapper in Base.registry.mappers}
     assert [table for table, room in owners.items() if not table.startswith(f"{room}_")] == []
+
+
+def test_migrations_know_every_module_with_tables() -> None:
+    tree = ast.parse((ROOT / "migrations" / "schema.py").read_text(encoding="utf-8"))
+    known = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    assert [module for module in modules_with_tables() if not {module, module.rpartition(".")[0]} & known] == []
 
 
 def test_no_foreign_key_crosses_rooms() -> None:

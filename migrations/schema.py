@@ -1,0 +1,13 @@
+"""All tables of all rooms: what a database looks like after the newest revision."""
+
+import ca.tables
+import enrollment.tables
+import kernel.audit
+import kernel.outbox
+import kernel.throttle
+import registry.tables
+import server.leases
+import webui.tables
+from kernel.database import Base
+
+SCHEMA = Base.metadata
