@@ -141,7 +141,7 @@ Please answer it in the support system, or withdraw the application.
     def compose(self, to: Contact, office: Office, subject: str, ja: str, en: str) -> Letter:
         """Return a mail with salutation and foot around its two texts."""
         body = f"""\
-{office.company_name}　{office.name}　{to.department}
+{f"{office.company_name}　{office.name}　{to.department}".rstrip("　")}
 {to.full_name}　様
 
 {self.service_ja}です。いつもご利用いただきありがとうございます。

@@ -33,23 +33,25 @@ def next_receipt_number(session: Session, now: datetime) -> str:
     return f"{year}{serial + 1:04d}{CAPITALS[letter]}"
 
 
-def next_terminal_name(session: Session, device_class: DeviceClass) -> str:
-    """Return the next name of a device class, as 00001W; an existing terminal may have it already.
+def next_terminal_names(session: Session, device_class: DeviceClass, count: int) -> tuple[str, ...]:
+    """Return the next names of a device class, as 00001W; existing terminals may have some of them already.
 
     Raises Refused("terminal-names-exhausted", device_class=…) when all letters of the class are used up.
     """
     letters = NAME_LETTERS[device_class]
-    letter, number = divmod(_advance(session, f"terminal:{device_class}") - 1, NAMES_PER_LETTER)
-    if letter >= len(letters):
+    last = _advance(session, f"terminal:{device_class}", count)
+    if last > len(letters) * NAMES_PER_LETTER:
         raise Refused("terminal-names-exhausted", device_class=device_class.value)
-    return f"{number + 1:05d}{letters[letter]}"
+    positions = (divmod(number - 1, NAMES_PER_LETTER) for number in range(last - count + 1, last + 1))
+    return tuple(f"{number + 1:05d}{letters[letter]}" for letter, number in positions)
 
 
-def _advance(session: Session, name: str) -> int:
+def _advance(session: Session, name: str, by: int = 1) -> int:
     query = select(SeriesRow).where(SeriesRow.name == name).with_for_update().execution_options(populate_existing=True)
     row = session.scalar(query)
     if row is None:
         insert_if_absent(session, SeriesRow, {"name": name, "last": 0})
         row = session.scalars(query).one()
-    row.last += 1
+    row.last += by
+    session.flush()
     return row.last

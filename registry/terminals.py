@@ -4,7 +4,7 @@
     step(session, name, event, now) -> Terminal
     resume(session, name, now) -> Terminal
     register_existing(session, takeover, *, now) -> Terminal
-    create(session, kind, *, office_code, start_date, receipt_number, now) -> Terminal
+    create(session, batch, now) -> tuple[Terminal, ...]
     of_office(session, office_code, ...), search(session, ...), counts(session, office_code)
 
 These write no audit entry: whoever decides the deed does, in the same transaction.
@@ -22,7 +22,7 @@ from kernel.database import insert_if_absent
 from kernel.errors import Refused
 from registry.japanese import searchable
 from registry.paging import SIZE, Page, page_of
-from registry.series import next_terminal_name
+from registry.series import next_terminal_names
 from registry.states import TERMINAL, DeviceClass, SystemClass, TerminalEvent, TerminalState
 from registry.tables import OfficeRow, TerminalChangeRow, TerminalRow
 
@@ -63,6 +63,18 @@ class Takeover:
     device_class: DeviceClass
     start_date: date
     state: TerminalState = TerminalState.PENDING
+
+
+@dataclass(frozen=True)
+class Batch:
+    """New terminals of one kind, which an application makes."""
+
+    device_class: DeviceClass
+    system_class: SystemClass
+    count: int
+    office_code: str
+    start_date: date
+    receipt_number: str
 
 
 def get(session: Session, name: str, *, lock: bool = False) -> Terminal | None:
@@ -122,24 +134,19 @@ def register_existing(session: Session, takeover: Takeover, *, now: datetime) ->
     return terminal_of(session.get_one(TerminalRow, takeover.name))
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What a new terminal is: its device and system class."""
-
-    device_class: DeviceClass
-    system_class: SystemClass
-
-
-def create(session: Session, kind: Kind, *, office_code: str, start_date: date, receipt_number: str, now: datetime) -> Terminal:
-    """Make a pending terminal under the next free name of its device class.
+def create(session: Session, batch: Batch, now: datetime) -> tuple[Terminal, ...]:
+    """Make pending terminals under the next free names of their device class.
 
     Raises Refused("terminal-names-exhausted"). A name that was taken over, even at this moment, is skipped.
     """
-    while True:
-        name = next_terminal_name(session, kind.device_class)
-        terminal = Takeover(name, office_code, kind.system_class, kind.device_class, start_date)
-        if _insert(session, terminal, receipt_number=receipt_number, now=now):
-            return terminal_of(session.get_one(TerminalRow, name))
+    made: list[str] = []
+    while missing := batch.count - len(made):
+        for name in next_terminal_names(session, batch.device_class, missing):
+            terminal = Takeover(name, batch.office_code, batch.system_class, batch.device_class, batch.start_date)
+            if _insert(session, terminal, receipt_number=batch.receipt_number, now=now):
+                made.append(name)
+    rows = session.scalars(select(TerminalRow).where(TerminalRow.name.in_(made)).order_by(TerminalRow.name))
+    return tuple(terminal_of(row) for row in rows)
 
 
 def of_office(session: Session, office_code: str, *, page: int = 1, size: int = SIZE, abolished: bool = False) -> Page[Terminal]:

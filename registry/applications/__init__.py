@@ -1,0 +1,54 @@
+"""申込: applications from their receipt number to their end.
+
+Use cases: the customer's are `Applications` (submit, answer, withdraw), the center's `Review` (query, approve, reject,
+cancel, mark_executed); `complete_due` is a job. For enrollment, which joins with its own transaction:
+
+    find(session, receipt_number, *, lock=False) -> Application | None
+    terminals_to_prepare(session, receipt_number) -> tuple[Terminal, ...]
+    mark_prepared(session, receipt_number, actor, now) -> Application
+    due_abolitions(session, today) -> tuple[DueAbolition, ...]      then `terminals.step(…, ABOLISH, …)`
+    overdue_settings(session, today) -> tuple[str, ...]             then `void`
+    cancel(session, letters, receipt_number, *, actor, reason, now) -> tuple[str, ...]
+    void(session, letters, receipt_number, *, actor, reason, now) -> tuple[str, ...]
+
+For pages: `of_office`, `queue`, `detail`, `last_applicant`.
+"""
+
+from registry.applications.completion import (
+    DueAbolition,
+    complete_due,
+    due_abolitions,
+    mark_prepared,
+    overdue_settings,
+    terminals_to_prepare,
+)
+from registry.applications.endings import cancel, void
+from registry.applications.filing import Applications
+from registry.applications.records import Application, find, last_applicant
+from registry.applications.review import Counts, Review
+from registry.applications.views import Detail, ItemLine, Query, ResultLine, Summary, detail, of_office, queue
+
+__all__ = [
+    "Application",
+    "Applications",
+    "Counts",
+    "Detail",
+    "DueAbolition",
+    "ItemLine",
+    "Query",
+    "ResultLine",
+    "Review",
+    "Summary",
+    "cancel",
+    "complete_due",
+    "detail",
+    "due_abolitions",
+    "find",
+    "last_applicant",
+    "mark_prepared",
+    "of_office",
+    "overdue_settings",
+    "queue",
+    "terminals_to_prepare",
+    "void",
+]

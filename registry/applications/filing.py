@@ -1,0 +1,168 @@
+"""The customer's side of applications: submit, answer, withdraw."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kernel.clock import Clock, tokyo_date
+from kernel.database import Database, insert_if_absent
+from kernel.errors import Refused
+from registry import drafts, proposals, terminals
+from registry.applications.records import (
+    WORDS_MOST,
+    Application,
+    Deed,
+    application_of,
+    close_changes,
+    leave_trace,
+    locked,
+    send,
+    take_step,
+)
+from registry.drafts import Customer
+from registry.faults import Faults, FieldFault, Invalid
+from registry.items import TERMINALS
+from registry.japanese import free_text
+from registry.letters import Letters
+from registry.proposals import Proposal, TerminalWishes
+from registry.series import next_receipt_number
+from registry.states import APPLICATION, ApplicationEvent, SystemClass, TerminalState
+from registry.tables import (
+    AdditionRow,
+    ApplicationItemRow,
+    ApplicationRow,
+    DraftRow,
+    QueryRow,
+    TerminalChangeRow,
+)
+
+
+@dataclass(frozen=True)
+class Applications:
+    """What a customer does with applications. Another office's application is unknown to him."""
+
+    database: Database
+    clock: Clock
+    letters: Letters
+
+    def submit(self, customer: Customer, draft_id: str, *, version: int) -> str:
+        """Turn a draft into an application and return its receipt number; pressed again, the same number.
+
+        `version` is the draft's version that the confirmation showed. Writes audit, news and the receipt mails.
+        Raises Refused with draft-unknown, draft-stale (shown and present content differ) or receipt-numbers-exhausted,
+        and Invalid with the faults of all pages (fields `section.field`).
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            draft = drafts.locked(session, customer, draft_id)
+            if draft is None:
+                return _submitted_before(session, customer, draft_id)
+            if draft.version != version:
+                raise Refused("draft-stale")
+            situation = proposals.situation(session, customer.office_code, tokyo_date(now))
+            proposal = proposals.read(drafts.draft_of(draft), situation)
+            if isinstance(proposal, Faults):
+                raise Invalid(proposal)
+            row = _enter(session, draft, proposal, customer, now)
+            session.delete(draft)
+            leave_trace(session, row, Deed("apply", customer.actor, now), items=",".join(proposal.choice.items))
+            send(session, row, now, self.letters.received)
+            return row.receipt_number
+
+    def answer(self, customer: Customer, receipt_number: str, text: str) -> Application:
+        """Answer the center's question: the application is under review again.
+
+        Raises Invalid (field `answer`), Refused with application-unknown or application-state.
+        """
+        answer = free_text("answer", text, most=WORDS_MOST, required=True)
+        if isinstance(answer, FieldFault):
+            raise Invalid(Faults([answer]))
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = locked(session, receipt_number, office_code=customer.office_code)
+            take_step(row, ApplicationEvent.ANSWER)
+            asked = select(QueryRow).where(QueryRow.receipt_number == receipt_number, QueryRow.answered_at.is_(None))
+            for query in session.scalars(asked):
+                query.answer, query.answered_at, query.answered_by = answer, now, str(customer.actor)
+            leave_trace(session, row, Deed("answer", customer.actor, now, news="answered"))
+            return application_of(row)
+
+    def withdraw(self, customer: Customer, receipt_number: str) -> Application:
+        """Withdraw an application whose review has not ended.
+
+        Raises Refused with application-unknown or application-state.
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = locked(session, receipt_number, office_code=customer.office_code)
+            take_step(row, ApplicationEvent.WITHDRAW)
+            row.closed_at = now
+            close_changes(session, receipt_number)
+            leave_trace(session, row, Deed("withdraw", customer.actor, now))
+            send(session, row, now, self.letters.withdrawn)
+            return application_of(row)
+
+
+def _submitted_before(session: Session, customer: Customer, draft_id: str) -> str:
+    query = select(ApplicationRow.receipt_number).where(
+        ApplicationRow.draft_id == draft_id, ApplicationRow.applied_by == str(customer.actor)
+    )
+    receipt_number = session.scalar(query)
+    if receipt_number is None:
+        raise Refused("draft-unknown")
+    return receipt_number
+
+
+def _enter(session: Session, draft: DraftRow, proposal: Proposal, customer: Customer, now: datetime) -> ApplicationRow:
+    before = _lock_terminals(session, customer.office_code, proposal.terminals)
+    row = ApplicationRow(
+        receipt_number=next_receipt_number(session, now),
+        draft_id=draft.id,
+        office_code=customer.office_code,
+        kind=draft.kind,
+        state=APPLICATION.initial,
+        applied_at=now,
+        applied_by=str(customer.actor),
+        wished_start=proposal.choice.wished_start,
+        remarks=proposal.remarks,
+        **{f"applicant_{name}": value for name, value in asdict(proposal.applicant).items()},
+    )
+    session.add(row)
+    session.flush()
+    number = row.receipt_number
+    if TERMINALS in proposal.choice.items:
+        session.add(ApplicationItemRow(receipt_number=number, item=TERMINALS))
+    session.add_all(ApplicationItemRow(receipt_number=number, **asdict(change)) for change in proposal.changes.changes)
+    session.add_all(AdditionRow(receipt_number=number, **asdict(addition)) for addition in proposal.terminals.additions)
+    _enter_terminal_changes(session, number, proposal.terminals, before)
+    return row
+
+
+def _lock_terminals(session: Session, office_code: str, wishes: TerminalWishes) -> dict[str, SystemClass]:
+    """Lock the terminals that are to change, by name, and return their present system classes."""
+    names = {*wishes.abolitions, *(change.terminal_name for change in wishes.reclassifications)}
+    present = {}
+    for name in sorted(names):
+        terminal = terminals.get(session, name, lock=True)
+        if terminal is None or terminal.office_code != office_code or terminal.state is TerminalState.ABOLISHED:
+            raise Invalid(Faults([FieldFault("terminals.abolish", "terminal-unknown", {"terminal": name})]))
+        present[name] = terminal.system_class
+    return present
+
+
+def _enter_terminal_changes(session: Session, number: str, wishes: TerminalWishes, before: dict[str, SystemClass]) -> None:
+    after: dict[str, SystemClass | None] = dict.fromkeys(wishes.abolitions)
+    after |= {change.terminal_name: change.after for change in wishes.reclassifications}
+    for name, wanted in after.items():
+        values = {
+            "receipt_number": number,
+            "terminal_name": name,
+            "before": before[name],
+            "after": wanted,
+            "is_open": True,
+        }
+        # The check saw no open change; the index decides when two applications come at one moment.
+        if not insert_if_absent(session, TerminalChangeRow, values):
+            raise Invalid(Faults([FieldFault("terminals.abolish", "terminal-busy", {"terminal": name})]))

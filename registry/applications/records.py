@@ -1,0 +1,155 @@
+"""An application as other rooms see it, and the steps that every deed on one has in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from kernel import audit
+from kernel.errors import Refused
+from registry import letters, news, offices
+from registry.applicants import Contact
+from registry.drafts import Kind
+from registry.news import NewsKind
+from registry.offices import CONTACT_FIELDS
+from registry.states import APPLICATION, ApplicationEvent, ApplicationState
+from registry.tables import ApplicationRow, TerminalChangeRow
+
+# Characters of what the center asks or gives as a reason, and of a customer's answer.
+WORDS_MOST = 1000
+
+
+@dataclass(frozen=True)
+class Application:
+    """An application as it stood when it was read; `applied_by` and `approver` are actors as the audit log names them."""
+
+    receipt_number: str
+    office_code: str
+    kind: Kind
+    state: ApplicationState
+    applied_at: datetime
+    applied_by: str
+    applicant: Contact
+    wished_start: date
+    remarks: str
+    reviewed_at: datetime | None
+    approver: str | None
+    start_date: date | None
+    settings_deadline: date | None
+    closed_at: datetime | None
+    reason: str | None
+
+
+def find(session: Session, receipt_number: str, *, lock: bool = False) -> Application | None:
+    """Return an application; `lock` holds its row until the transaction ends."""
+    row = _row(session, receipt_number) if lock else session.get(ApplicationRow, receipt_number)
+    return None if row is None else application_of(row)
+
+
+def last_applicant(session: Session, office_code: str) -> Contact | None:
+    """Return the applicant of an office's latest application, to fill the next one's page with."""
+    query = (
+        select(ApplicationRow)
+        .where(ApplicationRow.office_code == office_code)
+        .order_by(ApplicationRow.applied_at.desc(), ApplicationRow.receipt_number.desc())
+        .limit(1)
+    )
+    row = session.scalar(query)
+    return None if row is None else _applicant_of(row)
+
+
+def application_of(row: ApplicationRow) -> Application:
+    """Return a row's content."""
+    return Application(
+        receipt_number=row.receipt_number,
+        office_code=row.office_code,
+        kind=Kind(row.kind),
+        state=row.state,
+        applied_at=row.applied_at,
+        applied_by=row.applied_by,
+        applicant=_applicant_of(row),
+        wished_start=row.wished_start,
+        remarks=row.remarks,
+        reviewed_at=row.reviewed_at,
+        approver=row.approved_by,
+        start_date=row.start_date,
+        settings_deadline=row.settings_deadline,
+        closed_at=row.closed_at,
+        reason=row.reason,
+    )
+
+
+def locked(session: Session, receipt_number: str, *, office_code: str | None = None) -> ApplicationRow:
+    """Return an application's row, locked; another office's is as unknown as none: Refused("application-unknown")."""
+    row = _row(session, receipt_number)
+    if row is None or office_code not in (None, row.office_code):
+        raise Refused("application-unknown", receipt_number=receipt_number)
+    return row
+
+
+def take_step(row: ApplicationRow, event: ApplicationEvent) -> None:
+    """Take an application through an event; raise Refused("application-state", state=…, event=…)."""
+    row.state = APPLICATION.step(row.state, event)
+
+
+def leave_trace(session: Session, row: ApplicationRow, deed: "Deed", **facts: audit.entries.Fact) -> None:
+    """Write a deed's audit entry and its news line."""
+    audit.record(
+        session,
+        now=deed.now,
+        actor=deed.actor,
+        action=f"application.{deed.verb}",
+        subject=f"application:{row.receipt_number}",
+        office_code=row.office_code,
+        **facts,
+    )
+    news.publish(
+        session,
+        now=deed.now,
+        office_code=row.office_code,
+        kind=NewsKind.APPLICATION,
+        code=f"application-{row.state if deed.news is None else deed.news}",
+        target=f"application:{row.receipt_number}",
+    )
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Who does what when; the news line is named after the state that is reached unless `news` says otherwise."""
+
+    verb: str
+    actor: audit.Actor
+    now: datetime
+    news: str | None = None
+
+
+Write = Callable[[Contact, offices.Office, letters.Receipt], letters.Letter]
+
+
+def send(session: Session, row: ApplicationRow, now: datetime, write: Write) -> None:
+    """Put a mail to applicant and administrator into the outbox."""
+    office = offices.get(session, row.office_code)
+    if office is None:
+        raise LookupError(row.office_code)
+    receipt = letters.receipt(row.receipt_number, row.applied_at)
+    contacts = (_applicant_of(row), office.administrator)
+    letters.post(session, lambda contact: write(contact, office, receipt), now=now, office=office, contacts=contacts)
+
+
+def close_changes(session: Session, receipt_number: str) -> None:
+    """Give up the changes of terminals that an application still holds open: another one may change them now."""
+    session.execute(
+        update(TerminalChangeRow)
+        .where(TerminalChangeRow.receipt_number == receipt_number, TerminalChangeRow.is_open)
+        .values(is_open=False)
+    )
+
+
+def _row(session: Session, receipt_number: str) -> ApplicationRow | None:
+    return session.get(ApplicationRow, receipt_number, with_for_update=True, populate_existing=True)
+
+
+def _applicant_of(row: ApplicationRow) -> Contact:
+    return Contact(**{name: getattr(row, f"applicant_{name}") for name in CONTACT_FIELDS})

@@ -1,0 +1,195 @@
+"""The center's side of applications: ask, approve, reject, cancel, and tell what was carried out by hand."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kernel import audit
+from kernel.clock import Clock, tokyo_date
+from kernel.database import Database
+from kernel.errors import Refused
+from registry import calendar, terminals
+from registry.applications import endings
+from registry.applications.records import (
+    WORDS_MOST,
+    Application,
+    Deed,
+    application_of,
+    close_changes,
+    leave_trace,
+    locked,
+    send,
+    take_step,
+)
+from registry.faults import Faults, FieldFault, Invalid
+from registry.items import ITEMS, PRICE_PLAN, TERMINALS
+from registry.japanese import free_text
+from registry.letters import Letters
+from registry.states import ApplicationEvent, ApplicationState
+from registry.tables import AdditionRow, ApplicationItemRow, ApplicationRow, QueryRow
+from registry.terminals import Batch
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many things an item that was carried out by hand has added, changed and removed."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True)
+class Review:
+    """What the center does with applications."""
+
+    database: Database
+    clock: Clock
+    letters: Letters
+
+    def query(self, receipt_number: str, question: str, *, actor: audit.Actor) -> Application:
+        """Ask the customer something: he answers or withdraws.
+
+        Raises Invalid (field `question`), Refused with application-unknown or application-state.
+        """
+        asked = _words("question", question)
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = locked(session, receipt_number)
+            take_step(row, ApplicationEvent.QUERY)
+            session.add(QueryRow(receipt_number=receipt_number, question=asked, asked_at=now, asked_by=str(actor)))
+            leave_trace(session, row, Deed("query", actor, now))
+            send(session, row, now, lambda to, office, receipt: self.letters.queried(to, office, receipt, asked))
+            return application_of(row)
+
+    def approve(self, receipt_number: str, start_date: date, *, approver: audit.Actor) -> Application:
+        """End the review: confirm a start date, which may differ from the wish, and name the new terminals.
+
+        Raises Refused with application-unknown, application-state, approver-is-applicant, date-past, date-far,
+        settings-too-late (with `deadline`), terminal-names-exhausted.
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = locked(session, receipt_number)
+            take_step(row, ApplicationEvent.APPROVE)
+            if str(approver) == row.applied_by:
+                raise Refused("approver-is-applicant")
+            today = tokyo_date(now)
+            row.start_date = calendar.check_start(start_date, today)
+            row.settings_deadline = deadline = _settings_deadline(session, row, today)
+            row.approved_by, row.reviewed_at = str(approver), now
+            named = _name_terminals(session, row, start_date, now)
+            leave_trace(session, row, Deed("approve", approver, now), start_date=start_date.isoformat(), terminals=len(named))
+            send(
+                session,
+                row,
+                now,
+                lambda to, office, receipt: self.letters.reviewed(
+                    to, office, receipt, start_date=start_date, settings_deadline=deadline
+                ),
+            )
+            return application_of(row)
+
+    def reject(self, receipt_number: str, reason: str, *, actor: audit.Actor) -> Application:
+        """Reject an application under review.
+
+        Raises Invalid (field `reason`), Refused with application-unknown or application-state.
+        """
+        why = _words("reason", reason)
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = locked(session, receipt_number)
+            take_step(row, ApplicationEvent.REJECT)
+            row.reviewed_at = row.closed_at = now
+            row.reason = why
+            close_changes(session, receipt_number)
+            leave_trace(session, row, Deed("reject", actor, now))
+            send(session, row, now, lambda to, office, receipt: self.letters.rejected(to, office, receipt, why))
+            return application_of(row)
+
+    def cancel(self, receipt_number: str, reason: str, *, actor: audit.Actor) -> Application:
+        """Cancel an application for whose terminals no codes were prepared yet; its terminals are abolished.
+
+        Raises Invalid (field `reason`), Refused with application-unknown, application-state or codes-prepared: then
+        codes and certificates must end together with it, which is not this room's to do.
+        """
+        why = _words("reason", reason)
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = locked(session, receipt_number)
+            if row.state is ApplicationState.PREPARED:
+                raise Refused("codes-prepared", receipt_number=receipt_number)
+            endings.cancel(session, self.letters, receipt_number, actor=actor, reason=why, now=now)
+            return application_of(row)
+
+    def mark_executed(self, receipt_number: str, item: str, counts: Counts = Counts(), *, actor: audit.Actor) -> Application:
+        """Note that staff have carried out an item by hand, with what the result block counts.
+
+        Raises Refused with application-unknown, application-state (it is not approved or prepared), item-unknown
+        (not ticked), item-typed (terminals and price plan are carried out by themselves), item-executed (already).
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = locked(session, receipt_number)
+            if row.state not in (ApplicationState.APPROVED, ApplicationState.PREPARED):
+                raise Refused("application-state", state=row.state.value, event="mark-executed")
+            if item in (TERMINALS, PRICE_PLAN):
+                raise Refused("item-typed", item=item)
+            ticked = session.get(ApplicationItemRow, (receipt_number, item))
+            if ticked is None:
+                raise Refused("item-unknown", item=item)
+            if ticked.executed_at is not None:
+                raise Refused("item-executed", item=item)
+            ticked.executed_at, ticked.executed_by = now, str(actor)
+            ticked.added, ticked.changed, ticked.removed = counts.added, counts.changed, counts.removed
+            audit.record(
+                session,
+                now=now,
+                actor=actor,
+                action="application.execute",
+                subject=f"application:{receipt_number}",
+                office_code=row.office_code,
+                item=item,
+            )
+            return application_of(row)
+
+
+def _words(field: str, text: str) -> str:
+    words = free_text(field, text, most=WORDS_MOST, required=True)
+    if isinstance(words, FieldFault):
+        raise Invalid(Faults([words]))
+    return words
+
+
+def _settings_deadline(session: Session, row: ApplicationRow, today: date) -> date | None:
+    """Return the last day for system settings, if a ticked item needs them; it must not have passed already."""
+    query = select(ApplicationItemRow.item).where(ApplicationItemRow.receipt_number == row.receipt_number)
+    if row.start_date is None or not any(ITEMS[item].needs_settings for item in session.scalars(query)):
+        return None
+    deadline = calendar.settings_deadline(row.start_date)
+    if deadline < today:
+        raise Refused("settings-too-late", deadline=deadline)
+    return deadline
+
+
+def _name_terminals(session: Session, row: ApplicationRow, start_date: date, now: datetime) -> tuple[str, ...]:
+    # By device class, so that two approvals at one moment lock the counters of names in the same order.
+    query = (
+        select(AdditionRow)
+        .where(AdditionRow.receipt_number == row.receipt_number)
+        .order_by(AdditionRow.device_class, AdditionRow.system_class)
+    )
+    named: list[str] = []
+    for addition in session.scalars(query).all():
+        batch = Batch(
+            addition.device_class,
+            addition.system_class,
+            addition.count,
+            row.office_code,
+            start_date,
+            row.receipt_number,
+        )
+        named += [terminal.name for terminal in terminals.create(session, batch, now)]
+    return tuple(named)

@@ -1,0 +1,197 @@
+"""Applications as the pages of portal and center show them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from kernel.clock import tokyo_date
+from registry import calendar, proposals, terminals
+from registry.applications.records import Application, application_of
+from registry.calendar import StartWarning
+from registry.items import ITEMS, TERMINALS
+from registry.japanese import searchable
+from registry.paging import SIZE, Page, page_of
+from registry.proposals import Addition, Change, TerminalLine
+from registry.states import ApplicationState
+from registry.tables import (
+    AdditionRow,
+    ApplicationItemRow,
+    ApplicationRow,
+    QueryRow,
+    TerminalChangeRow,
+    TerminalRow,
+)
+from registry.terminals import Terminal, terminal_of
+
+# The result block's lines, in its order; each is an item's code.
+RESULTS = ("user_codes", "id_numbers", "lines", TERMINALS, "mailboxes")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A line of a list of applications: the application, its items, how many terminals it adds."""
+
+    application: Application
+    items: tuple[str, ...]
+    added: int
+
+
+@dataclass(frozen=True)
+class ItemLine:
+    """A ticked item with its before and after, and when it was carried out; terminals have their own lines."""
+
+    item: str
+    before: str | None
+    after: str | None
+    executed_at: datetime | None
+    executed_by: str | None
+
+
+@dataclass(frozen=True)
+class Query:
+    """確認事項 and its answer."""
+
+    question: str
+    asked_at: datetime
+    answer: str | None
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ResultLine:
+    """A line of the result block: how many of what were added, changed, removed (for terminals: or will be)."""
+
+    item: str
+    added: int
+    changed: int
+    removed: int
+
+
+@dataclass(frozen=True)
+class Detail:
+    """An application's page. `warnings` are those of the wished date on the day of the application."""
+
+    application: Application
+    items: tuple[ItemLine, ...]
+    lines: tuple[TerminalLine, ...]
+    terminals: tuple[Terminal, ...]
+    queries: tuple[Query, ...]
+    results: tuple[ResultLine, ...]
+    warnings: tuple[StartWarning, ...]
+
+
+def of_office(session: Session, office_code: str, *, page: int = 1, size: int = SIZE) -> Page[Summary]:
+    """Return an office's applications, newest first."""
+    query = (
+        select(ApplicationRow)
+        .where(ApplicationRow.office_code == office_code)
+        .order_by(ApplicationRow.applied_at.desc(), ApplicationRow.receipt_number.desc())
+    )
+    return _summaries(session, query, page, size)
+
+
+def queue(
+    session: Session,
+    *,
+    states: Iterable[ApplicationState] = (),
+    text: str = "",
+    page: int = 1,
+    size: int = SIZE,
+) -> Page[Summary]:
+    """Return applications for staff, oldest first: in the states (none: in any), whose number or office begins so."""
+    query = select(ApplicationRow).order_by(ApplicationRow.applied_at, ApplicationRow.receipt_number)
+    if wanted_states := tuple(states):
+        query = query.where(ApplicationRow.state.in_(wanted_states))
+    if wanted := searchable(text).upper():
+        query = query.where(
+            ApplicationRow.receipt_number.startswith(wanted, autoescape=True)
+            | ApplicationRow.office_code.startswith(wanted, autoescape=True)
+        )
+    return _summaries(session, query, page, size)
+
+
+def detail(session: Session, receipt_number: str, *, office_code: str | None = None) -> Detail | None:
+    """Return an application's page; with an office, only if it is that office's own."""
+    row = session.get(ApplicationRow, receipt_number)
+    if row is None or office_code not in (None, row.office_code):
+        return None
+    items = _by_item(session.scalars(_items((receipt_number,))))
+    lines = _lines(session, receipt_number)
+    return Detail(
+        application=application_of(row),
+        items=tuple(ItemLine(item.item, item.before, item.after, item.executed_at, item.executed_by) for item in items),
+        lines=lines,
+        terminals=terminals.made_by(session, receipt_number),
+        queries=_queries(session, receipt_number),
+        results=_results(items, lines),
+        warnings=calendar.warnings(row.wished_start, tokyo_date(row.applied_at)),
+    )
+
+
+def _summaries(session: Session, query: Select[ApplicationRow], page: int, size: int) -> Page[Summary]:
+    found = page_of(session, query, page, application_of, size=size)
+    numbers = tuple(application.receipt_number for application in found.records)
+    items: dict[str, list[ApplicationItemRow]] = {number: [] for number in numbers}
+    for item in session.scalars(_items(numbers)):
+        items[item.receipt_number].append(item)
+    counted = (
+        select(AdditionRow.receipt_number, func.sum(AdditionRow.count))
+        .where(AdditionRow.receipt_number.in_(numbers))
+        .group_by(AdditionRow.receipt_number)
+    )
+    added = dict(session.execute(counted).tuples().all())
+    summaries = tuple(
+        Summary(
+            application,
+            tuple(item.item for item in _by_item(items[application.receipt_number])),
+            int(added.get(application.receipt_number, 0)),
+        )
+        for application in found.records
+    )
+    return Page(summaries, found.number, found.pages, found.total)
+
+
+def _items(receipt_numbers: tuple[str, ...]) -> Select[ApplicationItemRow]:
+    return select(ApplicationItemRow).where(ApplicationItemRow.receipt_number.in_(receipt_numbers))
+
+
+def _by_item(rows: Iterable[ApplicationItemRow]) -> tuple[ApplicationItemRow, ...]:
+    order = {code: position for position, code in enumerate(ITEMS)}
+    return tuple(sorted(rows, key=lambda row: order[row.item]))
+
+
+def _lines(session: Session, receipt_number: str) -> tuple[TerminalLine, ...]:
+    additions = (
+        select(AdditionRow)
+        .where(AdditionRow.receipt_number == receipt_number)
+        .order_by(AdditionRow.device_class, AdditionRow.system_class)
+    )
+    changes = (
+        select(TerminalChangeRow, TerminalRow)
+        .join(TerminalRow)
+        .where(TerminalChangeRow.receipt_number == receipt_number)
+        .order_by(TerminalChangeRow.terminal_name)
+    )
+    added = [
+        proposals.addition_line(Addition(row.device_class, row.system_class, row.count)) for row in session.scalars(additions)
+    ]
+    changed = [
+        proposals.existing_line(terminal_of(terminal), change.before, change.after)
+        for change, terminal in session.execute(changes)
+    ]
+    return (*added, *changed)
+
+
+def _queries(session: Session, receipt_number: str) -> tuple[Query, ...]:
+    query = select(QueryRow).where(QueryRow.receipt_number == receipt_number).order_by(QueryRow.id)
+    return tuple(Query(row.question, row.asked_at, row.answer, row.answered_at) for row in session.scalars(query))
+
+
+def _results(items: tuple[ApplicationItemRow, ...], lines: tuple[TerminalLine, ...]) -> tuple[ResultLine, ...]:
+    by_hand = {item.item: ResultLine(item.item, item.added, item.changed, item.removed) for item in items}
+    counted = {change: sum(line.count for line in lines if line.change is change) for change in Change}
+    by_hand[TERMINALS] = ResultLine(TERMINALS, counted[Change.ADD], counted[Change.RECLASSIFY], counted[Change.ABOLISH])
+    return tuple(by_hand.get(item, ResultLine(item, 0, 0, 0)) for item in RESULTS)
