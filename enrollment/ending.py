@@ -1,4 +1,4 @@
-"""Ending and interrupting: revocation, suspension and abolition of a terminal's credentials, codes and certificates alike.
+"""Ending and interrupting what a terminal has: revocation, suspension, resumption; codes and certificates alike.
 
 Whatever lands here while a redemption is between its two transactions wins: the set leaves `claimed`, its reserved
 certificate is abandoned, and the redemption finds that out before it stores anything.
@@ -10,17 +10,17 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from ca import revocation
-from ca.certificates import CertificateState, find, of_subject
+from ca.certificates import CertificateState, find
 from ca.revocation import Reason
 from enrollment import code_sets, letters
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.tables import CredentialRow
 from kernel import audit
 from kernel.audit import Actor
-from kernel.clock import Clock, tokyo_date
+from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
-from registry import applications, news, terminals
+from registry import news, terminals
 from registry.news import NewsKind
 from registry.states import TerminalEvent, TerminalState
 from registry.terminals import Terminal
@@ -28,7 +28,7 @@ from registry.terminals import Terminal
 
 @dataclass(frozen=True)
 class Endings:
-    """Revokes, suspends, resumes and abolishes. Needs no key: status is what the database says."""
+    """Revokes, suspends and resumes. Needs no key: status is what the database says."""
 
     database: Database
     clock: Clock
@@ -47,13 +47,13 @@ class Endings:
             if credential is None:
                 if not being_made:
                     raise Refused("certificate-none", terminal=terminal_name)
-                _trace(session, terminal, "certificate.abandon", actor, now, reason=reason.value)
+                trace(session, terminal, "certificate.abandon", actor, now, reason=reason.value)
                 return True
             if not revocation.revoke(session, credential.issuer, credential.serial, reason=reason, now=now):
                 return being_made
-            _trace(session, terminal, "certificate.revoke", actor, now, reason=reason.value, serial=credential.serial)
+            trace(session, terminal, "certificate.revoke", actor, now, reason=reason.value, serial=credential.serial)
             letters.post_revoked(session, terminal.office_code, terminal_name, reason.value, now)
-            _announce(session, terminal, "certificate-revoked", now)
+            announce(session, terminal, "certificate-revoked", now)
         return True
 
     def suspend(self, terminal_name: str, actor: Actor) -> None:
@@ -71,9 +71,9 @@ class Endings:
             if _current_state(session, terminal_name) == CertificateState.VALID:
                 credential = session.get_one(CredentialRow, terminal_name)
                 revocation.hold(session, credential.issuer, credential.serial, now=now)
-            _trace(session, terminal, "terminal.suspend", actor, now)
+            trace(session, terminal, "terminal.suspend", actor, now)
             letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=False)
-            _announce(session, terminal, "terminal-suspended", now)
+            announce(session, terminal, "terminal-suspended", now)
 
     def resume(self, terminal_name: str, actor: Actor) -> None:
         """Lift a suspension: the terminal returns to where it came from, its certificate is released.
@@ -88,33 +88,9 @@ class Endings:
             if _current_state(session, terminal_name) == CertificateState.HELD:
                 credential = session.get_one(CredentialRow, terminal_name)
                 revocation.release(session, credential.issuer, credential.serial)
-            _trace(session, terminal, "terminal.resume", actor, now)
+            trace(session, terminal, "terminal.resume", actor, now)
             letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=True)
-            _announce(session, terminal, "terminal-resumed", now)
-
-    def abolish_due(self, now: datetime) -> int:
-        """Carry out the abolitions whose start date has come and return how many. A job, repeatable, catches up."""
-        with self.database.snapshot() as session:
-            due = applications.due_abolitions(session, tokyo_date(now))
-        for receipt_number, name in due:
-            with self.database.transaction() as session:
-                self._abolish(session, receipt_number, name, now)
-        return len(due)
-
-    def _abolish(self, session: Session, receipt_number: str, name: str, now: datetime) -> None:
-        row = code_sets.open_set(session, name)
-        if row is not None:
-            code_sets.leave(session, row, CodeSetEvent.REPLACE, now)
-        terminal = _locked(session, name)
-        if terminal.state == TerminalState.ABOLISHED:
-            return
-        terminals.step(session, name, TerminalEvent.ABOLISH, now)
-        for certificate in of_subject(session, name):
-            if certificate.state in (CertificateState.VALID, CertificateState.HELD):
-                reason = Reason.CESSATION_OF_OPERATION
-                revocation.revoke(session, certificate.issuer, certificate.serial, reason=reason, now=now)
-        _trace(session, terminal, "terminal.abolish", audit.job("abolition"), now, receipt_number=receipt_number)
-        _announce(session, terminal, "terminal-abolished", now)
+            announce(session, terminal, "terminal-resumed", now)
 
 
 def _locked(session: Session, name: str) -> Terminal:
@@ -141,7 +117,8 @@ def _stop_claim(session: Session, name: str, now: datetime) -> bool:
     return True
 
 
-def _trace(session: Session, terminal: Terminal, action: str, actor: Actor, now: datetime, **facts: str) -> None:
+def trace(session: Session, terminal: Terminal, action: str, actor: Actor, now: datetime, **facts: str) -> None:
+    """Write the audit entry of what was done to a terminal."""
     audit.record(
         session,
         now=now,
@@ -153,5 +130,6 @@ def _trace(session: Session, terminal: Terminal, action: str, actor: Actor, now:
     )
 
 
-def _announce(session: Session, terminal: Terminal, code: str, now: datetime) -> None:
+def announce(session: Session, terminal: Terminal, code: str, now: datetime) -> None:
+    """Write the news line of what was done to a terminal."""
     news.publish(session, now=now, office_code=terminal.office_code, kind=NewsKind.CERTIFICATE, code=code, terminal=terminal.name)

@@ -45,16 +45,16 @@ class CodePreparation:
         now = self.clock.now()
         with self.database.transaction() as session:
             application = applications.find(session, receipt_number, lock=True)
-            if application is None or application.approved_by is None or application.start_date is None:
+            if application is None or application.approver is None or application.start_date is None:
                 raise Refused("application-unknown", receipt_number=receipt_number)
-            if application.approved_by == str(actor):
+            if application.approver == str(actor):
                 raise Refused("same-person", receipt_number=receipt_number)
             waiting = applications.terminals_to_prepare(session, receipt_number)
             if not waiting:
                 raise Refused("nothing-to-prepare", receipt_number=receipt_number)
             applications.mark_prepared(session, receipt_number, actor, now)
             for terminal in waiting:
-                self._prepare_one(session, terminal, str(application.approved_by), actor, now)
+                self._prepare_one(session, terminal, application.approver, actor, now)
             facts = letters.Prepared(
                 office_code=application.office_code,
                 receipt_number=receipt_number,

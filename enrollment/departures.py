@@ -1,0 +1,96 @@
+"""Terminals that go for good: abolished on their day, or made by an application that was cancelled or became void.
+
+Codes, certificates and the registry's records end in one transaction.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from ca import revocation
+from ca.certificates import CertificateState, of_subject
+from ca.revocation import Reason
+from enrollment import code_sets
+from enrollment.code_sets import CodeSetEvent
+from enrollment.ending import announce, trace
+from kernel import audit
+from kernel.audit import Actor
+from kernel.clock import Clock, tokyo_date
+from kernel.database import Database
+from kernel.errors import Refused
+from registry import applications, terminals
+from registry.applications import DueAbolition
+from registry.letters import Letters
+from registry.states import TerminalEvent, TerminalState
+
+_ABOLITION = audit.job("abolition")
+_SETTINGS = audit.job("settings-deadline")
+OVERDUE_SETTINGS = "システム設定が期限までに完了しなかったため / the system settings were not complete in time"
+
+
+@dataclass(frozen=True)
+class Departures:
+    """Abolishes, cancels, declares void. `letters` are the registry's mails about applications."""
+
+    database: Database
+    clock: Clock
+    letters: Letters
+
+    def cancel(self, receipt_number: str, reason: str, actor: Actor) -> tuple[str, ...]:
+        """Cancel an application, whatever was prepared or retrieved for it; return the terminals that end with it.
+
+        Raises Refused("application-unknown") and Refused("application-state").
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            _end_made_by(session, receipt_number, actor, now)
+            return applications.cancel(session, self.letters, receipt_number, actor=actor, reason=reason, now=now)
+
+    def void_overdue(self, now: datetime) -> int:
+        """Declare void what missed its system-settings deadline; return how many. A job, repeatable."""
+        with self.database.snapshot() as session:
+            overdue = applications.overdue_settings(session, tokyo_date(now))
+        for receipt_number in overdue:
+            with self.database.transaction() as session:
+                if receipt_number in applications.overdue_settings(session, tokyo_date(now)):
+                    _end_made_by(session, receipt_number, _SETTINGS, now)
+                    applications.void(session, self.letters, receipt_number, actor=_SETTINGS, reason=OVERDUE_SETTINGS, now=now)
+        return len(overdue)
+
+    def abolish_due(self, now: datetime) -> int:
+        """Carry out the abolitions whose start date has come; return how many. A job, repeatable, catches up."""
+        with self.database.snapshot() as session:
+            due = applications.due_abolitions(session, tokyo_date(now))
+        for abolition in due:
+            with self.database.transaction() as session:
+                _abolish(session, abolition, now)
+        return len(due)
+
+
+def _abolish(session: Session, due: DueAbolition, now: datetime) -> None:
+    _end_credentials(session, due.terminal_name, now)
+    terminal = terminals.get(session, due.terminal_name, lock=True)
+    if terminal is None or terminal.state == TerminalState.ABOLISHED:
+        return
+    terminals.step(session, due.terminal_name, TerminalEvent.ABOLISH, now)
+    trace(session, terminal, "terminal.abolish", _ABOLITION, now, receipt_number=due.receipt_number)
+    announce(session, terminal, "terminal-abolished", now)
+
+
+def _end_made_by(session: Session, receipt_number: str, actor: Actor, now: datetime) -> None:
+    """End codes and certificates of the terminals that an application made. The application is locked first."""
+    if applications.find(session, receipt_number, lock=True) is None:
+        raise Refused("application-unknown", receipt_number=receipt_number)
+    for terminal in terminals.made_by(session, receipt_number):
+        _end_credentials(session, terminal.name, now)
+        trace(session, terminal, "terminal.abolish", actor, now, receipt_number=receipt_number)
+
+
+def _end_credentials(session: Session, name: str, now: datetime) -> None:
+    row = code_sets.open_set(session, name)
+    if row is not None:
+        code_sets.leave(session, row, CodeSetEvent.REPLACE, now)
+    for certificate in of_subject(session, name):
+        if certificate.state in (CertificateState.VALID, CertificateState.HELD):
+            revocation.revoke(session, certificate.issuer, certificate.serial, reason=Reason.CESSATION_OF_OPERATION, now=now)
