@@ -22,7 +22,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import news, terminals
 from registry.news import NewsKind
-from registry.states import TerminalEvent, TerminalState
+from registry.states import TerminalEvent
 from registry.terminals import Terminal
 
 
