@@ -28,7 +28,9 @@ def _owners() -> dict[str, str]:
 
 
 def test_modules_and_functions_are_short_and_named_by_what_they_are() -> None:
-    assert _faults(rules.faults_of_shape, PRODUCT + TESTS) == []
+    # Revisions are generated, a statement for each table, and never edited once they are released.
+    written = [file for file in PRODUCT + TESTS if "versions" not in file.parts]
+    assert _faults(rules.faults_of_shape, written) == []
 
 
 def test_nothing_is_imported_inside_a_function() -> None:

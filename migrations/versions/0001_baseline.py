@@ -1,0 +1,756 @@
+"""The schema of 0.1.0: every room's tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "ca_certificate",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("spki_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("tbs", sa.LargeBinary(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reserved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=30), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ca_certificate")),
+        sa.UniqueConstraint("issuer", "serial", name=op.f("uq_ca_certificate_issuer_serial")),
+    )
+    with op.batch_alter_table("ca_certificate", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_ca_certificate_listed",
+            ["issuer"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('held', 'revoked', 'abandoned')"),
+            postgresql_where=sa.text("state IN ('held', 'revoked', 'abandoned')"),
+        )
+        batch_op.create_index("ix_ca_certificate_subject", ["subject"], unique=False)
+        batch_op.create_index(
+            "uq_ca_certificate_terminal_key",
+            ["spki_sha256"],
+            unique=True,
+            sqlite_where=sa.text("kind = 'terminal' AND state <> 'abandoned'"),
+            postgresql_where=sa.text("kind = 'terminal' AND state <> 'abandoned'"),
+        )
+
+    op.create_table(
+        "ca_crl",
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("this_update", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_update", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "number", name=op.f("pk_ca_crl")),
+    )
+    op.create_table(
+        "ca_issuer",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("key_name", sa.String(length=60), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("crl_number", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_ca_issuer")),
+    )
+    op.create_table(
+        "enrollment_code_set",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=True),
+        sa.Column("approver", sa.String(length=100), nullable=False),
+        sa.Column("preparer", sa.String(length=100), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("access_key_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("codes_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("expires_on", sa.Date(), nullable=False),
+        sa.Column("prepared_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claimed_key", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("issuer", sa.String(length=40), nullable=True),
+        sa.Column("serial", sa.String(length=40), nullable=True),
+        sa.Column("redeemed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(state IN ('claimed', 'redeemed')) = (serial IS NOT NULL)", name="ck_enrollment_code_set_claim"),
+        sa.CheckConstraint("(serial IS NULL) = (claimed_key IS NULL)", name="ck_enrollment_code_set_key"),
+        sa.CheckConstraint("approver <> preparer", name="ck_enrollment_code_set_four_eyes"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_code_set")),
+        sa.UniqueConstraint("access_key_digest", name=op.f("uq_enrollment_code_set_access_key_digest")),
+    )
+    with op.batch_alter_table("enrollment_code_set", schema=None) as batch_op:
+        batch_op.create_index("ix_enrollment_code_set_receipt", ["receipt_number"], unique=False)
+        batch_op.create_index("uq_enrollment_code_set_certificate", ["issuer", "serial"], unique=True)
+        batch_op.create_index(
+            "uq_enrollment_code_set_open",
+            ["terminal"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('prepared', 'claimed', 'frozen')"),
+            postgresql_where=sa.text("state IN ('prepared', 'claimed', 'frozen')"),
+        )
+
+    op.create_table(
+        "enrollment_credential",
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("access_key_digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("terminal", name=op.f("pk_enrollment_credential")),
+    )
+    with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrollment_credential_office_code"), ["office_code"], unique=False)
+
+    op.create_table(
+        "kernel_audit_checkpoint",
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("root", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("size", name=op.f("pk_kernel_audit_checkpoint")),
+    )
+    op.create_table(
+        "kernel_audit_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=100), nullable=False),
+        sa.Column("action", sa.String(length=60), nullable=False),
+        sa.Column("subject", sa.String(length=120), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("commitment", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("leaf_index", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kernel_audit_entry")),
+        sa.UniqueConstraint("leaf_index", name=op.f("uq_kernel_audit_entry_leaf_index")),
+    )
+    with op.batch_alter_table("kernel_audit_entry", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_kernel_audit_entry_action"), ["action"], unique=False)
+        batch_op.create_index(batch_op.f("ix_kernel_audit_entry_office_code"), ["office_code"], unique=False)
+        batch_op.create_index(batch_op.f("ix_kernel_audit_entry_subject"), ["subject"], unique=False)
+
+    op.create_table(
+        "kernel_audit_tree",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("edge", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kernel_audit_tree")),
+    )
+    op.create_table(
+        "kernel_mail",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("message_id", sa.String(length=64), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=True),
+        sa.Column("recipient", sa.String(length=254), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kernel_mail")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_kernel_mail_message_id")),
+    )
+    with op.batch_alter_table("kernel_mail", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_kernel_mail_next_try_at"), ["next_try_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_kernel_mail_office_code"), ["office_code"], unique=False)
+
+    op.create_table(
+        "kernel_throttle",
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("window_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("locks", sa.Integer(), nullable=False),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_kernel_throttle")),
+    )
+    op.create_table(
+        "registry_company",
+        sa.Column("abbreviation", sa.String(length=3), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("latin_name", sa.String(length=64), nullable=True),
+        sa.Column("postal_code", sa.String(length=7), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("phone", sa.String(length=11), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "length(abbreviation) = 3 AND ltrim(substr(abbreviation, 1, 3), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(abbreviation, 4, 0), '0123456789') = ''",
+            name="ck_registry_company_abbreviation",
+        ),
+        sa.CheckConstraint("length(coalesce(latin_name, name)) BETWEEN 1 AND 64", name="ck_registry_company_organization"),
+        sa.PrimaryKeyConstraint("abbreviation", name=op.f("pk_registry_company")),
+    )
+    op.create_table(
+        "registry_series",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_series")),
+    )
+    op.create_table(
+        "server_job_lease",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("holder", sa.String(length=100), nullable=False),
+        sa.Column("fence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ran_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_server_job_lease")),
+    )
+    op.create_table(
+        "webui_account",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("door", sa.String(length=10), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("login", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("mail", sa.String(length=254), nullable=False),
+        sa.Column("password_hash", sa.String(length=200), nullable=False),
+        sa.Column("grants", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("password_changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webui_account")),
+        sa.UniqueConstraint("door", "office_code", "login", name="webui_account_name"),
+    )
+    op.create_table(
+        "webui_session",
+        sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("door", sa.String(length=10), nullable=False),
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_webui_session")),
+    )
+    with op.batch_alter_table("webui_session", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webui_session_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webui_session_created_at"), ["created_at"], unique=False)
+
+    op.create_table(
+        "enrollment_code_showing",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("code_set_id", sa.String(length=32), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("viewer", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(["code_set_id"], ["enrollment_code_set.id"], name=op.f("fk_enrollment_code_showing_code_set_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_code_showing")),
+    )
+    with op.batch_alter_table("enrollment_code_showing", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrollment_code_showing_code_set_id"), ["code_set_id"], unique=False)
+
+    op.create_table(
+        "registry_office",
+        sa.Column("code", sa.String(length=6), nullable=False),
+        sa.Column("company_abbreviation", sa.String(length=3), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("postal_code", sa.String(length=7), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("phone", sa.String(length=11), nullable=False),
+        sa.Column("fax", sa.String(length=11), nullable=False),
+        sa.Column("customs_office", sa.String(length=40), nullable=False),
+        sa.Column("billing_code", sa.String(length=7), nullable=False),
+        sa.Column("administrator_family_name", sa.String(length=40), nullable=False),
+        sa.Column("administrator_given_name", sa.String(length=40), nullable=False),
+        sa.Column("administrator_family_kana", sa.String(length=40), nullable=False),
+        sa.Column("administrator_given_kana", sa.String(length=40), nullable=False),
+        sa.Column("administrator_department", sa.String(length=60), nullable=False),
+        sa.Column("administrator_title", sa.String(length=40), nullable=False),
+        sa.Column("administrator_phone", sa.String(length=11), nullable=False),
+        sa.Column("administrator_fax", sa.String(length=11), nullable=False),
+        sa.Column("administrator_mail", sa.String(length=254), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "length(billing_code) = 7 AND ltrim(billing_code, '0123456789') = ''", name="ck_registry_office_billing_code"
+        ),
+        sa.CheckConstraint(
+            "length(code) = 6 AND ltrim(substr(code, 1, 3), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(code, 4, 3), '0123456789') = ''",
+            name="ck_registry_office_code",
+        ),
+        sa.CheckConstraint("substr(code, 1, 3) = company_abbreviation", name="ck_registry_office_company"),
+        sa.ForeignKeyConstraint(
+            ["company_abbreviation"], ["registry_company.abbreviation"], name=op.f("fk_registry_office_company_abbreviation")
+        ),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_registry_office")),
+    )
+    with op.batch_alter_table("registry_office", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_office_company_abbreviation"), ["company_abbreviation"], unique=False)
+
+    op.create_table(
+        "registry_application",
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("draft_id", sa.String(length=32), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "applied",
+                "queried",
+                "approved",
+                "prepared",
+                "completed",
+                "rejected",
+                "withdrawn",
+                "void",
+                "cancelled",
+                name="ck_registry_application_state",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("applied_by", sa.String(length=100), nullable=False),
+        sa.Column("wished_start", sa.Date(), nullable=False),
+        sa.Column("remarks", sa.Text(), nullable=False),
+        sa.Column("applicant_family_name", sa.String(length=40), nullable=False),
+        sa.Column("applicant_given_name", sa.String(length=40), nullable=False),
+        sa.Column("applicant_family_kana", sa.String(length=40), nullable=False),
+        sa.Column("applicant_given_kana", sa.String(length=40), nullable=False),
+        sa.Column("applicant_department", sa.String(length=60), nullable=False),
+        sa.Column("applicant_title", sa.String(length=40), nullable=False),
+        sa.Column("applicant_phone", sa.String(length=11), nullable=False),
+        sa.Column("applicant_fax", sa.String(length=11), nullable=False),
+        sa.Column("applicant_mail", sa.String(length=254), nullable=False),
+        sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("approved_by", sa.String(length=100), nullable=True),
+        sa.Column("start_date", sa.Date(), nullable=True),
+        sa.Column("settings_deadline", sa.Date(), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "length(receipt_number) = 7 AND ltrim(substr(receipt_number, 1, 6), '0123456789') = '' AND ltrim(substr(receipt_number, 7, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = ''",
+            name="ck_registry_application_receipt_number",
+        ),
+        sa.CheckConstraint("(approved_by IS NULL) = (start_date IS NULL)", name="ck_registry_application_start_date"),
+        sa.CheckConstraint("approved_by <> applied_by", name="ck_registry_application_approver"),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_application_office_code")),
+        sa.PrimaryKeyConstraint("receipt_number", name=op.f("pk_registry_application")),
+        sa.UniqueConstraint("draft_id", name=op.f("uq_registry_application_draft_id")),
+    )
+    with op.batch_alter_table("registry_application", schema=None) as batch_op:
+        batch_op.create_index("ix_registry_application_office", ["office_code", "applied_at"], unique=False)
+        batch_op.create_index("ix_registry_application_queue", ["state", "applied_at"], unique=False)
+
+    op.create_table(
+        "registry_contract",
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("contractor_name", sa.String(length=80), nullable=False),
+        sa.Column("contractor_title", sa.String(length=40), nullable=False),
+        sa.Column(
+            "price_plan",
+            sa.Enum("A", "B", name="ck_registry_contract_price_plan", native_enum=False, create_constraint=True, length=20),
+            nullable=True,
+        ),
+        sa.Column(
+            "payment_method",
+            sa.Enum(
+                "debit",
+                "transfer",
+                name="ck_registry_contract_payment_method",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=True,
+        ),
+        sa.Column("billing_name", sa.String(length=100), nullable=False),
+        sa.Column("billing_postal_code", sa.String(length=7), nullable=False),
+        sa.Column("billing_address", sa.String(length=200), nullable=False),
+        sa.Column("billing_contact", sa.String(length=100), nullable=False),
+        sa.Column("billing_phone", sa.String(length=11), nullable=False),
+        sa.Column("signed_on", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_contract_office_code")),
+        sa.PrimaryKeyConstraint("office_code", name=op.f("pk_registry_contract")),
+    )
+    op.create_table(
+        "registry_draft",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("login", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_draft_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_draft")),
+        sa.UniqueConstraint("office_code", "login", "kind", name="uq_registry_draft_owner"),
+    )
+    op.create_table(
+        "registry_news",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=True),
+        sa.Column("target", sa.String(length=60), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_news_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_news")),
+    )
+    with op.batch_alter_table("registry_news", schema=None) as batch_op:
+        batch_op.create_index("ix_registry_news_office", ["office_code", "id"], unique=False)
+
+    op.create_table(
+        "registry_user_code",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column(
+            "system_class",
+            sa.Enum(
+                "sea",
+                "air",
+                "shared",
+                name="ck_registry_user_code_system_class",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("business", sa.String(length=40), nullable=False),
+        sa.Column("processing", sa.String(length=40), nullable=False),
+        sa.Column("user_code", sa.String(length=8), nullable=False),
+        sa.Column("id_number", sa.String(length=3), nullable=False),
+        sa.Column("paid_statistics", sa.Boolean(), nullable=False),
+        sa.Column("free_statistics", sa.Boolean(), nullable=False),
+        sa.Column("storage", sa.Boolean(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.CheckConstraint(
+            "length(id_number) = 3 AND ltrim(id_number, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789') = ''",
+            name="ck_registry_user_code_id_number",
+        ),
+        sa.CheckConstraint(
+            "length(user_code) BETWEEN 5 AND 8 AND ltrim(user_code, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789') = ''",
+            name="ck_registry_user_code_code",
+        ),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_user_code_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_user_code")),
+        sa.UniqueConstraint("user_code", "id_number", name="uq_registry_user_code"),
+    )
+    with op.batch_alter_table("registry_user_code", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_user_code_office_code"), ["office_code"], unique=False)
+
+    op.create_table(
+        "registry_application_addition",
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column(
+            "device_class",
+            sa.Enum(
+                "net",
+                "web",
+                "ebms",
+                name="ck_registry_application_addition_device_class",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "system_class",
+            sa.Enum(
+                "sea",
+                "air",
+                "shared",
+                name="ck_registry_application_addition_system_class",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.CheckConstraint("count > 0", name="ck_registry_application_addition_count"),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"],
+            ["registry_application.receipt_number"],
+            name=op.f("fk_registry_application_addition_receipt_number"),
+        ),
+        sa.PrimaryKeyConstraint("receipt_number", "device_class", "system_class", name=op.f("pk_registry_application_addition")),
+    )
+    op.create_table(
+        "registry_application_item",
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("item", sa.String(length=30), nullable=False),
+        sa.Column("before", sa.Text(), nullable=True),
+        sa.Column("after", sa.Text(), nullable=True),
+        sa.Column("executed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("executed_by", sa.String(length=100), nullable=True),
+        sa.Column("added", sa.Integer(), nullable=False),
+        sa.Column("changed", sa.Integer(), nullable=False),
+        sa.Column("removed", sa.Integer(), nullable=False),
+        sa.CheckConstraint("(executed_at IS NULL) = (executed_by IS NULL)", name="ck_registry_application_item_executed"),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_application_item_receipt_number")
+        ),
+        sa.PrimaryKeyConstraint("receipt_number", "item", name=op.f("pk_registry_application_item")),
+    )
+    op.create_table(
+        "registry_application_query",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_by", sa.String(length=100), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answered_by", sa.String(length=100), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_application_query_receipt_number")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_application_query")),
+    )
+    with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_application_query_receipt_number"), ["receipt_number"], unique=False)
+
+    op.create_table(
+        "registry_terminal",
+        sa.Column("name", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column(
+            "system_class",
+            sa.Enum(
+                "sea",
+                "air",
+                "shared",
+                name="ck_registry_terminal_system_class",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "device_class",
+            sa.Enum(
+                "net",
+                "web",
+                "ebms",
+                name="ck_registry_terminal_device_class",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("package_class", sa.String(length=10), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "pending",
+                "in_service",
+                "suspended",
+                "abolished",
+                name="ck_registry_terminal_state",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "suspended_from",
+            sa.Enum(
+                "pending",
+                "in_service",
+                "suspended",
+                "abolished",
+                name="ck_registry_terminal_suspended_from_state",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=True,
+        ),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=True),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("abolished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(state = 'abolished') = (abolished_at IS NOT NULL)", name="ck_registry_terminal_abolished_at"),
+        sa.CheckConstraint(
+            "(state = 'suspended' AND suspended_from IN ('pending', 'in_service')) OR (state <> 'suspended' AND suspended_from IS NULL)",
+            name="ck_registry_terminal_suspended_from",
+        ),
+        sa.CheckConstraint(
+            "length(name) = 6 AND ltrim(substr(name, 1, 5), '0123456789') = '' AND ltrim(substr(name, 6, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = ''",
+            name="ck_registry_terminal_name",
+        ),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_terminal_office_code")),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_terminal_receipt_number")
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_terminal")),
+    )
+    with op.batch_alter_table("registry_terminal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_terminal_office_code"), ["office_code"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_terminal_receipt_number"), ["receipt_number"], unique=False)
+
+    op.create_table(
+        "registry_terminal_change",
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("terminal_name", sa.String(length=6), nullable=False),
+        sa.Column(
+            "before",
+            sa.Enum(
+                "sea",
+                "air",
+                "shared",
+                name="ck_registry_terminal_change_before",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "after",
+            sa.Enum(
+                "sea",
+                "air",
+                "shared",
+                name="ck_registry_terminal_change_after",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=True,
+        ),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("executed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("NOT (is_open AND executed_at IS NOT NULL)", name="ck_registry_terminal_change_open"),
+        sa.CheckConstraint("after <> before", name="ck_registry_terminal_change_changes"),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_terminal_change_receipt_number")
+        ),
+        sa.ForeignKeyConstraint(
+            ["terminal_name"], ["registry_terminal.name"], name=op.f("fk_registry_terminal_change_terminal_name")
+        ),
+        sa.PrimaryKeyConstraint("receipt_number", "terminal_name", name=op.f("pk_registry_terminal_change")),
+    )
+    with op.batch_alter_table("registry_terminal_change", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_registry_terminal_change_open",
+            ["terminal_name"],
+            unique=True,
+            sqlite_where=sa.text("is_open"),
+            postgresql_where=sa.text("is_open"),
+        )
+
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("registry_terminal_change", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_registry_terminal_change_open", sqlite_where=sa.text("is_open"), postgresql_where=sa.text("is_open")
+        )
+
+    op.drop_table("registry_terminal_change")
+    with op.batch_alter_table("registry_terminal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_terminal_receipt_number"))
+        batch_op.drop_index(batch_op.f("ix_registry_terminal_office_code"))
+
+    op.drop_table("registry_terminal")
+    with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_application_query_receipt_number"))
+
+    op.drop_table("registry_application_query")
+    op.drop_table("registry_application_item")
+    op.drop_table("registry_application_addition")
+    with op.batch_alter_table("registry_user_code", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_user_code_office_code"))
+
+    op.drop_table("registry_user_code")
+    with op.batch_alter_table("registry_news", schema=None) as batch_op:
+        batch_op.drop_index("ix_registry_news_office")
+
+    op.drop_table("registry_news")
+    op.drop_table("registry_draft")
+    op.drop_table("registry_contract")
+    with op.batch_alter_table("registry_application", schema=None) as batch_op:
+        batch_op.drop_index("ix_registry_application_queue")
+        batch_op.drop_index("ix_registry_application_office")
+
+    op.drop_table("registry_application")
+    with op.batch_alter_table("registry_office", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_office_company_abbreviation"))
+
+    op.drop_table("registry_office")
+    with op.batch_alter_table("enrollment_code_showing", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrollment_code_showing_code_set_id"))
+
+    op.drop_table("enrollment_code_showing")
+    with op.batch_alter_table("webui_session", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webui_session_created_at"))
+        batch_op.drop_index(batch_op.f("ix_webui_session_account_id"))
+
+    op.drop_table("webui_session")
+    op.drop_table("webui_account")
+    op.drop_table("server_job_lease")
+    op.drop_table("registry_series")
+    op.drop_table("registry_company")
+    op.drop_table("kernel_throttle")
+    with op.batch_alter_table("kernel_mail", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_kernel_mail_office_code"))
+        batch_op.drop_index(batch_op.f("ix_kernel_mail_next_try_at"))
+
+    op.drop_table("kernel_mail")
+    op.drop_table("kernel_audit_tree")
+    with op.batch_alter_table("kernel_audit_entry", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_subject"))
+        batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_office_code"))
+        batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_action"))
+
+    op.drop_table("kernel_audit_entry")
+    op.drop_table("kernel_audit_checkpoint")
+    with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrollment_credential_office_code"))
+
+    op.drop_table("enrollment_credential")
+    with op.batch_alter_table("enrollment_code_set", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_enrollment_code_set_open",
+            sqlite_where=sa.text("state IN ('prepared', 'claimed', 'frozen')"),
+            postgresql_where=sa.text("state IN ('prepared', 'claimed', 'frozen')"),
+        )
+        batch_op.drop_index("uq_enrollment_code_set_certificate")
+        batch_op.drop_index("ix_enrollment_code_set_receipt")
+
+    op.drop_table("enrollment_code_set")
+    op.drop_table("ca_issuer")
+    op.drop_table("ca_crl")
+    with op.batch_alter_table("ca_certificate", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_ca_certificate_terminal_key",
+            sqlite_where=sa.text("kind = 'terminal' AND state <> 'abandoned'"),
+            postgresql_where=sa.text("kind = 'terminal' AND state <> 'abandoned'"),
+        )
+        batch_op.drop_index("ix_ca_certificate_subject")
+        batch_op.drop_index(
+            "ix_ca_certificate_listed",
+            sqlite_where=sa.text("state IN ('held', 'revoked', 'abandoned')"),
+            postgresql_where=sa.text("state IN ('held', 'revoked', 'abandoned')"),
+        )
+
+    op.drop_table("ca_certificate")
