@@ -80,6 +80,7 @@ class Authority:
             not_after=draft.not_after,
             reserved_at=now,
         )
+        session.flush()  # what the caller left waiting must not be mistaken for ours below
         session.add(row)
         try:
             session.flush()

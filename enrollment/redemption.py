@@ -104,9 +104,9 @@ class Redemption:
             return self._reserve(session, row, draft, now)
 
     def _reserve(self, session: Session, row: CodeSetRow, draft: Draft, now: datetime) -> CertificateRecord:
+        reserved = self.authority.reserve(session, draft, now)
         if row.state == CodeSetState.PREPARED:
             row.state = code_sets.LIFECYCLE.step(CodeSetState.PREPARED, CodeSetEvent.CLAIM)
-        reserved = self.authority.reserve(session, draft, now)
         row.claimed_key, row.claimed_at = draft.spki_sha256, now
         row.issuer, row.serial = draft.issuer, draft.serial
         audit.record(
