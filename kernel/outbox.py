@@ -7,8 +7,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from sqlalchemy import BigInteger, Integer, String, Text, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, String, Text, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, Database, UtcDateTime
@@ -47,12 +48,53 @@ class Letter:
     created_at: datetime
 
 
+class MailState(StrEnum):
+    """`waiting` for its next try (`attempts` tells whether one failed), `sent`, or `failed`: nobody tries any more."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class MailView:
+    """One mail, for pages."""
+
+    id: int
+    office_code: str | None
+    recipient: str
+    subject: str
+    body: str
+    created_at: datetime
+    state: MailState
+    attempts: int
+    next_try_at: datetime | None
+    sent_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which mails: of an office, in a state, whose text mentions something (a receipt number); empty for any."""
+
+    office_code: str = ""
+    state: MailState | None = None
+    mentioning: str = ""
+
+
 class DeliveryFailed(Exception):
     """The transport could not hand a letter over; `permanent` when trying again is useless (SMTP 5xx)."""
 
     def __init__(self, reason: str, *, permanent: bool = False) -> None:
         super().__init__(reason)
         self.permanent = permanent
+
+
+_CONDITIONS: dict[MailState, tuple[ColumnElement[bool], ...]] = {
+    MailState.SENT: (OutboxMail.sent_at.is_not(None),),
+    MailState.WAITING: (OutboxMail.sent_at.is_(None), OutboxMail.next_try_at.is_not(None)),
+    MailState.FAILED: (OutboxMail.sent_at.is_(None), OutboxMail.next_try_at.is_(None)),
+}
 
 
 def post(session: Session, *, now: datetime, recipient: str, subject: str, body: str, office_code: str | None = None) -> None:
@@ -92,6 +134,23 @@ def deliver(database: Database, deliver_letter: Callable[[Letter], None], *, now
     return sent
 
 
+def count(session: Session, wanted: Wanted) -> int:
+    """Return how many mails there are."""
+    return session.scalar(select(func.count()).select_from(_chosen(wanted).subquery())) or 0
+
+
+def search(session: Session, wanted: Wanted, *, first: int = 0, most: int = 50) -> tuple[MailView, ...]:
+    """Return mails, newest first, from the position `first` on."""
+    query = _chosen(wanted).order_by(OutboxMail.id.desc()).offset(first).limit(most)
+    return tuple(_view(mail) for mail in session.scalars(query))
+
+
+def get(session: Session, mail_id: int) -> MailView | None:
+    """Return one mail."""
+    mail = session.get(OutboxMail, mail_id)
+    return None if mail is None else _view(mail)
+
+
 def _claim(database: Database, now: datetime) -> Letter | None:
     due = (
         select(OutboxMail)
@@ -125,3 +184,31 @@ def _note_failure(database: Database, letter: Letter, failure: DeliveryFailed) -
         mail.last_error = str(failure)[:500]
         if failure.permanent:
             mail.next_try_at = None
+
+
+def _chosen(wanted: Wanted) -> Select[OutboxMail]:
+    query = select(OutboxMail)
+    if wanted.office_code:
+        query = query.where(OutboxMail.office_code == wanted.office_code)
+    if wanted.state is not None:
+        query = query.where(*_CONDITIONS[wanted.state])
+    if wanted.mentioning:
+        query = query.where(OutboxMail.body.contains(wanted.mentioning, autoescape=True))
+    return query
+
+
+def _view(mail: OutboxMail) -> MailView:
+    unsent = MailState.FAILED if mail.next_try_at is None else MailState.WAITING
+    return MailView(
+        id=mail.id,
+        office_code=mail.office_code,
+        recipient=mail.recipient,
+        subject=mail.subject,
+        body=mail.body,
+        created_at=mail.created_at,
+        state=unsent if mail.sent_at is None else MailState.SENT,
+        attempts=mail.attempts,
+        next_try_at=mail.next_try_at,
+        sent_at=mail.sent_at,
+        last_error=mail.last_error,
+    )

@@ -65,6 +65,14 @@ def require_unlocked(session: Session, key: str, now: datetime, *, lock_row: boo
         raise Refused("throttled", retry_after=locked_for)
 
 
+def locked_keys(session: Session, prefix: str, now: datetime, *, most: int = 1000) -> tuple[str, ...]:
+    """Return the keys with a prefix that are locked at this moment, the longest lock first."""
+    query = select(ThrottleCounter.key).where(
+        ThrottleCounter.locked_until > now, ThrottleCounter.key.startswith(prefix, autoescape=True)
+    )
+    return tuple(session.scalars(query.order_by(ThrottleCounter.locked_until.desc(), ThrottleCounter.key).limit(most)))
+
+
 def count_failure(session: Session, key: str, limit: Limit, now: datetime) -> Standing:
     """Count one failure and return the standing after it."""
     insert_if_absent(session, ThrottleCounter, {"key": key, "failures": 0, "window_start": now, "locks": 0})

@@ -4,6 +4,7 @@ No audit row, no deed: `record` joins the transaction of what it records.
 """
 
 from kernel.audit.entries import Actor, AuditEntry, customer, job, operator, record, staff, terminal
+from kernel.audit.history import PastDeed, history
 from kernel.audit.sealing import AuditCheckpoint, CheckpointSigner, latest_checkpoint, seal, verify
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "AuditCheckpoint",
     "AuditEntry",
     "CheckpointSigner",
+    "PastDeed",
     "customer",
+    "history",
     "job",
     "latest_checkpoint",
     "operator",

@@ -1,0 +1,26 @@
+"""Reading the audit log: what was done to one thing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kernel.audit.entries import AuditEntry, Fact
+
+
+@dataclass(frozen=True)
+class PastDeed:
+    """One entry, for pages: `actor` is an actor's text, `action` is `noun.verb`."""
+
+    at: datetime
+    actor: str
+    action: str
+    facts: Mapping[str, Fact]
+
+
+def history(session: Session, subject: str, *, most: int = 100) -> tuple[PastDeed, ...]:
+    """Return the latest deeds on a subject (`terminal:99999W`), newest first."""
+    query = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(most)
+    return tuple(PastDeed(entry.at, entry.actor, entry.action, entry.facts) for entry in session.scalars(query))
