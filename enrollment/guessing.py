@@ -23,6 +23,9 @@ from keys.codes import CodeHasher
 BY_ACCESS_KEY = throttle.Limit(failures=5, window=timedelta(minutes=30), lock=timedelta(minutes=30))
 BY_SOURCE = throttle.Limit(failures=30, window=timedelta(minutes=30), lock=timedelta(minutes=30))
 
+# What the throttle keys of access keys begin with.
+ACCESS_KEYS = "codes:"
+
 # What an unknown access key is compared with: the same work, and never a match.
 _NOBODY = ("00000A", "AAA000", bytes(32))
 
@@ -62,7 +65,12 @@ def require_unlocked(session: Session, hasher: CodeHasher, codes: Codes, now: da
 
 def access_key_throttle(digest: bytes) -> str:
     """Return the throttle key of an access key."""
-    return f"codes:{digest.hex()}"
+    return f"{ACCESS_KEYS}{digest.hex()}"
+
+
+def digest_of(access_key_throttle: str) -> bytes:
+    """Return the digest from which `access_key_throttle` made a key."""
+    return bytes.fromhex(access_key_throttle.removeprefix(ACCESS_KEYS))
 
 
 def source_throttle(source: str) -> str:

@@ -1,0 +1,179 @@
+"""What the center's pages are told of a terminal's codes and certificates: states, dates and people, never a code.
+
+certificates_of(session, terminal) -> tuple[IssuedCertificate, ...]          newest first
+certificate_file(session, terminal, issuer, serial) -> bytes | None          DER
+code_sets_of(session, terminal, now) -> tuple[CodeSetView, ...]              newest first
+code_sets_of_application(session, receipt_number, now) -> tuple[CodeSetView, ...]
+frozen_sets(session, now), frozen_count(session), locked_sets(session, now)  open sets that wait for staff
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ca import certificates
+from ca.certificates import CertificateState
+from ca.revocation import Reason
+from enrollment import guessing
+from enrollment.code_sets import CodeSetState
+from enrollment.credentials import CertificateView
+from enrollment.tables import CodeSetRow, CodeShowingRow, CredentialRow
+from kernel import throttle
+
+__all__ = [
+    "CertificateState",
+    "CodeSetView",
+    "IssuedCertificate",
+    "Reason",
+    "as_pem",
+    "certificate_file",
+    "certificates_of",
+    "code_sets_of",
+    "code_sets_of_application",
+    "frozen_count",
+    "frozen_sets",
+    "locked_sets",
+]
+
+OPEN = (CodeSetState.PREPARED, CodeSetState.CLAIMED, CodeSetState.FROZEN)
+
+
+@dataclass(frozen=True)
+class IssuedCertificate(CertificateView):
+    """A certificate of a terminal, current or not; `has_file` once it was signed and stored."""
+
+    reserved_at: datetime
+    issued_at: datetime | None
+    is_current: bool
+    has_file: bool
+
+
+@dataclass(frozen=True)
+class CodeSetView:
+    """A code set without its codes. `approver` and `preparer` are actors' texts; `expires_on` is its last day.
+
+    `locked_until` while too many wrong tries lock it; `failures` counts those of the current window.
+    """
+
+    terminal: str
+    office_code: str
+    receipt_number: str | None
+    state: CodeSetState
+    approver: str
+    preparer: str
+    start_date: date
+    expires_on: date
+    prepared_at: datetime
+    claimed_at: datetime | None
+    redeemed_at: datetime | None
+    failures: int
+    locked_until: datetime | None
+    showings: int
+    last_shown_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it may still be redeemed, frozen or not."""
+        return self.state in OPEN
+
+
+def certificates_of(session: Session, terminal: str) -> tuple[IssuedCertificate, ...]:
+    """Return all certificates of a terminal, newest first; also those that are just being made or were given up."""
+    credential = session.get(CredentialRow, terminal)
+    current = (credential.issuer, credential.serial) if credential else None
+    return tuple(
+        IssuedCertificate(
+            terminal=record.subject,
+            issuer=record.issuer,
+            serial=record.serial,
+            not_before=record.not_before,
+            not_after=record.not_after,
+            state=record.state,
+            revoked_at=record.revoked_at,
+            reason=record.reason,
+            reserved_at=record.reserved_at,
+            issued_at=record.issued_at,
+            is_current=(record.issuer, record.serial) == current,
+            has_file=record.der is not None,
+        )
+        for record in certificates.of_subject(session, terminal)
+    )
+
+
+def certificate_file(session: Session, terminal: str, issuer: str, serial: str) -> bytes | None:
+    """Return a terminal's certificate as DER; None when it has no such one, or it was never signed."""
+    record = certificates.find(session, issuer, serial)
+    return record.der if record is not None and record.subject == terminal else None
+
+
+def as_pem(der: bytes) -> str:
+    """Return a certificate as PEM."""
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode("ascii")
+
+
+def code_sets_of(session: Session, terminal: str, now: datetime) -> tuple[CodeSetView, ...]:
+    """Return all code sets of a terminal, newest first."""
+    query = select(CodeSetRow).where(CodeSetRow.terminal == terminal).order_by(CodeSetRow.prepared_at.desc(), CodeSetRow.id)
+    return _views(session, session.scalars(query).all(), now)
+
+
+def code_sets_of_application(session: Session, receipt_number: str, now: datetime) -> tuple[CodeSetView, ...]:
+    """Return the code sets that belong to an application, by terminal; replaced ones are left out."""
+    query = select(CodeSetRow).where(CodeSetRow.receipt_number == receipt_number, CodeSetRow.state != CodeSetState.REPLACED)
+    return _views(session, session.scalars(query.order_by(CodeSetRow.terminal, CodeSetRow.prepared_at)).all(), now)
+
+
+def frozen_sets(session: Session, now: datetime, *, most: int = 200) -> tuple[CodeSetView, ...]:
+    """Return the frozen code sets, oldest first: staff thaw or replace them."""
+    query = select(CodeSetRow).where(CodeSetRow.state == CodeSetState.FROZEN).order_by(CodeSetRow.prepared_at, CodeSetRow.id)
+    return _views(session, session.scalars(query.limit(most)).all(), now)
+
+
+def frozen_count(session: Session) -> int:
+    """Return how many code sets are frozen."""
+    query = select(func.count()).select_from(CodeSetRow).where(CodeSetRow.state == CodeSetState.FROZEN)
+    return session.scalar(query) or 0
+
+
+def locked_sets(session: Session, now: datetime) -> tuple[CodeSetView, ...]:
+    """Return the open code sets that too many wrong tries lock at this moment, by terminal."""
+    digests = [guessing.digest_of(key) for key in throttle.locked_keys(session, guessing.ACCESS_KEYS, now)]
+    query = select(CodeSetRow).where(CodeSetRow.access_key_digest.in_(digests), CodeSetRow.state.in_(OPEN))
+    return _views(session, session.scalars(query.order_by(CodeSetRow.terminal)).all(), now)
+
+
+def _views(session: Session, rows: Iterable[CodeSetRow], now: datetime) -> tuple[CodeSetView, ...]:
+    found = tuple(rows)
+    counted = (
+        select(CodeShowingRow.code_set_id, func.count(), func.max(CodeShowingRow.at))
+        .where(CodeShowingRow.code_set_id.in_([row.id for row in found]))
+        .group_by(CodeShowingRow.code_set_id)
+    )
+    showings = {code_set_id: (number, last) for code_set_id, number, last in session.execute(counted)}
+    return tuple(_view(session, row, showings.get(row.id, (0, None)), now) for row in found)
+
+
+def _view(session: Session, row: CodeSetRow, showings: tuple[int, datetime | None], now: datetime) -> CodeSetView:
+    standing = throttle.standing(session, guessing.access_key_throttle(row.access_key_digest), now)
+    return CodeSetView(
+        terminal=row.terminal,
+        office_code=row.office_code,
+        receipt_number=row.receipt_number,
+        state=CodeSetState(row.state),
+        approver=row.approver,
+        preparer=row.preparer,
+        start_date=row.start_date,
+        expires_on=row.expires_on,
+        prepared_at=row.prepared_at,
+        claimed_at=row.claimed_at,
+        redeemed_at=row.redeemed_at,
+        failures=standing.failures,
+        locked_until=now + timedelta(seconds=standing.locked_for) if standing.locked_for else None,
+        showings=showings[0],
+        last_shown_at=showings[1],
+    )
