@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from kernel.clock import tokyo_date
 from registry import calendar, proposals, terminals
 from registry.applications.records import Application, application_of
+from registry.applications.workload import Task, waits_for
 from registry.calendar import StartWarning
 from registry.items import ITEMS, TERMINALS
 from registry.japanese import searchable
@@ -97,14 +98,20 @@ def queue(
     session: Session,
     *,
     states: Iterable[ApplicationState] = (),
+    task: Task | None = None,
     text: str = "",
     page: int = 1,
     size: int = SIZE,
 ) -> Page[Summary]:
-    """Return applications for staff, oldest first: in the states (none: in any), whose number or office begins so."""
+    """Return applications for staff, oldest first: in the states (none: in any), whose number or office begins so.
+
+    With a task, only those that wait for it.
+    """
     query = select(ApplicationRow).order_by(ApplicationRow.applied_at, ApplicationRow.receipt_number)
     if wanted_states := tuple(states):
         query = query.where(ApplicationRow.state.in_(wanted_states))
+    if task is not None:
+        query = query.where(waits_for(task))
     if wanted := searchable(text).upper():
         query = query.where(
             ApplicationRow.receipt_number.startswith(wanted, autoescape=True)
@@ -142,7 +149,7 @@ def _summaries(session: Session, query: Select[ApplicationRow], page: int, size:
         .where(AdditionRow.receipt_number.in_(numbers))
         .group_by(AdditionRow.receipt_number)
     )
-    added = dict(session.execute(counted).tuples().all())
+    added = dict(session.execute(counted).all())
     summaries = tuple(
         Summary(
             application,

@@ -1,0 +1,58 @@
+"""What waits for the center's staff: each task as a condition on applications, for counts and for the queue."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import Session
+
+from registry.items import PRICE_PLAN, TERMINALS
+from registry.states import ApplicationState, TerminalState
+from registry.tables import ApplicationItemRow, ApplicationRow, TerminalRow
+
+# These two are carried out by themselves on the start date.
+BY_ITSELF = (TERMINALS, PRICE_PLAN)
+
+
+class Task(StrEnum):
+    """`review`: to be looked at; `answer`: the customer's turn; `prepare`: codes; `execute`: items to do by hand."""
+
+    REVIEW = "review"
+    ANSWER = "answer"
+    PREPARE = "prepare"
+    EXECUTE = "execute"
+
+
+def waits_for(task: Task) -> ColumnElement[bool]:
+    """Return the condition under which an application waits for a task."""
+    return _CONDITIONS[task]
+
+
+def counts(session: Session) -> Mapping[Task, int]:
+    """Return how many applications wait for each task."""
+    return {
+        task: session.scalar(select(func.count()).select_from(ApplicationRow).where(condition)) or 0
+        for task, condition in _CONDITIONS.items()
+    }
+
+
+_HAS_UNPREPARED = (
+    select(TerminalRow.name)
+    .where(TerminalRow.receipt_number == ApplicationRow.receipt_number, TerminalRow.state == TerminalState.PENDING)
+    .exists()
+)
+_HAS_UNEXECUTED = (
+    select(ApplicationItemRow.item)
+    .where(
+        ApplicationItemRow.receipt_number == ApplicationRow.receipt_number,
+        ApplicationItemRow.executed_at.is_(None),
+        ApplicationItemRow.item.not_in(BY_ITSELF),
+    )
+    .exists()
+)
+_CONDITIONS: dict[Task, ColumnElement[bool]] = {
+    Task.REVIEW: ApplicationRow.state == ApplicationState.APPLIED,
+    Task.ANSWER: ApplicationRow.state == ApplicationState.QUERIED,
+    Task.PREPARE: and_(ApplicationRow.state == ApplicationState.APPROVED, _HAS_UNPREPARED),
+    Task.EXECUTE: and_(ApplicationRow.state.in_((ApplicationState.APPROVED, ApplicationState.PREPARED)), _HAS_UNEXECUTED),
+}
