@@ -24,7 +24,7 @@ develop: .venv/developed
 
 run: install ## make a demo on the first time, then serve it until Ctrl-C
 	@home="$${TEGATA_HOME:-var}"; \
-	[ -e "$$home/tegata.toml" ] || [ -e "$$home/demo.json" ] || $(BIN)/tegata init --demo || exit 1; \
+	[ -e "$$home/demo.json" ] || $(BIN)/tegata init --demo || exit 1; \
 	exec $(BIN)/tegata serve
 
 lint: develop
