@@ -144,7 +144,7 @@ def situation(session: Session, office_code: str, today: date) -> Situation:
         today=today,
         first_time=not terminals.ever_had_one(session, office_code),
         terminals=terminals.all_of_office(session, office_code),
-        busy=dict(session.execute(busy).tuples().all()),
+        busy=dict(session.execute(busy).all()),
         current=contracts.current_values(office, contract),
     )
 

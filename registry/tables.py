@@ -171,8 +171,9 @@ class TerminalRow(Base):
     __table_args__ = (
         CheckConstraint(_numbered("name", 5), "ck_registry_terminal_name"),
         CheckConstraint(
-            "(state = 'suspended' AND suspended_from IN ('pending', 'in_service'))"
-            " OR (state <> 'suspended' AND suspended_from IS NULL)",
+            # A condition that is NULL lets a row pass, so none of these may be.
+            "(state = 'suspended') = (suspended_from IS NOT NULL)"
+            " AND coalesce(suspended_from, 'pending') IN ('pending', 'in_service')",
             "ck_registry_terminal_suspended_from",
         ),
         CheckConstraint("(state = 'abolished') = (abolished_at IS NOT NULL)", "ck_registry_terminal_abolished_at"),

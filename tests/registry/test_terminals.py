@@ -1,0 +1,207 @@
+from datetime import date, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+
+from kernel.database import Database
+from kernel.errors import Refused
+from registry import terminals
+from registry.states import DeviceClass, SystemClass, TerminalEvent, TerminalState
+from registry.tables import ApplicationRow, TerminalRow
+from registry.terminals import Batch, Takeover, Terminal
+from tests.registry.conftest import File
+from tests.registry.racing import race
+from tests.support.clock import SettableClock
+
+TAKEOVER = Takeover("88888W", "NAC001", SystemClass.AIR, DeviceClass.NET, date(2025, 4, 1))
+
+
+def batch(receipt_number: str, count: int, device_class: DeviceClass = DeviceClass.NET) -> Batch:
+    return Batch(device_class, SystemClass.SEA, count, "NAC001", date(2026, 12, 10), receipt_number)
+
+
+def step(database: Database, name: str, *events: TerminalEvent, now: datetime) -> Terminal:
+    with database.transaction() as session:
+        for event in events:
+            terminal = terminals.step(session, name, event, now)
+        return terminal
+
+
+def test_a_terminal_that_was_taken_over_keeps_its_name(database: Database, terminal: Terminal) -> None:
+    with database.snapshot() as session:
+        assert terminals.get(session, "99999W") == terminal
+    assert (terminal.state, terminal.package_class, terminal.receipt_number) == (TerminalState.IN_SERVICE, "net", None)
+
+
+@pytest.mark.parametrize(
+    ("takeover", "code"),
+    [
+        (Takeover("99999W", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "terminal-exists"),
+        (Takeover("9999W", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "terminal-name"),
+        (Takeover("99998w", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "terminal-name"),
+        (Takeover("９９９９８W", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "terminal-name"),
+        (Takeover("88888W", "XXX001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "office-unknown"),
+        (
+            Takeover("88888W", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1), TerminalState.ABOLISHED),
+            "terminal-state",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("terminal")
+def test_a_takeover_that_can_not_be_is_refused(database: Database, now: datetime, takeover: Takeover, code: str) -> None:
+    with pytest.raises(Refused) as refusal, database.transaction() as session:
+        terminals.register_existing(session, takeover, now=now)
+    assert refusal.value.code == code
+
+
+def test_new_names_skip_the_ones_that_exist(database: Database, terminal: Terminal, file: File, now: datetime) -> None:
+    number = file()
+    existing = Takeover("00002W", terminal.office_code, SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1))
+    with database.transaction() as session:
+        terminals.register_existing(session, existing, now=now)
+        made = terminals.create(session, batch(number, 3), now)
+    assert [terminal.name for terminal in made] == ["00001W", "00003W", "00004W"]
+    assert {terminal.state for terminal in made} == {TerminalState.PENDING}
+
+
+@pytest.mark.usefixtures("terminal")
+def test_names_that_are_given_at_one_moment_differ(database: Database, file: File, now: datetime) -> None:
+    number = file()
+
+    def work(runner: int) -> list[str]:
+        name = f"{runner * 3 + 2:05d}W"  # stands in the way of the counter
+        with database.transaction() as session:
+            takeover = Takeover(name, "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1))
+            taken = [] if terminals.get(session, name) else [terminals.register_existing(session, takeover, now=now).name]
+        with database.transaction() as session:
+            return taken + [terminal.name for terminal in terminals.create(session, batch(number, 4), now)]
+
+    outcomes = race(8, work)
+    names = [name for outcome in outcomes if isinstance(outcome, list) for name in outcome]
+    assert all(isinstance(outcome, list) or getattr(outcome, "code", "") == "terminal-exists" for outcome in outcomes)
+    assert len(set(names)) == len(names) >= 8
+
+
+def test_suspension_returns_a_terminal_to_where_it_came_from(
+    database: Database, terminal: Terminal, clock: SettableClock
+) -> None:
+    later = clock.advance(timedelta(days=1))
+    suspended = step(database, terminal.name, TerminalEvent.SUSPEND, now=later)
+    assert (suspended.state, suspended.suspended_from) == (TerminalState.SUSPENDED, TerminalState.IN_SERVICE)
+    with database.transaction() as session:
+        resumed = terminals.resume(session, terminal.name, later)
+    assert (resumed.state, resumed.suspended_from, resumed.changed_at) == (TerminalState.IN_SERVICE, None, later)
+
+
+@pytest.mark.usefixtures("office")
+def test_a_pending_terminal_returns_to_pending(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        terminals.register_existing(session, TAKEOVER, now=now)
+        terminals.step(session, "88888W", TerminalEvent.SUSPEND, now)
+        with pytest.raises(Refused, match="terminal-state"):
+            terminals.step(session, "88888W", TerminalEvent.RESUME_SERVICE, now)
+        assert terminals.resume(session, "88888W", now).state is TerminalState.PENDING
+
+
+def test_a_terminal_that_is_not_suspended_can_not_be_resumed(database: Database, terminal: Terminal, now: datetime) -> None:
+    with pytest.raises(Refused, match="terminal-state"), database.transaction() as session:
+        terminals.resume(session, terminal.name, now)
+
+
+def test_abolition_is_for_ever(database: Database, terminal: Terminal, now: datetime) -> None:
+    step(database, terminal.name, TerminalEvent.SUSPEND, TerminalEvent.ABOLISH, now=now)
+    for event in TerminalEvent:
+        with pytest.raises(Refused, match="terminal-state"):
+            step(database, terminal.name, event, now=now)
+    with pytest.raises(Refused, match="terminal-state"), database.transaction() as session:
+        terminals.reclassify(session, terminal.name, SystemClass.AIR, now)
+    with database.snapshot() as session:
+        assert terminals.ever_had_one(session, "NAC001")
+        assert terminals.all_of_office(session, "NAC001") == ()
+        assert terminals.of_office(session, "NAC001", abolished=True).total == 1
+
+
+@pytest.mark.parametrize("deed", [terminals.resume, terminals.get])
+def test_an_unknown_terminal_is_refused(database: Database, now: datetime, deed: object) -> None:
+    with database.transaction() as session:
+        if deed is terminals.get:
+            assert terminals.get(session, "12345Z", lock=True) is None
+        else:
+            with pytest.raises(Refused, match="terminal-unknown"):
+                terminals.resume(session, "12345Z", now)
+
+
+def test_of_steps_at_one_moment_only_the_first_is_taken(database: Database, terminal: Terminal, now: datetime) -> None:
+    outcomes = race(6, lambda _: step(database, terminal.name, TerminalEvent.SUSPEND, now=now))
+    assert sum(isinstance(outcome, Terminal) for outcome in outcomes) == 1
+    assert {getattr(outcome, "code", None) for outcome in outcomes} == {None, "terminal-state"}
+
+
+def test_staff_find_terminals_by_the_beginning_of_name_or_office(database: Database, terminal: Terminal, now: datetime) -> None:
+    with database.transaction() as session:
+        terminals.register_existing(session, TAKEOVER, now=now)
+    with database.snapshot() as session:
+        assert [found.name for found in terminals.search(session, text="nac001").records] == ["88888W", "99999W"]
+        assert terminals.search(session, text="９９９").records == (terminal,)
+        assert terminals.search(session, text="%").total == 0
+        assert terminals.search(session, text="\x00\ud800", state=TerminalState.PENDING).total == 1
+
+
+@pytest.mark.usefixtures("terminal")
+def test_terminals_are_counted_by_kind(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        terminals.register_existing(session, TAKEOVER, now=now)
+    with database.snapshot() as session:
+        assert terminals.counts(session, "NAC001") == {
+            (DeviceClass.NET, SystemClass.SEA): 1,
+            (DeviceClass.NET, SystemClass.AIR): 1,
+        }
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_page_beyond_the_end_is_the_last_page(database: Database, file: File, now: datetime) -> None:
+    number = file()
+    with database.transaction() as session:
+        terminals.create(session, batch(number, 6), now)
+    with database.snapshot() as session:
+        page = terminals.of_office(session, "NAC001", page=10**30, size=3)
+        assert (page.number, page.pages, page.total) == (3, 3, 7)
+        assert [terminal.name for terminal in page.records] == ["99999W"]
+        assert terminals.of_office(session, "NAC001", page=-1, size=3).number == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": TerminalState.SUSPENDED},
+        {"suspended_from": TerminalState.PENDING},
+        {"state": TerminalState.ABOLISHED},
+        {"name": "9999W"},
+        {"name": "99999w"},
+        {"name": "9999９W"},
+        {"office_code": "XXX999"},
+    ],
+)
+@pytest.mark.usefixtures("terminal")
+def test_the_database_itself_refuses_a_row_that_can_not_be(database: Database, change: dict[str, object]) -> None:
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.execute(update(TerminalRow).values(**change))
+
+
+@pytest.mark.usefixtures("office")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"receipt_number": "26001A"},
+        {"receipt_number": "260001a"},
+        {"approved_by": "customer:NAC001/hanako", "start_date": date(2026, 12, 10)},
+        {"approved_by": "staff:sato"},
+    ],
+)
+def test_the_database_itself_refuses_an_application_that_can_not_be(
+    database: Database, file: File, change: dict[str, object]
+) -> None:
+    file(items=("names",), changes={"after.names": ["新しい名前"]})
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.execute(update(ApplicationRow).values(**change))
