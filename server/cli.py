@@ -6,17 +6,27 @@ Exit status: 0 done, 1 refused or failed (one line on standard error), 2 wrong u
 import importlib
 import os
 import sys
+import tempfile
+import traceback
 from typing import NoReturn, cast
 
 import click
 
 from kernel.errors import Refused, Unavailable
+from server import logs
 from server.settings import unknown_names
 from server.trouble import Trouble
 
 COMMANDS = {
-    "serve": "server.commands.serve",
+    "audit": "server.commands.audit",
+    "crl": "server.commands.crl",
+    "db": "server.commands.db",
+    "demo": "server.commands.demo",
+    "init": "server.commands.init",
     "jobs": "server.commands.jobs",
+    "serve": "server.commands.serve",
+    "staff": "server.commands.staff",
+    "terminal": "server.commands.terminal",
 }
 
 
@@ -51,7 +61,7 @@ def main() -> None:
     for name in unknown_names():
         click.echo(f"tegata: {name} is no setting of tegata and has no effect", err=True)
     try:
-        tegata.main(standalone_mode=False)
+        tegata.main(prog_name="tegata", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -67,6 +77,17 @@ def main() -> None:
         # Who reads us has read enough (`tegata … | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as fault:  # noqa: BLE001 (a fault of ours: one line for the operator, the rest into a file)
+        _fail(f"internal fault ({type(fault).__name__}); {_keep(fault)}")
+
+
+def _keep(fault: Exception) -> str:
+    """Put a fault's traceback, without the values of its statements, where it can be sent to us from."""
+    text = logs.without_values("".join(traceback.format_exception(fault)))
+    descriptor, path = tempfile.mkstemp(prefix="tegata-fault-", suffix=".txt")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return f"its traceback stands in {path}"
 
 
 def _fail(text: str) -> NoReturn:

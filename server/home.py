@@ -70,11 +70,11 @@ class Home:
     @property
     def root_bundle(self) -> Path:
         """The root certificate(s) as PEM: what clients of our doors trust."""
-        return self.path / "root.pem"
+        return self.path / "ca" / "root.pem"
 
     def make(self) -> None:
         """Make the folders that are not there yet, closed to everybody else."""
-        folders = (self.keys, self.secrets, self.tls, self.published, self.attachments, self.logs)
+        folders = (self.keys, self.secrets, self.tls, self.root_bundle.parent, self.published, self.attachments, self.logs)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
         for folder in folders:

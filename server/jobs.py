@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from kernel.clock import Clock, SystemClock
 from kernel.database import Database
 from kernel.errors import Unavailable
 from server import logs
-from server.leases import Lease
+from server.leases import Lease, this_process
 
 # A job that failed is tried again soon, however seldom it runs, but not in a tight loop.
 RETRY = timedelta(seconds=10)
@@ -41,7 +40,7 @@ class Schedule:
     database: Database
     clock: Clock
     jobs: Sequence[Job]
-    node: str = field(default_factory=lambda: f"{socket.gethostname()}/{os.getpid()}")
+    node: str = field(default_factory=this_process)
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set."""

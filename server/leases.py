@@ -4,18 +4,20 @@ Leases run on the machine's clock, never on a demo's shifted one. They spare wor
 repeated, and locks what it changes.
 """
 
+import os
+import socket
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Integer, String, Text, or_, select, update
+from sqlalchemy import BigInteger, Integer, String, Text, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.clock import Clock
 from kernel.database import Base, Database, UtcDateTime, insert_if_absent
 
-# How long a silent holder keeps a job from the others. Renewed at a third of it.
-LEASE = timedelta(seconds=30)
+# How long a silent holder keeps a job from the others; renewed when half of it is over.
+LEASE = timedelta(seconds=60)
 
 
 class JobLease(Base):
@@ -56,8 +58,8 @@ class Lease:
     _safe_until: float = field(default=0.0, repr=False)
 
     def hold(self) -> bool:
-        """Take the job or keep it; return whether it is ours now. Writes only when a third of the lease has passed."""
-        if self.fence is not None and self._safe_until - time.monotonic() > LEASE.total_seconds() * 2 / 3:
+        """Take the job or keep it; return whether it is ours now. Writes only when half of the lease has passed."""
+        if self.fence is not None and self._safe_until - time.monotonic() > LEASE.total_seconds() / 2:
             return True
         asked_at = time.monotonic()
         if not self._renew() and not self._take():
@@ -94,18 +96,40 @@ class Lease:
 
     def _take(self) -> bool:
         now = self.clock.now()
-        free = or_(JobLease.expires_at <= now, JobLease.holder == self.holder)
         with self.database.snapshot() as session:  # while another node has it, asking is no write
-            if session.scalar(select(JobLease.name).where(JobLease.name == self.name, ~free)) is not None:
+            row = session.get(JobLease, self.name)
+            if row is not None and not self._is_free(row, now):
                 return False
         with self.database.transaction() as session:
             insert_if_absent(session, JobLease, {"name": self.name, "holder": "", "fence": 0, "expires_at": now})
             row = session.scalars(select(JobLease).where(JobLease.name == self.name).with_for_update()).one()
-            if row.expires_at > now and row.holder != self.holder:
+            if not self._is_free(row, now):
                 return False
             row.holder, row.fence, row.expires_at = self.holder, row.fence + 1, now + LEASE
             self.fence = row.fence
             return True
+
+    def _is_free(self, row: JobLease, now: datetime) -> bool:
+        return row.expires_at <= now or row.holder == self.holder or _has_died(row.holder)
+
+
+def this_process() -> str:
+    """Return how this process is named as a holder: `HOST/PID`."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def _has_died(holder: str) -> bool:
+    """Return whether a holder is a process of this machine that is gone: its successor need not wait for the lease's end."""
+    host, _, pid = holder.rpartition("/")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def standings(database: Database) -> dict[str, JobStanding]:

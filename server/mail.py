@@ -120,15 +120,16 @@ class Smtp:
 
 
 def smtp_server(url: str, *, password: str | None, ca_file: Path | None) -> SmtpServer:
-    """Read `smtp://[USER@]HOST[:PORT][?starttls=…]` or `smtps://…`; with a user, STARTTLS is required unless said otherwise."""
+    """Read `smtp://[USER@]HOST[:PORT][?starttls[=…]]` or `smtps://…`; with a user, STARTTLS is required unless said otherwise."""
     parts = urlsplit(url)
     implicit = parts.scheme == "smtps"
     user = unquote(parts.username) if parts.username else None
+    usual = "required" if user or parts.query == "starttls" else "offered"
     return SmtpServer(
         host=parts.hostname or "localhost",
         port=parts.port or (465 if implicit else 587 if user else 25),
         implicit=implicit,
-        starttls=parts.query.removeprefix("starttls=") or ("required" if user else "offered"),
+        starttls=parts.query.partition("=")[2] or usual,
         user=user,
         password=password,
         ca_file=ca_file,

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -101,6 +102,11 @@ class Settings(BaseSettings):
     tag_domain: str = Field(default="example.jp", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")
     tag_year: int = Field(default=2026, ge=1994, le=2999)
 
+    # The policy in terminal certificates. The default stands below the number that RFC 5612 reserves for examples.
+    policy_oid: str = Field(default="1.3.6.1.4.1.32473.1.1", pattern=r"^[012](\.(0|[1-9][0-9]*)){2,}$")
+    # The last day of the system generation; without it a certificate runs one year from its retrieval.
+    generation_end: date | None = None
+
     smtp_url: str | None = None
     smtp_ca_file: Path | None = None
     mail_from: str = Field(default="no-reply@example.jp", pattern=r"^[^@\s]+@[^@\s]+$")
@@ -149,9 +155,9 @@ class Settings(BaseSettings):
             return None
         parts = urlsplit(value)
         if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-            raise ValueError("must be smtp://[USER@]HOST[:PORT][?starttls=required|offered|never] or smtps://…")
-        if parts.query not in {"", "starttls=required", "starttls=offered", "starttls=never"}:
-            raise ValueError("knows one option: starttls=required, starttls=offered or starttls=never")
+            raise ValueError("must be smtp://[USER@]HOST[:PORT][?starttls[=required|offered|never]] or smtps://…")
+        if parts.query not in {"", "starttls", "starttls=required", "starttls=offered", "starttls=never"}:
+            raise ValueError("knows one option: starttls (or starttls=required), starttls=offered, starttls=never")
         return value
 
     @model_validator(mode="after")

@@ -35,12 +35,13 @@ class StartFailed(Trouble):
 
 @dataclass
 class Child:
-    """One process to keep alive. `arguments` follow `python -m server`; `listener` is inherited."""
+    """One process to keep alive. `arguments` follow `python -m MODULE`; `listener` is inherited."""
 
     name: str
     arguments: Sequence[str]
     log: Path
     listener: socket.socket | None = None
+    module: str = "server"
     process: "subprocess.Popen[bytes] | None" = None
     ready: bool = False
     started_at: float = 0.0
@@ -52,7 +53,7 @@ class Child:
         """Start the process; return the descriptor that becomes readable when it is ready."""
         ready, tell = os.pipe()
         inherited = [tell] + ([self.listener.fileno()] if self.listener else [])
-        command = [sys.executable, "-m", "server", *self.arguments, "--parent", str(os.getpid()), "--ready-fd", str(tell)]
+        command = [sys.executable, "-m", self.module, *self.arguments, "--parent", str(os.getpid()), "--ready-fd", str(tell)]
         if self.listener:
             command += ["--listen-fd", str(self.listener.fileno())]
         _rotate(self.log)

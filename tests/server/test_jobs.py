@@ -1,3 +1,5 @@
+import socket
+import subprocess
 import threading
 import time
 from datetime import datetime, timedelta
@@ -7,7 +9,7 @@ import pytest
 from kernel.database import Database
 from kernel.errors import Unavailable
 from server.jobs import Job, Schedule
-from server.leases import LEASE, Lease, standings
+from server.leases import LEASE, Lease, standings, this_process
 from tests.support.clock import SettableClock
 
 OFTEN = timedelta(milliseconds=20)
@@ -97,3 +99,14 @@ def test_two_nodes_never_run_one_job_together(database: Database, clock: Settabl
     idle, busy = sorted(by_node.values())
     assert idle == 0
     assert busy > 5
+
+
+def test_the_successor_of_a_dead_process_need_not_wait(database: Database, clock: SettableClock) -> None:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    fallen = Lease(database, clock, "crl", f"{socket.gethostname()}/{child.pid}")
+    living = Lease(database, clock, "mail", this_process())
+    assert fallen.hold()
+    assert living.hold()
+    assert Lease(database, clock, "crl", "successor").hold()
+    assert not Lease(database, clock, "mail", "successor").hold()

@@ -45,6 +45,7 @@ class Postmaster:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
         del server, session
         if self.reply.startswith("250"):
+            assert isinstance(envelope.content, bytes)
             self.letters.append(envelope.content)
         return self.reply
 
@@ -54,7 +55,7 @@ def running(postmaster: Postmaster, **options: object) -> Iterator[str]:
     """Run a real SMTP server on loopback and return `localhost:PORT`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    controller = Controller(postmaster, hostname="127.0.0.1", port=port, **options)
+    controller = Controller(postmaster, hostname="127.0.0.1", port=port, **options)  # type: ignore[arg-type]
     controller.start()
     try:
         yield f"localhost:{port}"
@@ -67,7 +68,7 @@ def transport(url: str, *, password: str | None = None, ca_file: Path | None = N
 
 
 def parsed(raw: bytes) -> email.message.EmailMessage:
-    return email.message_from_bytes(raw, policy=email.policy.default)  # type: ignore[return-value]
+    return email.message_from_bytes(raw, policy=email.policy.default)
 
 
 def assert_is_the_letter(raw: bytes) -> None:
@@ -172,4 +173,6 @@ def test_the_ports_follow_from_the_address() -> None:
     assert smtp_server("smtp://mail.example.jp", password=None, ca_file=None).port == 25
     assert smtp_server("smtp://a%40b@mail.example.jp", password="x", ca_file=None).user == "a@b"
     assert smtp_server("smtp://a@mail.example.jp", password="x", ca_file=None).port == 587
+    assert smtp_server("smtp://mail.example.jp:587?starttls", password=None, ca_file=None).starttls == "required"
+    assert smtp_server("smtp://mail.example.jp?starttls=never", password=None, ca_file=None).starttls == "never"
     assert smtp_server("smtps://mail.example.jp", password=None, ca_file=None).port == 465

@@ -1,0 +1,25 @@
+"""The center: staff. It holds no signing key, and of the sealing key only the public half, so it can not read codes."""
+
+from enrollment.departures import Departures
+from enrollment.ending import Endings
+from registry.applications import Review
+from server.pages import door_parts
+from server.preparing import preparation_of
+from server.settings import Settings
+from server.wiring import Assembled, clock_of, database_check, database_of, letters_of
+from webui.center.app import create_app
+from webui.center.parts import CenterParts
+
+
+def assemble(settings: Settings) -> Assembled:
+    """Make the door's app."""
+    database = database_of(settings)
+    clock, letters = clock_of(settings), letters_of(settings)
+    parts = CenterParts(
+        door=door_parts(settings, database, clock, "center"),
+        review=Review(database, clock, letters),
+        preparation=preparation_of(settings, database),
+        endings=Endings(database, clock),
+        departures=Departures(database, clock, letters),
+    )
+    return Assembled(create_app(parts), {"database": database_check(database)})

@@ -1,0 +1,123 @@
+"""The jobs: which there are and what they may use: the issuing key (for CRLs), the checkpoint key, the mail server."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ca.crl import CrlPublisher
+from enrollment import id_notices
+from enrollment.departures import Departures
+from kernel import audit, outbox, throttle
+from kernel.clock import Clock
+from kernel.database import Database
+from registry import applications
+from registry.letters import Letters
+from server.custody import Custody
+from server.issuing import signing_issuer_of
+from server.jobs import Job, Schedule, stop_signals
+from server.mail import Maildir, Sender, Smtp, Transport, smtp_server
+from server.settings import Settings
+from server.wiring import clock_of, database_of, home_of, letters_of
+from webui import sessions
+
+DEFAULT_SENDER_NAME = "利用者認証センター"
+
+
+def run(settings: Settings, tell_ready: Callable[[], None]) -> None:
+    """Run all jobs until SIGTERM."""
+    database = database_of(settings)
+    schedule = Schedule(database, clock_of(settings), all_jobs(settings, database))
+    with stop_signals() as stop:
+        tell_ready()
+        schedule.run(stop)
+    database.dispose()
+
+
+def all_jobs(settings: Settings, database: Database) -> list[Job]:
+    """Return every job, in the order in which `tegata jobs list` shows them."""
+    clock = clock_of(settings)
+    return [
+        Job("mail", timedelta(seconds=2), _mail(settings, database), "delivers mails that are due"),
+        Job("audit-seal", timedelta(seconds=15), _seal(settings, database), "seals the audit log and signs its head"),
+        Job("crl", timedelta(seconds=1), _crl(settings, database), "publishes the CRL when something changed, and daily"),
+        *_deadlines(database, clock, letters_of(settings)),
+        Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
+        Job("session-purge", timedelta(minutes=10), _sessions(database), "deletes log-ins that are over"),
+    ]
+
+
+def transport_of(settings: Settings) -> Transport:
+    """Return how mail leaves: by the SMTP server that is set, else into the home's maildir."""
+    sender = Sender(settings.mail_from, settings.service_name or DEFAULT_SENDER_NAME)
+    if settings.smtp_url is None:
+        return Maildir(home_of(settings).mail, sender)
+    server = smtp_server(settings.smtp_url, password=None, ca_file=settings.smtp_ca_file)
+    if server.user is not None:
+        server = smtp_server(settings.smtp_url, password=settings.secret("smtp_password"), ca_file=settings.smtp_ca_file)
+    return Smtp(server, sender)
+
+
+def checkpoint_signer_of(settings: Settings) -> audit.CheckpointSigner:
+    """Return what signs the audit log's heads; the log's origin is the status door's address without its scheme."""
+    key = Custody(settings).checkpoint()
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return audit.CheckpointSigner(settings.status.url.partition("://")[2], public, key.sign)
+
+
+def crl_publisher_of(settings: Settings, database: Database) -> CrlPublisher:
+    """Return what publishes the issuing CA's CRL; the root's needs the root's key and comes from the ceremony."""
+    return CrlPublisher(database, signing_issuer_of(settings, database), home_of(settings).published)
+
+
+def _deadlines(database: Database, clock: Clock, letters: Letters) -> list[Job]:
+    departures = Departures(database, clock, letters)
+    return [
+        Job("abolition", timedelta(seconds=30), departures.abolish_due, "abolishes terminals whose day has come"),
+        Job("settings-deadline", timedelta(minutes=1), departures.void_overdue, "voids applications whose settings are late"),
+        Job(
+            "completion",
+            timedelta(seconds=30),
+            lambda now: applications.complete_due(database, now=now),
+            "carries out what was applied for on its start date",
+        ),
+        Job(
+            "code-expiry",
+            timedelta(minutes=1),
+            lambda now: id_notices.expire_due(database, now),
+            "ends codes that nobody redeemed in time",
+        ),
+        Job(
+            "code-forgetting",
+            timedelta(minutes=1),
+            lambda now: id_notices.forget_redeemed(database, now),
+            "deletes the sealed copies of codes a day after they were redeemed",
+        ),
+    ]
+
+
+def _mail(settings: Settings, database: Database) -> Callable[[datetime], int]:
+    transport = transport_of(settings)
+    return lambda now: outbox.deliver(database, transport, now=now)
+
+
+def _seal(settings: Settings, database: Database) -> Callable[[datetime], int]:
+    signer = checkpoint_signer_of(settings)
+    return lambda now: audit.seal(database, signer, now=now)
+
+
+def _crl(settings: Settings, database: Database) -> Callable[[datetime], int]:
+    publisher = crl_publisher_of(settings, database)
+    return lambda now: int(publisher.publish_if_due(now) is not None)
+
+
+def _throttles(database: Database) -> Callable[[datetime], int]:
+    def purge(now: datetime) -> int:
+        with database.transaction() as session:
+            return throttle.purge(session, now)
+
+    return purge
+
+
+def _sessions(database: Database) -> Callable[[datetime], int]:
+    return lambda now: sessions.purge(database, now=now)

@@ -1,0 +1,16 @@
+"""The retrieval door: codes for a certificate. It may sign, under the issuing CA; it shows codes to nobody."""
+
+from enrollment.protocols.json_bodies import LARGEST_BODY
+from enrollment.protocols.retrieval import RetrievalDoor, create_app
+from enrollment.redemption import Redemption
+from server.custody import Custody
+from server.issuing import authority_of
+from server.settings import Settings
+from server.wiring import Assembled, clock_of, database_check, database_of
+
+
+def assemble(settings: Settings) -> Assembled:
+    """Make the door's app."""
+    database = database_of(settings)
+    redemption = Redemption(database, clock_of(settings), authority_of(settings, database), Custody(settings).hasher())
+    return Assembled(create_app(RetrievalDoor(redemption)), {"database": database_check(database)}, LARGEST_BODY)

@@ -1,0 +1,21 @@
+"""`tegata crl`: publishing by hand."""
+
+import click
+
+from server import settings
+from server.apps.jobs import crl_publisher_of
+from server.wiring import clock_of, database_of
+
+
+@click.group()
+def command() -> None:
+    """Look after the certificate revocation lists."""
+
+
+@command.command("publish")
+def publish() -> None:
+    """Sign and publish the issuing CA's next CRL now, whether it is due or not."""
+    chosen = settings.load()
+    publisher = crl_publisher_of(chosen, database_of(chosen))
+    number = publisher.publish(clock_of(chosen).now())
+    click.echo(f"CRL {number} stands in {publisher.file}")

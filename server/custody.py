@@ -1,0 +1,83 @@
+"""The keys that processes open, by the name of what they are for. Each door calls only what it may have."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from keys.codes import CodeHasher, Opener, Sealer
+from keys.custody import KeyAlgorithm, KeyTroubleError, SigningKey, SoftwareKeys
+from server.home import Home, secret_file, write_whole
+from server.settings import Settings
+from server.trouble import Trouble
+
+CODES, CHECKPOINT = "codes", "checkpoint"
+KEYS_PASSPHRASE, CODE_HASH_KEY = "keys_passphrase", "code_hash_key"
+
+
+@dataclass(frozen=True)
+class Custody:
+    """The keys of one home."""
+
+    settings: Settings
+
+    @property
+    def keys(self) -> SoftwareKeys:
+        """The folder of encrypted keys."""
+        return SoftwareKeys(Home(self.settings.home).keys, self.settings.secret(KEYS_PASSPHRASE).encode())
+
+    def hasher(self) -> CodeHasher:
+        """Return the keyed hash of codes: for whoever looks codes up or makes them."""
+        return CodeHasher(self.settings.secret(CODE_HASH_KEY).encode())
+
+    def sealer(self) -> Sealer:
+        """Return the public half of the sealing key: for whoever makes codes, and may not read them."""
+        key = load_pem_public_key(self._sealing_half.read_bytes())
+        if not isinstance(key, x25519.X25519PublicKey):
+            raise Trouble(f"{self._sealing_half} is no X25519 public key")
+        return Sealer(key)
+
+    def opener(self) -> Opener:
+        """Return the private half of the sealing key: for the door that shows codes."""
+        try:
+            return Opener(self.keys.open_sealing(CODES))
+        except KeyTroubleError as error:
+            raise Trouble(str(error)) from error
+
+    def elliptic(self, name: str) -> ec.EllipticCurvePrivateKey:
+        """Return an issuer's or the responder's key."""
+        key = self._signing(name)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise Trouble(f"key {name!r} is not an elliptic-curve key")
+        return key
+
+    def checkpoint(self) -> ed25519.Ed25519PrivateKey:
+        """Return the key that signs the audit log's heads."""
+        key = self._signing(CHECKPOINT)
+        if not isinstance(key, ed25519.Ed25519PrivateKey):
+            raise Trouble(f"key {CHECKPOINT!r} is not an Ed25519 key")
+        return key
+
+    def found(self) -> None:
+        """Make the secrets and the keys that belong to no certificate, where they are not there yet."""
+        home = Home(self.settings.home)
+        for name in (KEYS_PASSPHRASE, CODE_HASH_KEY):
+            if not (self.settings.secrets_dir / name).exists():
+                secret_file(home.secrets, name)
+        if not self.keys.exists(CHECKPOINT):
+            self.keys.create(CHECKPOINT, KeyAlgorithm.ED25519)
+        if not self.keys.exists(CODES):
+            self.keys.create(CODES, KeyAlgorithm.X25519)
+        public = self.keys.open_sealing(CODES).public_key()
+        write_whole(self._sealing_half, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    @property
+    def _sealing_half(self) -> Path:
+        return Home(self.settings.home).keys / "codes.pub"
+
+    def _signing(self, name: str) -> SigningKey:
+        try:
+            return self.keys.open_signing(name)
+        except KeyTroubleError as error:
+            raise Trouble(str(error)) from error

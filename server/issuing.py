@@ -1,0 +1,41 @@
+"""What of the CA the processes need: an issuer with its key, the terminals' profile, the addresses in certificates."""
+
+from ca import issuers
+from ca.authority import Authority
+from ca.ceremony import ISSUING
+from ca.issuers import Issuer, SigningIssuer
+from ca.profiles import Addresses, TerminalProfile
+from kernel.database import Database
+from server.custody import Custody
+from server.settings import Settings
+from server.trouble import Trouble
+
+
+def issuer_of(database: Database, name: str = ISSUING) -> Issuer:
+    """Return an issuer; raises Trouble before the ceremony."""
+    with database.snapshot() as session:
+        issuer = issuers.load(session, name)
+    if issuer is None:
+        raise Trouble(f"there is no issuer {name}: the ceremony was not held; run `tegata init`")
+    return issuer
+
+
+def signing_issuer_of(settings: Settings, database: Database, name: str = ISSUING) -> SigningIssuer:
+    """Return an issuer with its key: the capability to make certificates and CRLs."""
+    issuer = issuer_of(database, name)
+    return SigningIssuer(issuer, Custody(settings).elliptic(issuer.key_name))
+
+
+def authority_of(settings: Settings, database: Database) -> Authority:
+    """Return what issues terminal certificates."""
+    return Authority(signing_issuer_of(settings, database), profile_of(settings))
+
+
+def profile_of(settings: Settings) -> TerminalProfile:
+    """Return the terminals' profile as the settings have it."""
+    return TerminalProfile(settings.policy_oid, settings.san_tag, addresses_of(settings), settings.generation_end)
+
+
+def addresses_of(settings: Settings) -> Addresses:
+    """Return the addresses that go into certificates."""
+    return Addresses(settings.status.url)

@@ -1,0 +1,33 @@
+"""A child for tests of supervision. `python -m tests.server.trial_child KIND …` with the options of a real one.
+
+KIND: `good` runs until SIGTERM; `stubborn` ignores SIGTERM; `unready` ends at once; `falls` ends after it was ready.
+"""
+
+import argparse
+import signal
+import sys
+import time
+
+from server.process import follow_parent, ready_teller
+
+
+def main() -> None:
+    """Behave as told."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind")
+    parser.add_argument("--parent", type=int)
+    parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--listen-fd", type=int)
+    told = parser.parse_args()
+    follow_parent(told.parent)
+    if told.kind == "unready":
+        sys.exit("the key is missing")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if told.kind == "stubborn" else lambda *_: sys.exit(0))
+    ready_teller(told.ready_fd)()
+    if told.kind == "falls":
+        sys.exit(7)
+    while True:
+        time.sleep(0.1)
+
+
+main()
