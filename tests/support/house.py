@@ -178,10 +178,10 @@ class House:
         return SigningIssuer(self._issuer(name), _elliptic(self.keys, name))
 
 
-def build_house(database: Database, folder: Path, clock: Clock) -> House:
+def build_house(database: Database, folder: Path, clock: Clock, *, status_url: str = STATUS_URL) -> House:
     """Hold the ceremony and register company NAC with office NAC001; `folder` gets keys and published CRLs."""
     keys = SoftwareKeys(folder / "keys", PASSPHRASE)
-    addresses = Addresses(STATUS_URL)
+    addresses = Addresses(status_url)
     doors = {"retrieval": ServerNames(("localhost",)), "terminals": ServerNames(("localhost",))}
     plan = ceremony.Plan("Tegata Trial Network", addresses, doors, folder / "published")
     ceremony.Ceremony(database, keys, plan).hold(clock.now())
