@@ -57,7 +57,7 @@ class Authority:
         serial = new_serial()
         issuer = self.signer.issuer
         tbs = to_be_signed(self.profile.builder(issuer, key.public_key, subject, serial, validity), issuer.public_key)
-        lint.check(tbs, lint.Expectation(issuer, self.profile, subject, validity))
+        lint.check(tbs, lint.Expectation(issuer, self.profile, subject, validity, key.spki_sha256))
         return Draft(
             issuer.name, serial_text(serial), subject.terminal, key.spki_sha256, tbs, validity.not_before, validity.not_after
         )

@@ -63,7 +63,8 @@ class CrlPublisher:
             issuer = session.get_one(IssuerRow, self.signer.issuer.name)
             newest = latest(session, issuer.name)
             if newest is not None and newest.revision == issuer.revision and now < newest.this_update + self.period:
-                if not self.file.exists():
+                # A crash between row and file, or a file that was lost: the row is what was promised.
+                if _content(self.file) != newest.der:
                     _put_in_place(self.file, newest.der)
                 return None
         return self.publish(now)
@@ -128,11 +129,17 @@ class CrlPublisher:
         return crl.public_bytes(Encoding.DER)
 
     def _serve_newest(self) -> None:
-        # The newest row and not our own: another node may have published meanwhile, and files must not go back.
+        # The newest row and not our own: another node may have published meanwhile, and files must not go back. Looked
+        # at again after each writing: whoever writes last has then seen that nothing newer stands.
+        served = None
+        while (newest := self._newest_number_and_der()) is not None and newest[0] != served:
+            served = newest[0]
+            _put_in_place(self.file, newest[1])
+
+    def _newest_number_and_der(self) -> tuple[int, bytes] | None:
         with self.database.snapshot() as session:
             newest = latest(session, self.signer.issuer.name)
-        if newest is not None:
-            _put_in_place(self.file, newest.der)
+        return (newest.number, newest.der) if newest else None
 
 
 def latest(session: Session, issuer: str) -> CrlRow | None:
@@ -161,6 +168,13 @@ def _entries(session: Session, issuer: str, since: datetime) -> Iterator[x509.Re
 
 def _flag(reason: str) -> x509.ReasonFlags:
     return x509.ReasonFlags.certificate_hold if reason == HOLD_REASON else x509.ReasonFlags(reason)
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _put_in_place(file: Path, content: bytes) -> None:

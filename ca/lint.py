@@ -4,13 +4,14 @@ It is fast enough for the path to the signature; pkilint runs over the same cert
 (docs/decisions/0004-own-lint-on-the-hot-path.md).
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from asn1crypto import x509 as asn1_x509
 
-from ca.issuers import Issuer
+from ca.issuers import CURVE_HASHES, Issuer
 from ca.profiles import Addresses, Subject, TerminalProfile, Validity
 
 SERIAL_OCTETS = 20  # RFC 5280 §4.1.2.2
@@ -38,6 +39,7 @@ class Expectation:
     profile: TerminalProfile
     subject: Subject
     validity: Validity
+    spki_sha256: bytes
 
 
 def check(tbs: bytes, expected: Expectation) -> None:
@@ -54,6 +56,8 @@ def _findings(tbs: bytes, expected: Expectation) -> Iterator[str]:
     serial = parsed["serial_number"]
     if serial.native <= 0 or len(serial.contents) > SERIAL_OCTETS:
         yield "serial number is not a positive one of 20 octets or fewer"
+    if parsed["signature"].native != {"algorithm": _signature_algorithm(expected.issuer), "parameters": None}:
+        yield "signature algorithm is not the issuing CA's"
     if parsed["issuer"].dump() != asn1_x509.Certificate.load(expected.issuer.der).subject.dump():
         yield "issuer is not the issuing CA's subject"
     if parsed["subject"].dump() != expected.subject.name().public_bytes():
@@ -61,7 +65,15 @@ def _findings(tbs: bytes, expected: Expectation) -> Iterator[str]:
     dates = parsed["validity"]
     if _dates(dates) != (expected.validity.not_before, expected.validity.not_after):
         yield "validity differs from the policy's"
+    if hashlib.sha256(parsed["subject_public_key_info"].dump()).digest() != expected.spki_sha256:
+        yield "public key is not the requested one"
+    if parsed["issuer_unique_id"].native is not None or parsed["subject_unique_id"].native is not None:
+        yield "unique identifiers are there (RFC 5280 §4.1.2.8)"
     yield from _extension_findings(parsed, expected)
+
+
+def _signature_algorithm(issuer: Issuer) -> str:
+    return f"{CURVE_HASHES[issuer.public_key.curve.name]().name}_ecdsa"
 
 
 def _dates(validity: asn1_x509.Validity) -> tuple[datetime, datetime]:
