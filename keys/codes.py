@@ -27,7 +27,9 @@ class CodeHasher:
 
     def digest(self, purpose: str, *parts: str) -> bytes:
         """Return 32 octets that identify the parts without telling them."""
-        message = b"\x00".join(part.encode() for part in (purpose, *parts))
+        encoded = [part.encode() for part in (purpose, *parts)]
+        # With its length before each part no two different lists look the same.
+        message = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
         return hmac.new(self.secret, message, hashlib.sha256).digest()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -72,7 +73,7 @@ class SoftwareKeys:
             raise KeyTroubleError(message) from None
         try:
             key = load_pem_private_key(pem, self.passphrase)
-        except ValueError:
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is not encrypted, so it is none of ours
             message = f"key {name!r} can not be opened with this passphrase"
             raise KeyTroubleError(message) from None
         if not isinstance(key, CustodyKey):
