@@ -227,6 +227,12 @@ def load(home: Path | None = None) -> Settings:
     return settings
 
 
+def language() -> Literal["ja", "en"]:
+    """Return the language of the person at the command line: Japanese where the locale says so, else English."""
+    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "ja" if locale.startswith("ja") else "en"
+
+
 def unknown_names() -> list[str]:
     """Return the variables of the environment that look like settings and are none (a slip of the pen, mostly)."""
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {f"{PREFIX}TEST"}

@@ -11,8 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,6 +172,34 @@ class Supervisor:
             if child.listener is not None:
                 child.listener.close()
         self._selector.close()
+
+
+@contextmanager
+def running(child: Child) -> Iterator[None]:
+    """Keep one child for the length of a with block; raises StartFailed when it does not get ready."""
+    ready = child.start()
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(ready, selectors.EVENT_READ)
+            # A child that ends closes its end of the pipe, which can be read, too: as nothing.
+            if not selector.select(READY_WITHIN) or not os.read(ready, 1):
+                raise StartFailed(f"{child.name} did not start: {_last_words(child.log)} (more in {child.log})")
+        yield
+    finally:
+        os.close(ready)
+        _end(child)
+
+
+def _end(child: Child) -> None:
+    child.kill(signal.SIGTERM)
+    if child.process is not None:
+        try:
+            child.process.wait(END_WITHIN)
+        except subprocess.TimeoutExpired:
+            child.kill(signal.SIGKILL)
+            child.process.wait()
+    if child.listener is not None:
+        child.listener.close()
 
 
 class _signals_wake:  # noqa: N801 (read as the verb of a with statement)

@@ -1,6 +1,7 @@
 """A supervisor of trial children, as a process.
 
-Run as `python -m tests.server.trial_supervisor FOLDER KIND…`. Prints `ready`, then the children's pids, then what the supervisor says.
+Run as `python -m tests.server.trial_supervisor FOLDER KIND…`.
+Prints `ready` with the children's pids, then what the supervisor says.
 """
 
 import sys

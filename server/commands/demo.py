@@ -1,0 +1,74 @@
+"""`tegata demo`: what only a demo home may do: codes for any number of terminals, and a clock that can be moved."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import click
+
+from kernel.clock import TOKYO, DemoClock, tokyo_date
+from server import demo_codes, settings
+from server.settings import Settings
+from server.trouble import Trouble
+from server.wiring import clock_of, database_of, home_of
+
+_SHIFT = re.compile(r"([+-]?)(\d{1,9})([dhms])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+@click.group()
+def command() -> None:
+    """Trials on a demo home."""
+
+
+@command.command("codes")
+@click.option("--terminals", "count", type=click.IntRange(1, 100_000), required=True, help="How many.")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="Start date (today unless said).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
+def codes(count: int, start: datetime | None, *, as_json: bool) -> None:
+    """Take terminals through application, approval and preparation, and print their codes."""
+    chosen = _demo_home()
+    now = clock_of(chosen).now()
+    start_date = start.date() if start else tokyo_date(now)
+    if start_date < tokyo_date(now):
+        raise Trouble(f"{start_date} is over: a start date is today or later")
+    trial = demo_codes.Trial.of(chosen, database_of(chosen))
+    rows = trial.prepare(count, start_date, _progress(count))
+    if as_json:
+        click.echo(json.dumps([row.as_json() for row in rows], indent=2))
+        return
+    for row in rows:
+        click.echo(" ".join(row.as_json().values()))
+
+
+@command.command("clock", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.argument("shift")
+def clock(shift: str) -> None:
+    """Move the demo's clock by SHIFT (+2d, -1h, +30m, +5s), for all doors at once; `show` tells how it stands."""
+    moved = DemoClock(home_of(_demo_home()).clock_offset)
+    if shift != "show":
+        parts = _SHIFT.fullmatch(shift)
+        if parts is None:
+            raise click.BadParameter("must be like +2d, -1h, +30m, +5s, or show", param_hint="SHIFT")
+        by = timedelta(**{_UNITS[parts[3]]: int(parts[2])})
+        moved.shift(-by if parts[1] == "-" else by)
+    click.echo(f"{moved.now().astimezone(TOKYO):%Y-%m-%d %H:%M:%S} Asia/Tokyo, shifted by {moved.offset()}")
+
+
+def _demo_home() -> Settings:
+    chosen = settings.load()
+    if not chosen.demo:
+        raise Trouble(f"{chosen.home} is not a demo home: `tegata init --demo` makes one")
+    return chosen
+
+
+def _progress(count: int) -> Callable[[int], None]:
+    """Count on a terminal, say nothing in a pipe."""
+
+    def show(done: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{done} of {count} terminals", err=True, nl=done == count)
+
+    return show
