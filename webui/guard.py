@@ -142,6 +142,8 @@ def _page_of(path: str) -> str | None:
 def _require_text() -> None:
     # PostgreSQL stores no NUL; nobody types one.
     request = flask.request
+    if "\x00" in request.path:
+        raise BadRequest
     for values in (request.args, request.form):
         for name, value in values.items(multi=True):
             if "\x00" in name or "\x00" in value:

@@ -134,7 +134,15 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing) -> None:
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"day": texts.show_day, "instant": texts.show_instant}
+    environment.filters |= {
+        "day": texts.show_day,
+        "instant": texts.show_instant,
+        "item_name": words.item_name,
+        "month": texts.show_month,
+        "result_name": words.result_name,
+        "translated": words.translated,
+        "weekday": texts.show_weekday,
+    }
     environment.globals |= {
         "asset_url": asset_url,
         "doorway": doorway,

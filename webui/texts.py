@@ -18,6 +18,10 @@ from kernel.clock import TOKYO
 
 Language = Literal["ja", "en"]
 LANGUAGES: dict[Language, str] = {"ja": "日本語", "en": "English"}
+WEEKDAYS: dict[Language, tuple[str, ...]] = {
+    "ja": tuple("月火水木金土日"),
+    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+}
 FOLDER = Path(__file__).parent / "translations"
 
 
@@ -78,6 +82,17 @@ def show_day(day: date | None) -> str:
     if day is None:
         return "—"
     return day.strftime("%Y/%m/%d" if language() == "ja" else "%Y-%m-%d")
+
+
+def show_weekday(day: date) -> str:
+    """Write a day of a month with its day of the week: 12/1(火), in English Tue 1."""
+    name = WEEKDAYS[language()][day.weekday()]
+    return f"{day.month}/{day.day}({name})" if language() == "ja" else f"{name} {day.day}"
+
+
+def show_month(day: date) -> str:
+    """Write a month: 2026年12月, in English 2026-12."""
+    return f"{day.year}年{day.month}月" if language() == "ja" else day.strftime("%Y-%m")
 
 
 def show_instant(instant: datetime | None) -> str:

@@ -87,6 +87,13 @@ REVOCATION_REASONS: Mapping[str, str] = {
     "privilegeWithdrawn": mark("利用資格の取消し"),
     "certificateHold": mark("一時停止"),
 }
+RESULTS: Mapping[str, str] = {
+    "user_codes": mark("利用者コード数"),
+    "id_numbers": mark("識別番号数"),
+    "lines": mark("回線数"),
+    "terminals": mark("論理端末数"),
+    "mailboxes": mark("メールボックス数"),
+}
 FAULTS: Mapping[str, str] = {
     "required": mark("入力してください。"),
     "character": mark("使えない文字(%(character)s)が含まれています。"),
@@ -121,6 +128,16 @@ _UNKNOWN_FAULT = mark("この内容は登録できません(%(code)s)。")
 def item_name(code: str) -> str:
     """Return a change item in the reader's language."""
     return _named(ITEMS[code])
+
+
+def translated(key: str, words: Mapping[str, str]) -> str:
+    """Return the word for a key in the reader's language."""
+    return gettext(words[key])
+
+
+def result_name(code: str) -> str:
+    """Return the name of a line of the result block in the reader's language."""
+    return gettext(RESULTS[code])
 
 
 def item_groups() -> tuple[tuple[str, tuple[tuple[str, str], ...], bool], ...]:

@@ -1,20 +1,42 @@
-"""Both doors on a fresh database, with people who can log in."""
+"""Both doors over a built house, with people who can log in, and the way of an application through the real use cases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
 
 import flask
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from enrollment.departures import Departures
+from enrollment.ending import Endings
+from enrollment.id_notices import IdNotices
+from enrollment.preparation import CodePreparation
 from kernel import audit
 from kernel.database import Database
+from keys.codes import CodeHasher, Opener, Sealer
+from registry.applicants import Contact, contact_form
+from registry.applications import Applications, Review
+from registry.drafts import Customer, Drafts, Section
+from registry.letters import Letters
+from registry.registration import Offices
+from registry.states import DeviceClass, SystemClass, TerminalState
+from registry.terminals import Takeover, register_existing
 from tests.support.clock import SettableClock
+from tests.support.house import House, build_house, company, contract, office
 from tests.webui.visitors import PASSWORD, Visitor
 from webui import center, portal
 from webui.accounts import Accounts, NewAccount, Right, Role
+from webui.center.parts import CenterParts
 from webui.doorway import DoorParts, DoorSettings
 from webui.passwords import Passwords
 
 OPERATOR = audit.operator("test")
+SATO, KATO = audit.staff("sato"), audit.staff("kato")
+HANAKO = Customer("NAC001", "hanako")
+START = date(2026, 12, 15)  # a Tuesday, beyond the standard lead time
+TERMINAL = "99999W"
+APPLICANT = Contact("通関", "花子", "ツウカン", "ハナコ", "第一通関部", "係長", "0312345678", "", "hanako@example.jp")
 
 
 @dataclass(frozen=True)
@@ -24,13 +46,17 @@ class Doors:
     database: Database
     clock: SettableClock
     accounts: Accounts
+    drafts: Drafts
+    applications: Applications
+    review: Review
+    preparation: CodePreparation
     portal: flask.Flask
     center: flask.Flask
 
-    def customer(self, user: str = "hanako", address: str = "192.0.2.1") -> Visitor:
-        """Return a logged-in user of NAC001."""
+    def customer(self, user: str = "hanako", *, office_code: str = "NAC001", address: str = "192.0.2.1") -> Visitor:
+        """Return a logged-in user of an office."""
         visitor = Visitor(self.portal, address)
-        assert visitor.log_in(office_code="NAC001", user=user).status_code == 303
+        assert visitor.log_in(office_code=office_code, user=user).status_code == 303
         return visitor
 
     def staff(self, user: str = "sato", address: str = "192.0.2.2") -> Visitor:
@@ -38,6 +64,24 @@ class Doors:
         visitor = Visitor(self.center, address)
         assert visitor.log_in(user=user).status_code == 303
         return visitor
+
+    def applied(self, count: int = 2) -> str:
+        """Apply for some more netNACCS terminals for sea, and return the receipt number."""
+        draft = self.drafts.begin(HANAKO)
+        pages = {
+            Section.CHOICE: {"items": ["terminals"], "wished_start": [START.isoformat()]},
+            Section.APPLICANT: contact_form(APPLICANT),
+            Section.TERMINALS: {"add.net.sea": [str(count)]},
+        }
+        for section, typed in pages.items():
+            draft = self.drafts.save(HANAKO, draft.id, section, typed)
+        return self.applications.submit(HANAKO, draft.id, version=draft.version)
+
+    def prepared(self, count: int = 2) -> tuple[str, tuple[str, ...]]:
+        """Apply, approve and prepare; return the receipt number and the terminals' names."""
+        number = self.applied(count)
+        self.review.approve(number, START, approver=SATO)
+        return number, self.preparation.prepare(number, KATO)
 
 
 @pytest.fixture
@@ -48,16 +92,56 @@ def accounts(database: Database, clock: SettableClock) -> Accounts:
 
 @pytest.fixture
 def doors(database: Database, clock: SettableClock, accounts: Accounts) -> Doors:
-    """Return both doors with hanako (all rights) and jiro (none) of NAC001, and staff sato (review), kato (issuing)."""
-    for login, rights in (("hanako", frozenset(Right)), ("jiro", frozenset[Right]())):
-        accounts.add(NewAccount(login, "通関 花子", "hanako@example.jp", PASSWORD, rights, "NAC001"), OPERATOR)
-    for login, role in (("sato", Role.REVIEW), ("kato", Role.ISSUING), ("ito", Role.SECURITY)):
-        accounts.add(NewAccount(login, "佐藤", "sato@example.jp", PASSWORD, frozenset({role})), OPERATOR)
-    parts = DoorParts(database, clock, accounts, DoorSettings("https://localhost:8443"))
-    return Doors(
-        database,
-        clock,
-        accounts,
-        portal.create_app(portal.PortalParts(parts)),
-        center.create_app(center.CenterParts(parts)),
+    """Return both doors over a database without certificates.
+
+    NAC001 has terminal 99999W and the users hanako (all rights) and jiro (none), NAC002 saburo (all rights). Staff are
+    sato (review), kato (issuing), ito (security).
+    """
+    Offices(database, clock).register(company(), office(), contract(), actor=OPERATOR)
+    sealing = X25519PrivateKey.generate()
+    preparation = CodePreparation(
+        database, clock, CodeHasher(b"a secret of thirty-two octets ..."), Sealer(sealing.public_key()), "https://localhost:8443"
     )
+    return open_doors(accounts, preparation, IdNotices(database, clock, Opener(sealing)))
+
+
+@pytest.fixture
+def house(database: Database, clock: SettableClock, tmp_path: Path) -> House:
+    """Return a house whose CA stands."""
+    return build_house(database, tmp_path, clock)
+
+
+@pytest.fixture
+def issuing_doors(house: House, accounts: Accounts) -> Doors:
+    """Return the same two doors over a house that can issue certificates."""
+    return open_doors(accounts, house.preparation, house.notices)
+
+
+def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNotices) -> Doors:
+    """Make both doors over a database in which NAC001 is registered."""
+    database, clock = accounts.database, accounts.clock
+    assert isinstance(clock, SettableClock)
+    Offices(database, clock).register(company(), replace(office("NAC002"), name="大阪営業所"), contract(), actor=OPERATOR)
+    takeover = Takeover(TERMINAL, "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1), TerminalState.IN_SERVICE)
+    with database.transaction() as session:
+        register_existing(session, takeover, now=clock.now())
+    _add_people(accounts)
+    door = DoorParts(database, clock, accounts, DoorSettings("https://localhost:8443"))
+    letters = Letters("https://localhost:8443")
+    drafts, applications = Drafts(database, clock), Applications(database, clock, letters)
+    review = Review(database, clock, letters)
+    customers = portal.PortalParts(door, drafts, applications, notices, "https://localhost:8444")
+    staff = CenterParts(door, review, preparation, Endings(database, clock), Departures(database, clock, letters))
+    portal_app, center_app = portal.create_app(customers), center.create_app(staff)
+    return Doors(database, clock, accounts, drafts, applications, review, preparation, portal_app, center_app)
+
+
+def _add_people(accounts: Accounts) -> None:
+    for login, office_code, rights in (
+        ("hanako", "NAC001", frozenset(Right)),
+        ("jiro", "NAC001", frozenset[Right]()),
+        ("saburo", "NAC002", frozenset(Right)),
+    ):
+        accounts.add(NewAccount(login, "通関 花子", f"{login}@example.jp", PASSWORD, rights, office_code), OPERATOR)
+    for login, role in (("sato", Role.REVIEW), ("kato", Role.ISSUING), ("ito", Role.SECURITY)):
+        accounts.add(NewAccount(login, "佐藤", f"{login}@example.jp", PASSWORD, frozenset({role})), OPERATOR)

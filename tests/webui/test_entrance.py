@@ -41,7 +41,7 @@ def test_a_locked_log_in_says_how_long(doors: Doors) -> None:
 
 def test_the_header_shows_who_is_logged_in_since_when(doors: Doors) -> None:
     page = doors.customer().get("/").text
-    assert "NAC001" in page
+    assert "東京営業所" in page
     assert "通関 花子" in page
     assert "2026/11/24 10:00からログイン中" in page
 

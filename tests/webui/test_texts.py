@@ -34,6 +34,11 @@ def extracted(part: str) -> set[str]:
     return texts - {""}
 
 
+def _without_example(english: str) -> str:
+    # What to type is Japanese in every language.
+    return english.partition("Example: ")[0]
+
+
 def translated(part: str) -> dict[str, list[str]]:
     with (ROOT / "translations" / "en" / "LC_MESSAGES" / f"{part}.po").open("rb") as file:
         messages = [message for message in read_po(file, locale="en") if message.id]
@@ -48,11 +53,15 @@ def translated(part: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("part", ["shared", *DOORS])
 def test_the_english_catalogue_has_exactly_the_texts_of_its_part(part: str) -> None:
     shared = set(translated("shared")) if part in DOORS else set()
-    wanted, have = extracted(part) - shared, translated(part)
-    missing = sorted(wanted - set(have))
+    wanted, have = extracted(part), translated(part)
+    missing = sorted(wanted - shared - set(have))
     assert not missing, "\n".join(f'msgid "{text}"\nmsgstr ""\n' for text in missing)
     assert not sorted(set(have) - wanted)
-    assert not [text for text, english in have.items() if not all(english) or any(JAPANESE.search(one) for one in english)]
+    assert not [
+        text
+        for text, english in have.items()
+        if not all(english) or any(JAPANESE.search(_without_example(one)) for one in english)
+    ]
 
 
 @pytest.mark.parametrize("part", ["shared", *DOORS])

@@ -1,27 +1,36 @@
-"""The portal's app: what it is made of, and its pages."""
+"""The portal's app: its pages, its bar, its sentences for refusals."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 import flask
 
+from registry import offices
 from webui import entrance, shell
-from webui.accounts import Door, Person
-from webui.doorway import DoorParts, Furnishing, NavigationItem
-from webui.portal import menu
+from webui.accounts import Door, Person, Right
+from webui.doorway import Furnishing, NavigationItem, doorway
+from webui.portal import applications, apply, confirmation, contract, id_notice, menu
+from webui.portal.parts import PortalParts
+from webui.portal.wizard import ENDPOINTS
+from webui.refusals import Sentence
 from webui.texts import mark
 
 NAVIGATION = (
     NavigationItem("menu.show", mark("メニュー")),
+    NavigationItem("apply.guidance", mark("申込実施"), frozenset({Right.APPLY})),
+    NavigationItem("applications.listed", mark("申込内容確認")),
+    NavigationItem("contract.show", mark("契約内容確認")),
     NavigationItem("entrance.password", mark("パスワード変更")),
 )
-
-
-@dataclass(frozen=True)
-class PortalParts:
-    """What the portal's pages need."""
-
-    door: DoorParts
+SENTENCES: Mapping[str, Sentence] = {
+    "application-state": Sentence(mark("申込の状態が変わったため、この操作はできません。画面を開き直して確認してください。")),
+    "application-unknown": Sentence(mark("この申込は見つかりません。"), HTTPStatus.NOT_FOUND),
+    "code-set-state": Sentence(mark("この端末の認証コードは、すでに使用または停止されています。")),
+    "codes-none": Sentence(mark("この端末の認証コードはありません。"), HTTPStatus.NOT_FOUND),
+    "codes-not-showable": Sentence(mark("この端末の認証コードは、もう表示できません。")),
+    "draft-too-large": Sentence(mark("入力した内容が多すぎます。"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+}
 
 
 def create_app(parts: PortalParts) -> flask.Flask:
@@ -32,11 +41,26 @@ def create_app(parts: PortalParts) -> flask.Flask:
         home="menu.show",
         navigation=NAVIGATION,
         heading=_heading,
+        sentences=SENTENCES,
     )
-    app = shell.make_app(__name__, parts.door, furnishing, entrance.blueprint, menu.blueprint)
+    app = shell.make_app(
+        __name__,
+        parts.door,
+        furnishing,
+        entrance.blueprint,
+        menu.blueprint,
+        contract.blueprint,
+        apply.blueprint,
+        confirmation.blueprint,
+        applications.blueprint,
+        id_notice.blueprint,
+    )
     app.extensions["webui-portal"] = parts
+    app.jinja_env.globals |= {"Right": Right, "endpoints": ENDPOINTS}
     return app
 
 
 def _heading(person: Person) -> tuple[str, ...]:
-    return (person.office_code,)
+    with doorway().parts.database.snapshot() as session:
+        office = offices.get(session, person.office_code)
+    return (office.company.name, office.name) if office else (person.office_code,)

@@ -1,0 +1,98 @@
+"""申込内容の確認: the office's applications, one of them, its answer to the center and its withdrawal."""
+
+import flask
+from werkzeug.wrappers import Response
+
+from registry import applications, news
+from registry.applications import Detail
+from registry.faults import Invalid
+from registry.states import APPLICATION, ApplicationEvent, ApplicationState
+from webui import guard
+from webui.accounts import Right
+from webui.doorway import doorway
+from webui.portal import news as lines
+from webui.portal.parts import customer, office_code, portal
+from webui.portal.wizard import sheet_of
+from webui.sheet import Sheet
+from webui.texts import mark
+
+blueprint = flask.Blueprint("applications", __name__, url_prefix="/applications")
+
+_PAGE = 20
+
+
+@blueprint.get("")
+@guard.customer()
+def listed() -> str:
+    """Show the office's applications, newest first."""
+    with doorway().parts.database.snapshot() as session:
+        page = flask.request.args.get("page", 1, type=int)
+        found = applications.of_office(session, office_code(), page=page, size=_PAGE)
+    return flask.render_template("applications.html", found=found)
+
+
+@blueprint.get("/<string(length=7):receipt_number>")
+@guard.customer()
+def show(receipt_number: str) -> str:
+    """Show one application."""
+    return _page(receipt_number, Sheet())
+
+
+@blueprint.post("/<string(length=7):receipt_number>/answer")
+@guard.customer(right=Right.APPLY)
+def answer(receipt_number: str) -> Response:
+    """Answer the center's question."""
+    typed = {"answer": flask.request.form.getlist("answer")}
+    try:
+        portal().applications.answer(customer(), receipt_number, flask.request.form.get("answer", ""))
+    except Invalid as invalid:
+        return flask.make_response(_page(receipt_number, sheet_of(typed, invalid.faults)), 422)
+    flask.flash(mark("回答を送信しました。審査結果のお知らせをお待ちください。"))
+    return _to(receipt_number)
+
+
+@blueprint.get("/<string(length=7):receipt_number>/withdrawal")
+@guard.customer(right=Right.APPLY)
+def ask_withdrawal(receipt_number: str) -> Response | str:
+    """Ask whether the application shall really be withdrawn."""
+    found = _own(receipt_number)
+    if not APPLICATION.allows(found.application.state, ApplicationEvent.WITHDRAW):
+        return _to(receipt_number)
+    return flask.render_template("application-withdrawal.html", found=found)
+
+
+@blueprint.post("/<string(length=7):receipt_number>/withdrawal")
+@guard.customer(right=Right.APPLY)
+def withdraw(receipt_number: str) -> Response:
+    """Withdraw the application."""
+    portal().applications.withdraw(customer(), receipt_number)
+    flask.flash(mark("申込を取り下げました。"))
+    return _to(receipt_number)
+
+
+def _own(receipt_number: str) -> Detail:
+    with doorway().parts.database.snapshot() as session:
+        found = applications.detail(session, receipt_number, office_code=office_code())
+    if found is None:
+        flask.abort(404)
+    return found
+
+
+def _page(receipt_number: str, sheet: Sheet) -> str:
+    found = _own(receipt_number)
+    with doorway().parts.database.snapshot() as session:
+        history = news.search(session, office_code(), receipt_number=receipt_number).records
+    return flask.render_template(
+        "application.html",
+        found=found,
+        sheet=sheet,
+        history=history,
+        lines=lines,
+        notice=portal().notices.notice(receipt_number, office_code()),
+        may_withdraw=APPLICATION.allows(found.application.state, ApplicationEvent.WITHDRAW),
+        is_queried=found.application.state is ApplicationState.QUERIED,
+    )
+
+
+def _to(receipt_number: str) -> Response:
+    return flask.redirect(flask.url_for("applications.show", receipt_number=receipt_number), 303)

@@ -1,0 +1,194 @@
+"""The pages of a change of contract, in the reference's order: guidance, items and wished date, applicant, what changes."""
+
+from datetime import date, timedelta
+from itertools import groupby
+
+import flask
+from werkzeug.wrappers import Response
+
+from registry import applications, calendar, offices
+from registry.applicants import contact_form
+from registry.calendar import STANDARD_LEAD
+from registry.drafts import Section
+from registry.items import PRICE_PLAN, TERMINALS
+from registry.states import DeviceClass, SystemClass
+from webui import guard
+from webui.accounts import Right
+from webui.doorway import doorway
+from webui.portal import wizard
+from webui.portal.parts import customer, office_code, portal
+from webui.texts import mark
+from webui.words import item_groups
+
+blueprint = flask.Blueprint("apply", __name__, url_prefix="/apply")
+
+APPLICANT_FIELDS = (
+    "family_name",
+    "given_name",
+    "family_kana",
+    "given_kana",
+    "department",
+    "title",
+    "phone",
+    "fax",
+    "mail",
+    "mail_again",
+)
+_SHOWN = timedelta(days=183)
+
+
+@blueprint.get("")
+@guard.customer(right=Right.APPLY)
+def guidance() -> str:
+    """Explain the four steps, and offer to go on with what was begun."""
+    return flask.render_template("apply-guidance.html", draft=portal().drafts.load(customer()))
+
+
+@blueprint.post("")
+@guard.customer(right=Right.APPLY)
+def begin() -> Response:
+    """Begin a draft, or go on with the one there is where it still needs the customer."""
+    portal().drafts.begin(customer())
+    return flask.redirect(flask.url_for(wizard.ENDPOINTS[wizard.progress().first_open()]), 303)
+
+
+@blueprint.post("/discard")
+@guard.customer(right=Right.APPLY)
+def discard() -> Response:
+    """Forget the draft."""
+    portal().drafts.discard(customer(), flask.request.form.get("draft", ""))
+    flask.flash(mark("作成途中の申込を破棄しました。"))
+    return flask.redirect(flask.url_for("apply.guidance"), 303)
+
+
+@blueprint.get("/items")
+@guard.customer(right=Right.APPLY)
+def items() -> str:
+    """Show the table of change items and the wished start date."""
+    present = wizard.at(Section.CHOICE)
+    typed = present.draft.section(Section.CHOICE)
+    return flask.render_template(
+        "apply-items.html",
+        present=present,
+        steps=wizard.steps(),
+        sheet=present.sheet(Section.CHOICE),
+        groups=item_groups(),
+        # Most come for terminals; the boxes stay as they were left.
+        ticked=typed.get("items", [] if typed else [TERMINALS]),
+        lead=STANDARD_LEAD,
+    )
+
+
+@blueprint.post("/items")
+@guard.customer(right=Right.APPLY)
+def choose_items() -> Response:
+    """Keep the choice; a date that may not be met is told before going on."""
+    present = wizard.save(wizard.at(Section.CHOICE), Section.CHOICE, wizard.typed_form("items", "wished_start"))
+    if present.choice and calendar.warnings(present.choice.wished_start, present.situation.today):
+        return flask.redirect(flask.url_for("apply.start_date"), 303)
+    return wizard.go_on(present, Section.CHOICE)
+
+
+@blueprint.get("/schedule")
+@guard.customer()
+def schedule() -> str:
+    """Show the published start dates of the coming months."""
+    today = wizard.today()
+    return flask.render_template(
+        "apply-schedule.html",
+        months=[(month, list(days)) for month, days in groupby(calendar.schedule(today, today + _SHOWN), _month_of)],
+        earliest=calendar.add_business_days(today, STANDARD_LEAD),
+        lead=STANDARD_LEAD,
+    )
+
+
+@blueprint.get("/start-date")
+@guard.customer(right=Right.APPLY)
+def start_date() -> Response | str:
+    """Tell what may come of the wished date; going on confirms it."""
+    present = wizard.at(Section.APPLICANT) if wizard.progress().choice else wizard.at(Section.CHOICE)
+    warnings = calendar.warnings(present.choice.wished_start, present.situation.today) if present.choice else ()
+    if not warnings:
+        return flask.redirect(flask.url_for("apply.applicant"), 303)
+    return flask.render_template(
+        "apply-start-date.html", present=present, steps=wizard.steps(), warnings=warnings, lead=STANDARD_LEAD
+    )
+
+
+@blueprint.get("/applicant")
+@guard.customer(right=Right.APPLY)
+def applicant() -> str:
+    """Show the applicant, filled in with the last one, or with the administrator the first time."""
+    present = wizard.at(Section.APPLICANT)
+    with doorway().parts.database.snapshot() as session:
+        last, office = applications.last_applicant(session, office_code()), offices.get(session, office_code())
+    known = last or (office.administrator if office else None)
+    sheet = present.sheet(Section.APPLICANT, contact_form(known) if known else None)
+    return flask.render_template("apply-applicant.html", present=present, steps=wizard.steps(), sheet=sheet)
+
+
+@blueprint.post("/applicant")
+@guard.customer(right=Right.APPLY)
+def enter_applicant() -> Response:
+    """Keep the applicant."""
+    present = wizard.save(wizard.at(Section.APPLICANT), Section.APPLICANT, wizard.typed_form(*APPLICANT_FIELDS))
+    return wizard.go_on(present, Section.APPLICANT)
+
+
+@blueprint.get("/terminals")
+@guard.customer(right=Right.APPLY)
+def terminals() -> str:
+    """Show how many terminals to add of each kind, and what may become of the existing ones."""
+    present = wizard.at(Section.TERMINALS)
+    return flask.render_template(
+        "apply-terminals.html",
+        present=present,
+        steps=wizard.steps(),
+        sheet=present.sheet(Section.TERMINALS),
+        abolished=present.draft.section(Section.TERMINALS).get("abolish", []),
+        devices=list(DeviceClass),
+        systems=list(SystemClass),
+    )
+
+
+@blueprint.post("/terminals")
+@guard.customer(right=Right.APPLY)
+def enter_terminals() -> Response:
+    """Keep the terminals' page."""
+    present = wizard.at(Section.TERMINALS)
+    additions = [f"add.{device}.{system}" for device in DeviceClass for system in SystemClass]
+    changes = [f"class.{terminal.name}" for terminal in present.situation.terminals]
+    typed = wizard.typed_form(*additions, *changes, "abolish")
+    return wizard.go_on(wizard.save(present, Section.TERMINALS, typed), Section.TERMINALS)
+
+
+@blueprint.get("/changes")
+@guard.customer(right=Right.APPLY)
+def changes() -> str:
+    """Show the other ticked items with what the contract says now."""
+    present = wizard.at(Section.CHANGES)
+    return flask.render_template(
+        "apply-changes.html",
+        present=present,
+        steps=wizard.steps(),
+        sheet=present.sheet(Section.CHANGES),
+        codes=_other_items(present),
+        plan=PRICE_PLAN,
+    )
+
+
+@blueprint.post("/changes")
+@guard.customer(right=Right.APPLY)
+def enter_changes() -> Response:
+    """Keep the other items' page."""
+    present = wizard.at(Section.CHANGES)
+    typed = wizard.typed_form(*(f"after.{code}" for code in _other_items(present)))
+    return wizard.go_on(wizard.save(present, Section.CHANGES, typed), Section.CHANGES)
+
+
+def _month_of(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _other_items(present: wizard.Progress) -> list[str]:
+    return [code for code in present.choice.items if code != TERMINALS] if present.choice else []

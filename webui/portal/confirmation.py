@@ -1,0 +1,98 @@
+"""変更申込確認: before and after, remarks, and the registration, which happens once however often it is pressed."""
+
+import flask
+from werkzeug.wrappers import Response
+
+from kernel.errors import Refused
+from registry import applications, calendar, proposals
+from registry.drafts import Section
+from registry.faults import Faults, Invalid
+from webui import guard
+from webui.accounts import Right
+from webui.doorway import doorway
+from webui.portal import wizard
+from webui.portal.parts import customer, office_code, portal
+from webui.texts import mark
+
+blueprint = flask.Blueprint("confirmation", __name__, url_prefix="/apply")
+
+# Two presses at one moment may save the remarks between each other's steps; the second look settles it.
+_LOOKS = 3
+
+
+@blueprint.get("/confirm")
+@guard.customer(right=Right.APPLY)
+def show() -> str:
+    """Show the whole application with before and after."""
+    present = wizard.at(Section.REMARKS)
+    # Faulty remarks are shown beside their field, on this very page.
+    proposal = proposals.read(present.without(Section.REMARKS), present.situation)
+    if isinstance(proposal, Faults):
+        flask.abort(flask.redirect(flask.url_for(wizard.ENDPOINTS[present.first_open()]), 303))
+    return flask.render_template(
+        "apply-confirm.html",
+        present=present,
+        steps=wizard.steps(),
+        proposal=proposal,
+        lines=proposals.lines(proposal.terminals, present.situation.terminals),
+        warnings=calendar.warnings(proposal.choice.wished_start, present.situation.today),
+        sheet=present.sheet(Section.REMARKS),
+        edit={section.value: flask.url_for(wizard.ENDPOINTS[section]) for section in present.pages()},
+    )
+
+
+@blueprint.post("/confirm")
+@guard.customer(right=Right.APPLY)
+def register() -> Response:
+    """Register the application that was shown, once, and lead to its completion page."""
+    draft_id, shown = flask.request.form.get("draft", ""), flask.request.form.get("shown", "")
+    for _ in range(_LOOKS):
+        try:
+            return _register(draft_id, shown)
+        except Invalid:
+            # The world has moved on: another application holds a terminal, or the date has passed.
+            flask.flash(mark("確認中に状況が変わりました。内容を見直してください。"))
+            return flask.redirect(flask.url_for(wizard.ENDPOINTS[wizard.progress().first_open()], _anchor="faults"), 303)
+        except Refused as refused:
+            if refused.code == "draft-unknown":
+                flask.flash(mark("この申込は、すでに破棄されています。"))
+                return flask.redirect(flask.url_for("apply.guidance"), 303)
+            if refused.code != "draft-stale":
+                raise
+    return _show_again()
+
+
+@blueprint.get("/done/<string(length=7):receipt_number>")
+@guard.customer(right=Right.APPLY)
+def done(receipt_number: str) -> str:
+    """Tell the receipt number."""
+    with doorway().parts.database.snapshot() as session:
+        detail = applications.detail(session, receipt_number, office_code=office_code())
+    if detail is None:
+        flask.abort(404)
+    return flask.render_template("apply-done.html", steps=wizard.steps(), application=detail.application)
+
+
+def _register(draft_id: str, shown: str) -> Response:
+    draft = portal().drafts.load(customer())
+    if draft is None or draft.id != draft_id:
+        # Registered already (then this is its number), or discarded.
+        return _to_completion(portal().applications.submit(customer(), draft_id, version=0))
+    present = wizard.progress()
+    if present.fingerprint() != shown:
+        return _show_again()
+    typed = wizard.typed_form("remarks")
+    if dict(present.draft.section(Section.REMARKS)) != dict(typed):
+        present = wizard.save(present, Section.REMARKS, typed)
+    if present.faults(Section.REMARKS):
+        return flask.redirect(flask.url_for("confirmation.show", _anchor="faults"), 303)
+    return _to_completion(portal().applications.submit(customer(), draft_id, version=present.draft.version))
+
+
+def _to_completion(receipt_number: str) -> Response:
+    return flask.redirect(flask.url_for("confirmation.done", receipt_number=receipt_number), 303)
+
+
+def _show_again() -> Response:
+    flask.flash(mark("別の画面で申込内容が変更されました。もう一度確認してください。"))
+    return flask.redirect(flask.url_for("confirmation.show"), 303)

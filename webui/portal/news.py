@@ -1,0 +1,46 @@
+"""新着情報: what each line says, and what its details button opens."""
+
+from collections.abc import Mapping
+
+import flask
+
+from registry.news import News, NewsKind
+from webui.texts import gettext, mark, say
+from webui.words import Label
+
+KINDS: Mapping[NewsKind, Label] = {
+    NewsKind.APPLICATION: Label(mark("利用申込"), "info"),
+    NewsKind.CERTIFICATE: Label(mark("証明書"), "good"),
+}
+SENTENCES: Mapping[str, str] = {
+    "application-answered": mark("確認事項への回答を受け付けました。"),
+    "application-applied": mark("利用申込を受け付けました。審査が終わるまでお待ちください。"),
+    "application-approved": mark("利用申込の審査を終了しました。確定した申込内容と利用開始日を確認してください。"),
+    "application-cancelled": mark("利用申込を取り消しました。理由を確認してください。"),
+    "application-completed": mark("利用申込の手続きがすべて完了しました。"),
+    "application-queried": mark("利用申込内容に確認事項があります。内容を確認の上、回答、または取下げを行ってください。"),
+    "application-rejected": mark("利用申込は承認されませんでした。理由を確認してください。"),
+    "application-void": mark("利用申込は無効になりました。理由を確認してください。"),
+    "application-withdrawn": mark("利用申込の取下げを受け付けました。"),
+    "certificate-retrieved": mark("端末%(terminal)sのデジタル証明書が取得されました。"),
+    "certificate-revoked": mark("端末%(terminal)sのデジタル証明書を失効しました。"),
+    "codes-prepared": mark("デジタル証明書を取得できるようになりました。ID通知内容を確認の上、端末ごとに取得してください。"),
+    "terminal-abolished": mark("端末%(terminal)sを廃止しました。"),
+    "terminal-resumed": mark("端末%(terminal)sの停止を解除しました。"),
+    "terminal-suspended": mark("端末%(terminal)sの利用を停止しました。"),
+}
+_ENDPOINTS = {"application": "applications.show", "id_notice": "id_notice.show"}
+
+
+def sentence(line: News) -> str:
+    """Return what a line says in the reader's language."""
+    text = SENTENCES.get(line.code)
+    return say(text, **line.facts) if text else gettext(mark("お知らせがあります。詳細を確認してください。"))
+
+
+def address(line: News) -> str:
+    """Return where a line's details are."""
+    kind, _, name = (line.target or "").partition(":")
+    if kind in _ENDPOINTS:
+        return flask.url_for(_ENDPOINTS[kind], receipt_number=name)
+    return flask.url_for("contract.show", tab="netnaccs")

@@ -1,0 +1,39 @@
+"""What the portal's pages are made of, and where its views find it."""
+
+from dataclasses import dataclass
+
+import flask
+
+from enrollment.id_notices import IdNotices
+from registry.applications import Applications
+from registry.drafts import Customer, Drafts
+from webui import guard
+from webui.doorway import DoorParts
+
+
+@dataclass(frozen=True)
+class PortalParts:
+    """What the portal's pages need. `retrieval_url` is the door where terminals fetch their certificates."""
+
+    door: DoorParts
+    drafts: Drafts
+    applications: Applications
+    notices: IdNotices
+    retrieval_url: str
+
+
+def portal() -> PortalParts:
+    """Return the parts of the running app."""
+    found: PortalParts = flask.current_app.extensions["webui-portal"]
+    return found
+
+
+def office_code() -> str:
+    """Return the office of whoever is logged in: the only one whose things they see."""
+    return guard.person().office_code
+
+
+def customer() -> Customer:
+    """Return whoever is logged in as the registry knows them."""
+    person = guard.person()
+    return Customer(person.office_code, person.login)

@@ -1,0 +1,173 @@
+"""The application in the making: what was typed so far, how far that carries, and which page comes next.
+
+Each page saves what it holds as typed, faulty or not, and redirects: to the next page, or back to itself, which then
+shows the faults. So Back, reload, the language switch and leaving for lunch lose nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+import flask
+from werkzeug.wrappers import Response
+
+from kernel.clock import tokyo_date
+from kernel.errors import Refused
+from registry import proposals
+from registry.applicants import check_contact
+from registry.drafts import Draft, Section
+from registry.faults import Faults, Typed, first
+from registry.items import Choice, check_choice
+from registry.proposals import Situation
+from webui.doorway import doorway
+from webui.portal.parts import customer, office_code, portal
+from webui.sheet import Sheet
+from webui.texts import gettext, mark
+from webui.words import fault_sentence
+
+STEPS = (
+    mark("契約内容の確認"),
+    mark("変更項目の選択"),
+    mark("申込担当者"),
+    mark("変更情報の入力"),
+    mark("確認"),
+    mark("完了"),
+)
+ENDPOINTS: Mapping[Section, str] = {
+    Section.CHOICE: "apply.items",
+    Section.APPLICANT: "apply.applicant",
+    Section.TERMINALS: "apply.terminals",
+    Section.CHANGES: "apply.changes",
+    Section.REMARKS: "confirmation.show",
+}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A draft, and what its office's situation makes of it. `choice` is none while the first page is not right."""
+
+    draft: Draft
+    situation: Situation
+    choice: Choice | None
+
+    def pages(self) -> tuple[Section, ...]:
+        """Return the pages that the ticked items lead to, in order; the last one is the confirmation."""
+        if self.choice is None:
+            return (Section.CHOICE,)
+        return (Section.CHOICE, Section.APPLICANT, *proposals.sections(self.choice))
+
+    def faults(self, section: Section) -> Faults:
+        """Return what is wrong with a page."""
+        typed = self.draft.section(section)
+        match section:
+            case Section.CHOICE:
+                return _faults(check_choice(typed, first_time=self.situation.first_time, today=self.situation.today))
+            case Section.APPLICANT:
+                return _faults(check_contact(typed))
+            case Section.TERMINALS:
+                return _faults(proposals.check_terminals(typed, self.situation))
+            case Section.CHANGES if self.choice:
+                return _faults(proposals.check_changes(typed, self.choice, self.situation))
+            case Section.REMARKS:
+                return _faults(proposals.check_remarks(typed))
+            case _:
+                return Faults()
+
+    def fingerprint(self) -> str:
+        """Return a hash of all pages but the remarks, which the confirmation itself may still change."""
+        pages = {name.value: dict(typed) for name, typed in self.draft.sections.items() if name is not Section.REMARKS}
+        return hashlib.sha256(json.dumps(pages, sort_keys=True).encode()).hexdigest()
+
+    def without(self, section: Section) -> Draft:
+        """Return the draft without one of its pages."""
+        return replace(self.draft, sections={name: typed for name, typed in self.draft.sections.items() if name is not section})
+
+    def first_open(self) -> Section:
+        """Return the first page that still needs the customer."""
+        return next((page for page in self.pages() if self.faults(page)), self.pages()[-1])
+
+    def before(self, section: Section) -> Section:
+        """Return the page before a page."""
+        pages = self.pages()
+        return pages[pages.index(section) - 1]
+
+    def after(self, section: Section) -> Section:
+        """Return the page after a page."""
+        pages = self.pages()
+        return pages[pages.index(section) + 1]
+
+    def sheet(self, section: Section, prefilled: Typed | None = None) -> Sheet:
+        """Return what a page shows: what was typed with its faults, or what it is prefilled with."""
+        if not self.draft.has(section):
+            return sheet_of(prefilled or {})
+        return sheet_of(self.draft.section(section), self.faults(section))
+
+
+def progress() -> Progress:
+    """Return the customer's application in the making; without one, lead to the guidance page."""
+    draft = portal().drafts.load(customer())
+    if draft is None:
+        flask.abort(flask.redirect(flask.url_for("apply.guidance"), 303))
+    with doorway().parts.database.snapshot() as session:
+        situation = proposals.situation(session, office_code(), today())
+    choice = check_choice(draft.section(Section.CHOICE), first_time=situation.first_time, today=situation.today)
+    return Progress(draft, situation, None if isinstance(choice, Faults) else choice)
+
+
+def at(section: Section) -> Progress:
+    """Return the application in the making for one of its pages; when an earlier page is not right yet, lead there."""
+    present = progress()
+    pages = present.pages()
+    open_page = present.first_open()
+    if section not in pages or pages.index(open_page) < pages.index(section):
+        flask.abort(flask.redirect(flask.url_for(ENDPOINTS[open_page]), 303))
+    return present
+
+
+def save(present: Progress, section: Section, typed: Typed) -> Progress:
+    """Keep a page as typed; when the draft was submitted or discarded in another window, lead to the guidance page."""
+    try:
+        portal().drafts.save(customer(), present.draft.id, section, typed)
+    except Refused as refused:
+        if refused.code != "draft-unknown":
+            raise
+        flask.abort(flask.redirect(flask.url_for("apply.guidance"), 303))
+    return progress()
+
+
+def go_on(present: Progress, section: Section) -> Response:
+    """Lead to the page after a saved one: back to it when it has faults, on to the confirmation when that was pressed."""
+    if section not in present.pages() or present.faults(section):
+        return flask.redirect(flask.url_for(ENDPOINTS[section], _anchor="faults"), 303)
+    if flask.request.form.get("then") == "confirm":
+        return flask.redirect(flask.url_for(ENDPOINTS[present.first_open()]), 303)
+    return flask.redirect(flask.url_for(ENDPOINTS[present.after(section)]), 303)
+
+
+def typed_form(*names: str) -> Typed:
+    """Return the named fields of the sent form, as typed; a field that was not sent is empty."""
+    return {name: flask.request.form.getlist(name) for name in names}
+
+
+def sheet_of(typed: Typed, faults: Faults | None = None) -> Sheet:
+    """Return a page's texts and its faults in the reader's language; the first fault of a field counts."""
+    sentences: dict[str, str] = {}
+    for fault in faults or ():
+        sentences.setdefault(fault.field, fault_sentence(fault))
+    return Sheet({name: first(typed, name) for name in typed}, sentences)
+
+
+def steps() -> list[str]:
+    """Return the steps' names in the reader's language."""
+    return [gettext(step) for step in STEPS]
+
+
+def today() -> date:
+    """Return the day in Tokyo."""
+    return tokyo_date(doorway().parts.clock.now())
+
+
+def _faults(checked: object) -> Faults:
+    return checked if isinstance(checked, Faults) else Faults()
