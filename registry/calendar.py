@@ -3,7 +3,7 @@
     is_business_day(day), add_business_days(day, count)
     is_scheduled(day), schedule(first, last), next_scheduled(day)
     read_start(text, today) -> date | FieldFault       the page's wished date, as typed
-    check_start(start, today) -> date                  raises Refused for the center's confirmed date
+    check_start(start, today)                          raises Refused for the center's confirmed date
     warnings(start, today) -> tuple[StartWarning, ...]      off-schedule, near: told, never refused
     settings_deadline(start) -> date
 
@@ -95,13 +95,12 @@ def read_start(text: str, today: date, *, field: str = "wished_start") -> date |
     return FieldFault(field, "date-far", {"last": today + HORIZON}) if start > today + HORIZON else start
 
 
-def check_start(start: date, today: date) -> date:
-    """Return a confirmed start date; raise Refused("date-past") or Refused("date-far", last=…)."""
+def check_start(start: date, today: date) -> None:
+    """Raise Refused("date-past") or Refused("date-far", last=…) for a start date that can not be confirmed."""
     if start < today:
         raise Refused("date-past")
     if start > today + HORIZON:
         raise Refused("date-far", last=today + HORIZON)
-    return start
 
 
 def warnings(start: date, today: date) -> tuple[StartWarning, ...]:

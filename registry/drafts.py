@@ -11,13 +11,14 @@ shows, and `Applications.submit` refuses another one: nobody confirms what he di
 """
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from kernel import audit
@@ -29,6 +30,7 @@ from registry.tables import DraftRow
 
 # Characters of a whole draft as JSON: many times what the pages can hold.
 MOST = 200_000
+ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Kind(StrEnum):
@@ -125,17 +127,15 @@ class Drafts:
     def discard(self, customer: Customer, draft_id: str) -> None:
         """Forget a draft; one that is gone already may be discarded again."""
         with self.database.transaction() as session:
-            session.execute(
-                delete(DraftRow).where(
-                    DraftRow.id == draft_id,
-                    DraftRow.office_code == customer.office_code,
-                    DraftRow.login == customer.login,
-                )
-            )
+            row = locked(session, customer, draft_id)
+            if row is not None:
+                session.delete(row)
 
 
 def locked(session: Session, customer: Customer, draft_id: str) -> DraftRow | None:
     """Return the row of the customer's own draft, locked, for this room's use."""
+    if ID.fullmatch(draft_id) is None:
+        return None
     row = session.get(DraftRow, draft_id, with_for_update=True, populate_existing=True)
     return row if row is not None and (row.office_code, row.login) == (customer.office_code, customer.login) else None
 

@@ -7,6 +7,7 @@
 `registration` enters new ones.
 """
 
+import re
 from dataclasses import dataclass, fields
 
 from sqlalchemy import select
@@ -16,6 +17,9 @@ from registry.applicants import Contact
 from registry.japanese import full_width, searchable
 from registry.paging import SIZE, Page, page_of
 from registry.tables import CompanyRow, OfficeRow
+
+ABBREVIATION = re.compile(r"[A-Z]{3}")
+CODE = re.compile(r"[A-Z]{3}[0-9]{3}")
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,13 @@ OFFICE_FIELDS = tuple(field.name for field in fields(OfficeEntry) if field.name 
 
 def get(session: Session, code: str) -> Office | None:
     """Return an office."""
-    row = session.get(OfficeRow, code)
+    row = session.get(OfficeRow, code) if CODE.fullmatch(code) else None
     return None if row is None else office_of(row, session.get_one(CompanyRow, row.company_abbreviation))
 
 
 def company(session: Session, abbreviation: str) -> Company | None:
     """Return a company."""
-    row = session.get(CompanyRow, abbreviation)
+    row = session.get(CompanyRow, abbreviation) if ABBREVIATION.fullmatch(abbreviation) else None
     return None if row is None else company_of(row)
 
 

@@ -22,11 +22,12 @@ from registry.applicants import Contact, check_contact, check_phone, contact_for
 from registry.contracts import CONTRACT_FIELDS, ContractEntry
 from registry.faults import Faults, FieldFault, Invalid
 from registry.japanese import digits, full_width_line, half_width
-from registry.offices import OFFICE_FIELDS, Company, Office, OfficeEntry, company_of, get
+from registry.offices import ABBREVIATION, CODE, OFFICE_FIELDS, Company, Office, OfficeEntry, company_of, get
 from registry.tables import CompanyRow, ContractRow, OfficeRow, UserCodeRow
 
 # RFC 5280 appendix A.1: ub-organization-name.
 ORGANIZATION_MOST = 64
+_SEVEN_DIGITS = re.compile(r"[0-9]{7}")
 _LATIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 .,&'()/+:-]*[A-Za-z0-9.)])?")
 
 Entry = TypeVar("Entry", Company, OfficeEntry, ContractEntry)
@@ -140,9 +141,7 @@ def _phone(*, required: bool = True) -> Check:
     return lambda field, text: check_phone(field, text, required=required)
 
 
-def _shaped(pattern: str, code: str, normalised: Callable[[str], str] = half_width) -> Check:
-    shape = re.compile(pattern)
-
+def _shaped(shape: re.Pattern[str], code: str, normalised: Callable[[str], str] = half_width) -> Check:
     def check(field: str, text: str) -> str | FieldFault:
         value = normalised(text)
         return value if shape.fullmatch(value) else FieldFault(field, code)
@@ -150,23 +149,23 @@ def _shaped(pattern: str, code: str, normalised: Callable[[str], str] = half_wid
     return check
 
 
-_POSTAL_CODE = _shaped(r"[0-9]{7}", "postal-code", digits)
+_POSTAL_CODE = _shaped(_SEVEN_DIGITS, "postal-code", digits)
 _COMPANY: Mapping[str, Check] = {
-    "abbreviation": _shaped(r"[A-Z]{3}", "abbreviation"),
+    "abbreviation": _shaped(ABBREVIATION, "abbreviation"),
     "name": _wide(100),
     "postal_code": _POSTAL_CODE,
     "address": _wide(200),
     "phone": _phone(),
 }
 _OFFICE: Mapping[str, Check] = {
-    "code": _shaped(r"[A-Z]{3}[0-9]{3}", "office-code"),
+    "code": _shaped(CODE, "office-code"),
     "name": _wide(100),
     "postal_code": _POSTAL_CODE,
     "address": _wide(200),
     "phone": _phone(),
     "fax": _phone(required=False),
     "customs_office": _wide(40),
-    "billing_code": _shaped(r"[0-9]{7}", "billing-code"),
+    "billing_code": _shaped(_SEVEN_DIGITS, "billing-code"),
 }
 _CONTRACT: Mapping[str, Check] = {
     "contractor_name": _wide(80),
@@ -178,8 +177,8 @@ _CONTRACT: Mapping[str, Check] = {
     "billing_phone": _phone(),
 }
 _USER_CODE: Mapping[str, Check] = {
-    "user_code": _shaped(r"[A-Z0-9]{5,8}", "user-code"),
-    "id_number": _shaped(r"[A-Z0-9]{3}", "id-number"),
+    "user_code": _shaped(re.compile(r"[A-Z0-9]{5,8}"), "user-code"),
+    "id_number": _shaped(re.compile(r"[A-Z0-9]{3}"), "id-number"),
     "business": _wide(40),
     "processing": _wide(40),
 }

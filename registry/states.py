@@ -107,7 +107,8 @@ APPLICATION = Lifecycle(
     {
         (ApplicationState.APPLIED, ApplicationEvent.QUERY): ApplicationState.QUERIED,
         (ApplicationState.QUERIED, ApplicationEvent.ANSWER): ApplicationState.APPLIED,
-        (ApplicationState.APPLIED, ApplicationEvent.APPROVE): ApplicationState.APPROVED,
+        # Also with a question open: the answer may have come by telephone.
+        **{(state, ApplicationEvent.APPROVE): ApplicationState.APPROVED for state in _UNDER_REVIEW},
         (ApplicationState.APPROVED, ApplicationEvent.PREPARE): ApplicationState.PREPARED,
         (ApplicationState.PREPARED, ApplicationEvent.COMPLETE): ApplicationState.COMPLETED,
         # Nothing to retrieve: abolitions, class changes, other items.

@@ -79,7 +79,7 @@ class Batch:
 
 def get(session: Session, name: str, *, lock: bool = False) -> Terminal | None:
     """Return a terminal; `lock` holds its row until the transaction ends."""
-    row = _row(session, name) if lock else session.get(TerminalRow, name)
+    row = _row(session, name, lock=lock)
     return None if row is None else terminal_of(row)
 
 
@@ -227,9 +227,13 @@ def terminal_of(row: TerminalRow) -> Terminal:
     )
 
 
-def _row(session: Session, name: str) -> TerminalRow | None:
-    # A row that the session read before the lock may have changed since: read it again.
-    return session.get(TerminalRow, name, with_for_update=True, populate_existing=True)
+def _row(session: Session, name: str, *, lock: bool = True) -> TerminalRow | None:
+    if NAME.fullmatch(name) is None:
+        return None  # a name that can not be never reaches the database
+    if lock:
+        session.flush()  # what was changed here must not be overwritten by what is read again
+    # A row that the session read before the lock may have changed since: it is read again.
+    return session.get(TerminalRow, name, with_for_update=lock or None, populate_existing=lock)
 
 
 def _of_office(office_code: str, *, abolished: bool) -> Select[TerminalRow]:

@@ -11,6 +11,12 @@ cancel, mark_executed); `complete_due` is a job. For enrollment, which joins wit
     cancel(session, letters, receipt_number, *, actor, reason, now) -> tuple[str, ...]
     void(session, letters, receipt_number, *, actor, reason, now) -> tuple[str, ...]
 
+Rows are locked in this order: application, its terminals by name, counters; who joins keeps to it.
+
+Each deed leaves an audit entry `application.<verb>` and a news line: application-applied, application-queried,
+application-answered, application-approved, application-rejected, application-withdrawn, application-cancelled,
+application-void, application-completed.
+
 For pages: `of_office`, `queue`, `detail`, `last_applicant`.
 """
 

@@ -145,7 +145,10 @@ def _execute_reclassifications(session: Session, row: ApplicationRow, now: datet
         .order_by(TerminalChangeRow.terminal_name)
     )
     for change in session.scalars(query).all():
-        if change.after is None:
+        # The terminal's row decides: who abolished it a moment ago has closed this change.
+        terminals.get(session, change.terminal_name, lock=True)
+        session.refresh(change)
+        if change.after is None or not change.is_open:
             continue
         terminals.reclassify(session, change.terminal_name, change.after, now)
         change.is_open, change.executed_at = False, now

@@ -109,7 +109,7 @@ def _submitted_before(session: Session, customer: Customer, draft_id: str) -> st
     query = select(ApplicationRow.receipt_number).where(
         ApplicationRow.draft_id == draft_id, ApplicationRow.applied_by == str(customer.actor)
     )
-    receipt_number = session.scalar(query)
+    receipt_number = session.scalar(query) if drafts.ID.fullmatch(draft_id) else None
     if receipt_number is None:
         raise Refused("draft-unknown")
     return receipt_number

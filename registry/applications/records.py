@@ -12,7 +12,7 @@ from kernel.errors import Refused
 from registry import letters, news, offices
 from registry.applicants import Contact
 from registry.drafts import Kind
-from registry.news import NewsKind
+from registry.news import RECEIPT_NUMBER, NewsKind
 from registry.offices import CONTACT_FIELDS
 from registry.states import APPLICATION, ApplicationEvent, ApplicationState
 from registry.tables import ApplicationRow, TerminalChangeRow
@@ -44,7 +44,7 @@ class Application:
 
 def find(session: Session, receipt_number: str, *, lock: bool = False) -> Application | None:
     """Return an application; `lock` holds its row until the transaction ends."""
-    row = _row(session, receipt_number) if lock else session.get(ApplicationRow, receipt_number)
+    row = row_of(session, receipt_number, lock=lock)
     return None if row is None else application_of(row)
 
 
@@ -83,7 +83,7 @@ def application_of(row: ApplicationRow) -> Application:
 
 def locked(session: Session, receipt_number: str, *, office_code: str | None = None) -> ApplicationRow:
     """Return an application's row, locked; another office's is as unknown as none: Refused("application-unknown")."""
-    row = _row(session, receipt_number)
+    row = row_of(session, receipt_number, lock=True)
     if row is None or office_code not in (None, row.office_code):
         raise Refused("application-unknown", receipt_number=receipt_number)
     return row
@@ -94,7 +94,17 @@ def take_step(row: ApplicationRow, event: ApplicationEvent) -> None:
     row.state = APPLICATION.step(row.state, event)
 
 
-def leave_trace(session: Session, row: ApplicationRow, deed: "Deed", **facts: audit.entries.Fact) -> None:
+@dataclass(frozen=True)
+class Deed:
+    """Who does what when; the news line is named after the state that is reached unless `news` says otherwise."""
+
+    verb: str
+    actor: audit.Actor
+    now: datetime
+    news: str | None = None
+
+
+def leave_trace(session: Session, row: ApplicationRow, deed: Deed, **facts: audit.entries.Fact) -> None:
     """Write a deed's audit entry and its news line."""
     audit.record(
         session,
@@ -113,16 +123,6 @@ def leave_trace(session: Session, row: ApplicationRow, deed: "Deed", **facts: au
         code=f"application-{row.state if deed.news is None else deed.news}",
         target=f"application:{row.receipt_number}",
     )
-
-
-@dataclass(frozen=True)
-class Deed:
-    """Who does what when; the news line is named after the state that is reached unless `news` says otherwise."""
-
-    verb: str
-    actor: audit.Actor
-    now: datetime
-    news: str | None = None
 
 
 Write = Callable[[Contact, offices.Office, letters.Receipt], letters.Letter]
@@ -147,8 +147,14 @@ def close_changes(session: Session, receipt_number: str) -> None:
     )
 
 
-def _row(session: Session, receipt_number: str) -> ApplicationRow | None:
-    return session.get(ApplicationRow, receipt_number, with_for_update=True, populate_existing=True)
+def row_of(session: Session, receipt_number: str, *, lock: bool = False) -> ApplicationRow | None:
+    """Return an application's row, for this room's use; what is no receipt number at all never reaches the database."""
+    if RECEIPT_NUMBER.fullmatch(receipt_number) is None:
+        return None
+    if lock:
+        session.flush()  # what was changed here must not be overwritten by what is read again
+    # A row that the session read before the lock may have changed since: it is read again.
+    return session.get(ApplicationRow, receipt_number, with_for_update=lock or None, populate_existing=lock)
 
 
 def _applicant_of(row: ApplicationRow) -> Contact:

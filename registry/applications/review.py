@@ -77,9 +77,10 @@ class Review:
             if str(approver) == row.applied_by:
                 raise Refused("approver-is-applicant")
             today = tokyo_date(now)
-            row.start_date = calendar.check_start(start_date, today)
-            row.settings_deadline = deadline = _settings_deadline(session, row, today)
+            calendar.check_start(start_date, today)
+            deadline = _settings_deadline(session, receipt_number, start_date, today)
             row.approved_by, row.reviewed_at = str(approver), now
+            row.start_date, row.settings_deadline = start_date, deadline
             named = _name_terminals(session, row, start_date, now)
             leave_trace(session, row, Deed("approve", approver, now), start_date=start_date.isoformat(), terminals=len(named))
             send(
@@ -137,7 +138,7 @@ class Review:
                 raise Refused("application-state", state=row.state.value, event="mark-executed")
             if item in (TERMINALS, PRICE_PLAN):
                 raise Refused("item-typed", item=item)
-            ticked = session.get(ApplicationItemRow, (receipt_number, item))
+            ticked = session.get(ApplicationItemRow, (receipt_number, item)) if item in ITEMS else None
             if ticked is None:
                 raise Refused("item-unknown", item=item)
             if ticked.executed_at is not None:
@@ -163,12 +164,12 @@ def _words(field: str, text: str) -> str:
     return words
 
 
-def _settings_deadline(session: Session, row: ApplicationRow, today: date) -> date | None:
+def _settings_deadline(session: Session, receipt_number: str, start_date: date, today: date) -> date | None:
     """Return the last day for system settings, if a ticked item needs them; it must not have passed already."""
-    query = select(ApplicationItemRow.item).where(ApplicationItemRow.receipt_number == row.receipt_number)
-    if row.start_date is None or not any(ITEMS[item].needs_settings for item in session.scalars(query)):
+    query = select(ApplicationItemRow.item).where(ApplicationItemRow.receipt_number == receipt_number)
+    if not any(ITEMS[item].needs_settings for item in session.scalars(query)):
         return None
-    deadline = calendar.settings_deadline(row.start_date)
+    deadline = calendar.settings_deadline(start_date)
     if deadline < today:
         raise Refused("settings-too-late", deadline=deadline)
     return deadline

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from kernel.clock import tokyo_date
 from registry import calendar, proposals, terminals
-from registry.applications.records import Application, application_of
+from registry.applications.records import Application, application_of, row_of
 from registry.applications.workload import Task, waits_for
 from registry.calendar import StartWarning
 from registry.items import ITEMS, TERMINALS
@@ -122,7 +122,7 @@ def queue(
 
 def detail(session: Session, receipt_number: str, *, office_code: str | None = None) -> Detail | None:
     """Return an application's page; with an office, only if it is that office's own."""
-    row = session.get(ApplicationRow, receipt_number)
+    row = row_of(session, receipt_number)
     if row is None or office_code not in (None, row.office_code):
         return None
     items = _by_item(session.scalars(_items((receipt_number,))))

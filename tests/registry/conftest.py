@@ -108,8 +108,9 @@ def fill(drafts: Drafts, clock: SettableClock) -> Fill:
         changes: Typed | None = None,
         applicant: Contact = APPLICANT,
         remarks: str = "",
+        wished: date | None = None,
     ) -> Draft:
-        wished = next_scheduled(clock.now().date() + timedelta(days=16))
+        wished = wished or next_scheduled(clock.now().date() + timedelta(days=16))
         pages: dict[Section, Typed] = {
             Section.CHOICE: {"items": list(items), "wished_start": [wished.strftime("%Y%m%d")]},
             Section.APPLICANT: contact_form(applicant),

@@ -19,6 +19,7 @@ APPLICATION_TABLE = {
     },
     "queried": {
         "answer": "applied",
+        "approve": "approved",
         "reject": "rejected",
         "withdraw": "withdrawn",
         "void": "void",

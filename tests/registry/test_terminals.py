@@ -122,14 +122,15 @@ def test_abolition_is_for_ever(database: Database, terminal: Terminal, now: date
         assert terminals.of_office(session, "NAC001", abolished=True).total == 1
 
 
-@pytest.mark.parametrize("deed", [terminals.resume, terminals.get])
-def test_an_unknown_terminal_is_refused(database: Database, now: datetime, deed: object) -> None:
+@pytest.mark.parametrize("name", ["12345Z", "", "\x00", "\ud800", "９９９９９W"])
+def test_a_terminal_that_is_not_there_is_unknown(database: Database, now: datetime, name: str) -> None:
     with database.transaction() as session:
-        if deed is terminals.get:
-            assert terminals.get(session, "12345Z", lock=True) is None
-        else:
-            with pytest.raises(Refused, match="terminal-unknown"):
-                terminals.resume(session, "12345Z", now)
+        assert terminals.get(session, name) is None
+        assert terminals.get(session, name, lock=True) is None
+        with pytest.raises(Refused, match="terminal-unknown"):
+            terminals.step(session, name, TerminalEvent.ABOLISH, now)
+        with pytest.raises(Refused, match="terminal-unknown"):
+            terminals.resume(session, name, now)
 
 
 def test_of_steps_at_one_moment_only_the_first_is_taken(database: Database, terminal: Terminal, now: datetime) -> None:
