@@ -4,7 +4,7 @@ import calendar
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from ca import revocation
@@ -54,14 +54,22 @@ LIFECYCLE = Lifecycle(
 
 
 def locked(session: Session, code_set_id: str) -> CodeSetRow:
-    """Return a set's row and hold it. Whoever also locks its terminal or certificate does so after this."""
+    """Return a set's row and hold it.
+
+    The order of locks, without which deeds would wait for each other in circles: application, code sets, terminals,
+    certificates, and at last the issuer's counter, which every revocation shares.
+    """
     return session.scalars(select(CodeSetRow).where(CodeSetRow.id == code_set_id).with_for_update()).one()
 
 
 def open_set(session: Session, terminal: str) -> CodeSetRow | None:
     """Return and hold the one set of a terminal that may still be redeemed, frozen or not."""
-    query = select(CodeSetRow).where(CodeSetRow.terminal == terminal, CodeSetRow.state.in_(_OPEN))
-    return session.scalar(query.with_for_update())
+    return session.scalar(_open_set(terminal).with_for_update())
+
+
+def has_open_set(session: Session, terminal: str) -> bool:
+    """Return whether a terminal has such a set. Whoever means to make one holds the terminal."""
+    return session.scalar(_open_set(terminal)) is not None
 
 
 def leave(session: Session, row: CodeSetRow, event: CodeSetEvent, now: datetime) -> None:
@@ -79,6 +87,10 @@ def leave(session: Session, row: CodeSetRow, event: CodeSetEvent, now: datetime)
     if following in (CodeSetState.EXPIRED, CodeSetState.REPLACED):
         row.sealed = None
     session.flush()
+
+
+def _open_set(terminal: str) -> Select[CodeSetRow]:
+    return select(CodeSetRow).where(CodeSetRow.terminal == terminal, CodeSetRow.state.in_(_OPEN))
 
 
 def months_after(day: date, months: int) -> date:

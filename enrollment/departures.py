@@ -69,10 +69,11 @@ class Departures:
 
 
 def _abolish(session: Session, due: DueAbolition, now: datetime) -> None:
-    _end_credentials(session, due.terminal_name, now)
-    terminal = terminals.get(session, due.terminal_name, lock=True)
+    _hold(session, (due.terminal_name,))
+    terminal = terminals.get(session, due.terminal_name)
     if terminal is None or terminal.state == TerminalState.ABOLISHED:
         return
+    _end_credentials(session, due.terminal_name, now)
     terminals.step(session, due.terminal_name, TerminalEvent.ABOLISH, now)
     trace(session, terminal, "terminal.abolish", _ABOLITION, now, receipt_number=due.receipt_number)
     announce(session, terminal, "terminal-abolished", now)
@@ -82,9 +83,19 @@ def _end_made_by(session: Session, receipt_number: str, actor: Actor, now: datet
     """End codes and certificates of the terminals that an application made. The application is locked first."""
     if applications.find(session, receipt_number, lock=True) is None:
         raise Refused("application-unknown", receipt_number=receipt_number)
-    for terminal in terminals.made_by(session, receipt_number):
+    made = terminals.made_by(session, receipt_number)
+    _hold(session, tuple(terminal.name for terminal in made))
+    for terminal in made:
         _end_credentials(session, terminal.name, now)
         trace(session, terminal, "terminal.abolish", actor, now, receipt_number=receipt_number)
+
+
+def _hold(session: Session, names: tuple[str, ...]) -> None:
+    """Lock all code sets, then all terminals, before the first revocation locks the issuer's counter."""
+    for name in names:
+        code_sets.open_set(session, name)
+    for name in names:
+        terminals.get(session, name, lock=True)
 
 
 def _end_credentials(session: Session, name: str, now: datetime) -> None:

@@ -41,13 +41,16 @@ class Endings:
         """
         now = self.clock.now()
         with self.database.transaction() as session:
-            being_made = _stop_claim(session, terminal_name, now)
+            row = code_sets.open_set(session, terminal_name)
             terminal = _locked(session, terminal_name)
+            being_made = row is not None and row.state == CodeSetState.CLAIMED
+            if row is not None and being_made:
+                code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
+                trace(session, terminal, "certificate.abandon", actor, now, reason=reason.value)
             credential = session.get(CredentialRow, terminal_name)
             if credential is None:
                 if not being_made:
                     raise Refused("certificate-none", terminal=terminal_name)
-                trace(session, terminal, "certificate.abandon", actor, now, reason=reason.value)
                 return True
             if not revocation.revoke(session, credential.issuer, credential.serial, reason=reason, now=now):
                 return being_made
@@ -64,9 +67,9 @@ class Endings:
         now = self.clock.now()
         with self.database.transaction() as session:
             row = code_sets.open_set(session, terminal_name)
+            terminal = _locked(session, terminal_name)
             if row is not None and code_sets.LIFECYCLE.allows(CodeSetState(row.state), CodeSetEvent.FREEZE):
                 code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
-            terminal = _locked(session, terminal_name)
             terminals.step(session, terminal_name, TerminalEvent.SUSPEND, now)
             if _current_state(session, terminal_name) == CertificateState.VALID:
                 credential = session.get_one(CredentialRow, terminal_name)
@@ -106,15 +109,6 @@ def _current_state(session: Session, name: str) -> CertificateState | None:
         return None
     certificate = find(session, credential.issuer, credential.serial)
     return certificate.state if certificate else None
-
-
-def _stop_claim(session: Session, name: str, now: datetime) -> bool:
-    """Freeze a claimed set, which abandons its reserved certificate; return whether there was one."""
-    row = code_sets.open_set(session, name)
-    if row is None or row.state != CodeSetState.CLAIMED:
-        return False
-    code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
-    return True
 
 
 def trace(session: Session, terminal: Terminal, action: str, actor: Actor, now: datetime, **facts: str) -> None:

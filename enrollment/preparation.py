@@ -69,13 +69,17 @@ class CodePreparation:
     def prepare_existing(self, terminal_name: str, approver: Actor, actor: Actor) -> None:
         """Prepare codes for a terminal that was taken over without an application (imports).
 
-        Raises Refused("terminal-unknown"), Refused("terminal-state"), Refused("same-person").
+        Raises Refused("terminal-unknown"), Refused("terminal-state"), Refused("same-person"), Refused("codes-open") when
+        it has some: then they are replaced instead.
         """
         now = self.clock.now()
         if str(approver) == str(actor):
             raise Refused("same-person", terminal=terminal_name)
         with self.database.transaction() as session:
-            self._prepare_one(session, _retrievable(session, terminal_name), str(approver), actor, now)
+            terminal = _retrievable(session, terminal_name)
+            if code_sets.has_open_set(session, terminal_name):
+                raise Refused("codes-open", terminal=terminal_name)
+            self._prepare_one(session, terminal, str(approver), actor, now)
 
     def replace(self, terminal_name: str, actor: Actor) -> None:
         """Give a terminal new codes instead of its open ones, which end at once, claimed or not.

@@ -92,8 +92,8 @@ class Redemption:
             subject, start_date = _subject(session, row), row.start_date
         draft = self.authority.draft(key, subject, start_date, now)
         with self.database.transaction() as session:  # T1
-            guessing.require_unlocked(session, self.hasher, codes, now)
             row = code_sets.locked(session, code_set_id)
+            guessing.require_unlocked(session, self.hasher, codes, now)
             _require_usable(session, row, key.spki_sha256, now)
             present = _certificate(session, row)
             if present is not None:
@@ -160,6 +160,12 @@ class Redemption:
 
 def _require_usable(session: Session, row: CodeSetRow, spki_sha256: bytes, now: datetime) -> None:
     """Raise the refusal that fits the state of a set whose codes are right."""
+    # The terminal first: its suspension froze the codes and its abolition replaced them, and that is what helps to know.
+    terminal = terminals.get(session, row.terminal)
+    if terminal is None or terminal.state == TerminalState.ABOLISHED:
+        raise Refused("terminal-abolished", terminal=row.terminal)
+    if terminal.state == TerminalState.SUSPENDED:
+        raise Refused("terminal-suspended", terminal=row.terminal)
     state = CodeSetState(row.state)
     if state in (CodeSetState.FROZEN, CodeSetState.REPLACED, CodeSetState.EXPIRED):
         raise Refused(f"codes-{state.value}", terminal=row.terminal)
@@ -167,11 +173,6 @@ def _require_usable(session: Session, row: CodeSetRow, spki_sha256: bytes, now: 
         raise Refused("codes-expired", terminal=row.terminal, last_day=row.expires_on.isoformat())
     if state in (CodeSetState.CLAIMED, CodeSetState.REDEEMED) and row.claimed_key != spki_sha256:
         raise Refused("codes-spent", terminal=row.terminal)
-    terminal = terminals.get(session, row.terminal)
-    if terminal is None or terminal.state == TerminalState.ABOLISHED:
-        raise Refused("terminal-abolished", terminal=row.terminal)
-    if terminal.state == TerminalState.SUSPENDED:
-        raise Refused("terminal-suspended", terminal=row.terminal)
     if state == CodeSetState.REDEEMED:
         _require_good(_certificate(session, row), row.terminal)
 
