@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from ca import key_policy
 from kernel.errors import Refused
@@ -36,8 +37,11 @@ def read(request: bytes) -> RequestedKey:
         proven = csr.is_signature_valid
     except UnsupportedAlgorithm:
         raise Refused("key-unsupported", algorithm="unknown") from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, x509.InvalidVersion):
         raise Refused("csr-malformed") from None
+    if csr.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:  # type: ignore[attr-defined]  # not in the stub yet
+        # The certificate would say rsaEncryption, and the key's owner could not use it: TLS libraries tell the two apart.
+        raise Refused("key-unsupported", algorithm="RSASSA-PSS")
     if not proven:
         raise Refused("csr-signature")
     return RequestedKey(key_policy.accept(public_key), spki_digest(public_key))
