@@ -100,7 +100,7 @@ File = Callable[..., str]
 def fill(drafts: Drafts, clock: SettableClock) -> Fill:
     """Return what fills in a draft: by default two more netNACCS terminals for sea."""
 
-    def fill_in(
+    def fill_in(  # noqa: PLR0913 (one for each page of the wizard)
         *,
         customer: Customer = HANAKO,
         items: tuple[str, ...] = ("terminals",),

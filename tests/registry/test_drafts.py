@@ -97,10 +97,10 @@ def test_a_page_that_is_saved_after_submission_is_refused(drafts: Drafts, applic
 
 
 @pytest.mark.usefixtures("office")
-@pytest.mark.parametrize("draft_id", ["", "x", "\x00", "\ud800", "0" * 32])
-def test_a_draft_that_never_was_is_unknown(drafts: Drafts, applications: Applications, draft_id: str) -> None:
-    with pytest.raises(Refused, match="draft-unknown"):
-        drafts.save(HANAKO, draft_id, Section.REMARKS, typed("late"))
-    with pytest.raises(Refused, match="draft-unknown"):
-        applications.submit(HANAKO, draft_id, version=0)
-    drafts.discard(HANAKO, draft_id)
+def test_a_draft_that_never_was_is_unknown(drafts: Drafts, applications: Applications) -> None:
+    for draft_id in ("", "x", "\x00", "\ud800", "0" * 32):
+        with pytest.raises(Refused, match="draft-unknown"):
+            drafts.save(HANAKO, draft_id, Section.REMARKS, typed("late"))
+        with pytest.raises(Refused, match="draft-unknown"):
+            applications.submit(HANAKO, draft_id, version=0)
+        drafts.discard(HANAKO, draft_id)

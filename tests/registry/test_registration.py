@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from kernel import audit
 from kernel.audit import AuditEntry
-from kernel.database import Database
+from kernel.database import Database, connect
 from kernel.errors import Refused
 from registry import contracts, offices
 from registry.contracts import ContractEntry
@@ -114,12 +114,13 @@ def test_a_company_that_is_told_differently_is_refused(registrar: Offices) -> No
     ],
 )
 def test_everything_that_is_wrong_is_told_at_once(
-    registrar: Offices,
+    clock: SettableClock,
     company: dict[str, str],
     office: dict[str, str],
     contract: dict[str, str],
     faults: dict[str, str],
 ) -> None:
+    registrar = Offices(connect("sqlite:///never-opened"), clock)
     with pytest.raises(Invalid) as refusal:
         register(registrar, replace(COMPANY, **company), replace(OFFICE, **office), replace(CONTRACT, **contract))  # type: ignore[arg-type]
     assert {fault.field: fault.code for fault in refusal.value.faults} == faults

@@ -73,10 +73,11 @@ def test_approvals_of_many_applications_at_one_moment_name_all_terminals(databas
         assert terminals.of_office(session, "NAC001").total == 31
 
 
-@pytest.mark.parametrize(("start", "code"), [(date(2026, 11, 23), "date-past"), (date(2028, 1, 1), "date-far")])
-def test_a_start_date_that_can_not_be_is_not_confirmed(review: Review, file: File, start: date, code: str) -> None:
-    with pytest.raises(Refused, match=code):
-        review.approve(file(), start, approver=SATO)
+def test_a_start_date_that_can_not_be_is_not_confirmed(review: Review, file: File) -> None:
+    number = file()
+    for start, code in ((date(2026, 11, 23), "date-past"), (date(2028, 1, 1), "date-far")):
+        with pytest.raises(Refused, match=code):
+            review.approve(number, start, approver=SATO)
 
 
 def test_today_and_a_sunday_can_be_confirmed(review: Review, file: File, clock: SettableClock) -> None:
@@ -132,12 +133,12 @@ def test_a_rejection_tells_its_reason_and_frees_the_terminals(database: Database
     assert file(terminals={"abolish": ["99999W"]}) == "260002A"
 
 
-@pytest.mark.parametrize("words", ["", " \n", "長" * 1001, "\x00"])
-def test_staff_say_something_that_can_be_read(review: Review, file: File, words: str) -> None:
+def test_staff_say_something_that_can_be_read(review: Review, file: File) -> None:
     number = file()
     for deed in (review.query, review.reject, review.cancel):
-        with pytest.raises(Invalid):
-            deed(number, words, actor=SATO)
+        for words in ("", " \n", "長" * 1001, "\x00"):
+            with pytest.raises(Invalid):
+                deed(number, words, actor=SATO)
 
 
 def test_a_cancelled_application_takes_its_terminals_with_it(database: Database, review: Review, file: File) -> None:
@@ -196,12 +197,12 @@ def test_what_was_carried_out_is_marked_once(database: Database, review: Review,
     assert deeds(database)[-1] == ("staff:suzuki", "application.execute", f"application:{number}")
 
 
-@pytest.mark.parametrize("number", ["260999A", "", "x", "\x00"])
-def test_an_application_that_is_not_there_is_unknown(review: Review, applications: Applications, number: str) -> None:
-    with pytest.raises(Refused, match="application-unknown"):
-        review.approve(number, START, approver=SATO)
-    with pytest.raises(Refused, match="application-unknown"):
-        applications.withdraw(HANAKO, number)
+def test_an_application_that_is_not_there_is_unknown(review: Review, applications: Applications) -> None:
+    for number in ("260999A", "", "x", "\x00", "\ud800"):
+        with pytest.raises(Refused, match="application-unknown"):
+            review.approve(number, START, approver=SATO)
+        with pytest.raises(Refused, match="application-unknown"):
+            applications.withdraw(HANAKO, number)
 
 
 def test_the_reviews_day_is_the_day_of_the_deed(review: Review, file: File, clock: SettableClock) -> None:

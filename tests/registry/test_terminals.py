@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from kernel.database import Database
+from kernel.database import Base, Database
 from kernel.errors import Refused
 from registry import terminals
 from registry.states import DeviceClass, SystemClass, TerminalEvent, TerminalState
@@ -34,25 +35,18 @@ def test_a_terminal_that_was_taken_over_keeps_its_name(database: Database, termi
     assert (terminal.state, terminal.package_class, terminal.receipt_number) == (TerminalState.IN_SERVICE, "net", None)
 
 
-@pytest.mark.parametrize(
-    ("takeover", "code"),
-    [
-        (Takeover("99999W", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "terminal-exists"),
-        (Takeover("9999W", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "terminal-name"),
-        (Takeover("99998w", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "terminal-name"),
-        (Takeover("９９９９８W", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "terminal-name"),
-        (Takeover("88888W", "XXX001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1)), "office-unknown"),
-        (
-            Takeover("88888W", "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1), TerminalState.ABOLISHED),
-            "terminal-state",
-        ),
-    ],
-)
 @pytest.mark.usefixtures("terminal")
-def test_a_takeover_that_can_not_be_is_refused(database: Database, now: datetime, takeover: Takeover, code: str) -> None:
-    with pytest.raises(Refused) as refusal, database.transaction() as session:
-        terminals.register_existing(session, takeover, now=now)
-    assert refusal.value.code == code
+def test_a_takeover_that_can_not_be_is_refused(database: Database, now: datetime) -> None:
+    for takeover, code in (
+        (replace(TAKEOVER, name="99999W"), "terminal-exists"),
+        (replace(TAKEOVER, name="9999W"), "terminal-name"),
+        (replace(TAKEOVER, name="99998w"), "terminal-name"),
+        (replace(TAKEOVER, name="９９９９８W"), "terminal-name"),
+        (replace(TAKEOVER, office_code="XXX001"), "office-unknown"),
+        (replace(TAKEOVER, state=TerminalState.ABOLISHED), "terminal-state"),
+    ):
+        with pytest.raises(Refused, match=code), database.transaction() as session:
+            terminals.register_existing(session, takeover, now=now)
 
 
 def test_new_names_skip_the_ones_that_exist(database: Database, terminal: Terminal, file: File, now: datetime) -> None:
@@ -122,15 +116,15 @@ def test_abolition_is_for_ever(database: Database, terminal: Terminal, now: date
         assert terminals.of_office(session, "NAC001", abolished=True).total == 1
 
 
-@pytest.mark.parametrize("name", ["12345Z", "", "\x00", "\ud800", "９９９９９W"])
-def test_a_terminal_that_is_not_there_is_unknown(database: Database, now: datetime, name: str) -> None:
-    with database.transaction() as session:
-        assert terminals.get(session, name) is None
-        assert terminals.get(session, name, lock=True) is None
-        with pytest.raises(Refused, match="terminal-unknown"):
-            terminals.step(session, name, TerminalEvent.ABOLISH, now)
-        with pytest.raises(Refused, match="terminal-unknown"):
-            terminals.resume(session, name, now)
+def test_a_terminal_that_is_not_there_is_unknown(database: Database, now: datetime) -> None:
+    for name in ("12345Z", "", "\x00", "\ud800", "９９９９９W"):
+        with database.transaction() as session:
+            assert terminals.get(session, name) is None
+            assert terminals.get(session, name, lock=True) is None
+            with pytest.raises(Refused, match="terminal-unknown"):
+                terminals.step(session, name, TerminalEvent.ABOLISH, now)
+            with pytest.raises(Refused, match="terminal-unknown"):
+                terminals.resume(session, name, now)
 
 
 def test_of_steps_at_one_moment_only_the_first_is_taken(database: Database, terminal: Terminal, now: datetime) -> None:
@@ -172,37 +166,37 @@ def test_a_page_beyond_the_end_is_the_last_page(database: Database, file: File, 
         assert terminals.of_office(session, "NAC001", page=-1, size=3).number == 1
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def refuses(database: Database, table: type[Base], change: dict[str, object]) -> bool:
+    try:
+        with database.transaction() as session:
+            session.execute(update(table).values(**change))
+    except IntegrityError:
+        return True
+    return False
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_database_itself_refuses_a_terminal_that_can_not_be(database: Database) -> None:
+    changes: list[dict[str, object]] = [
         {"state": TerminalState.SUSPENDED},
         {"suspended_from": TerminalState.PENDING},
+        {"state": TerminalState.SUSPENDED, "suspended_from": TerminalState.SUSPENDED},
         {"state": TerminalState.ABOLISHED},
         {"name": "9999W"},
         {"name": "99999w"},
         {"name": "9999９W"},
         {"office_code": "XXX999"},
-    ],
-)
+    ]
+    assert [change for change in changes if not refuses(database, TerminalRow, change)] == []
+
+
 @pytest.mark.usefixtures("terminal")
-def test_the_database_itself_refuses_a_row_that_can_not_be(database: Database, change: dict[str, object]) -> None:
-    with pytest.raises(IntegrityError), database.transaction() as session:
-        session.execute(update(TerminalRow).values(**change))
-
-
-@pytest.mark.usefixtures("office")
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_the_database_itself_refuses_an_application_that_can_not_be(database: Database, file: File) -> None:
+    file()
+    changes: list[dict[str, object]] = [
         {"receipt_number": "26001A"},
         {"receipt_number": "260001a"},
         {"approved_by": "customer:NAC001/hanako", "start_date": date(2026, 12, 10)},
         {"approved_by": "staff:sato"},
-    ],
-)
-def test_the_database_itself_refuses_an_application_that_can_not_be(
-    database: Database, file: File, change: dict[str, object]
-) -> None:
-    file(items=("names",), changes={"after.names": ["新しい名前"]})
-    with pytest.raises(IntegrityError), database.transaction() as session:
-        session.execute(update(ApplicationRow).values(**change))
+    ]
+    assert [change for change in changes if not refuses(database, ApplicationRow, change)] == []
