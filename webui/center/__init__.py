@@ -1,5 +1,6 @@
 """The staff's door."""
 
-from webui.center.app import CenterParts, create_app
+from webui.center.app import create_app
+from webui.center.parts import CenterParts
 
 __all__ = ["CenterParts", "create_app"]

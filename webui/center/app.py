@@ -1,27 +1,26 @@
-"""The center's app: what it is made of, and its pages."""
+"""The center's app: its pages, its bar on top, its words."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import flask
 
 from webui import entrance, shell
 from webui.accounts import Door, Person
-from webui.center import home
-from webui.doorway import DoorParts, Furnishing, NavigationItem
+from webui.center import applications, home, mails, offices, people, reviewing, securing, terminals
+from webui.center.parts import CenterParts
+from webui.center.sentences import SENTENCES
+from webui.doorway import Furnishing, NavigationItem
 from webui.texts import mark
 
 NAVIGATION = (
     NavigationItem("home.menu", mark("メニュー")),
+    NavigationItem("applications.queue", mark("申込")),
+    NavigationItem("terminals.listed", mark("論理端末")),
+    NavigationItem("terminals.codes", mark("コード")),
+    NavigationItem("offices.listed", mark("事業所")),
+    NavigationItem("mails.listed", mark("メール")),
     NavigationItem("entrance.password", mark("パスワード変更")),
 )
-
-
-@dataclass(frozen=True)
-class CenterParts:
-    """What the center's pages need."""
-
-    door: DoorParts
 
 
 def create_app(parts: CenterParts) -> flask.Flask:
@@ -32,9 +31,16 @@ def create_app(parts: CenterParts) -> flask.Flask:
         home="home.menu",
         navigation=NAVIGATION,
         heading=_heading,
+        sentences=SENTENCES,
     )
-    app = shell.make_app(__name__, parts.door, furnishing, entrance.blueprint, home.blueprint)
+    pages = (home, applications, reviewing, terminals, securing, offices, mails)
+    app = shell.make_app(__name__, parts.door, furnishing, entrance.blueprint, *(page.blueprint for page in pages))
     app.extensions["webui-center"] = parts
+    app.jinja_env.globals |= {
+        "actor_name": people.actor_name,
+        "deed_facts": people.deed_facts,
+        "deed_name": people.deed_name,
+    }
     return app
 
 

@@ -1,0 +1,180 @@
+"""Applications as staff read them: the queue and an application's page."""
+
+from dataclasses import dataclass
+
+import flask
+from sqlalchemy.orm import Session
+
+from enrollment import staff_views
+from enrollment.staff_views import CodeSetView
+from kernel import audit, outbox
+from kernel.audit import PastDeed
+from kernel.clock import tokyo_date
+from kernel.outbox import MailState
+from registry import applications, offices
+from registry.applications import Detail, workload
+from registry.applications.workload import BY_ITSELF, Task
+from registry.offices import Office
+from registry.states import APPLICATION, ApplicationEvent, ApplicationState, TerminalState
+from webui import guard
+from webui.accounts import Role
+from webui.center import listing
+from webui.center.urgency import UNDER_REVIEW, Calendar, applied_warnings, start_warnings
+from webui.doorway import doorway
+from webui.texts import mark
+
+blueprint = flask.Blueprint("applications", __name__, url_prefix="/applications")
+
+_PAGE = 30
+# The queue's tabs: those that wait for a task, those on their way, those at their end, all.
+TASKS = {
+    Task.REVIEW: mark("審査待ち"),
+    Task.ANSWER: mark("回答待ち"),
+    Task.PREPARE: mark("コード準備待ち"),
+    Task.EXECUTE: mark("実施待ち"),
+}
+STAGES = {
+    "open": mark("開始日待ち"),
+    "ended": mark("終了"),
+    "all": mark("すべて"),
+}
+_STATES = {
+    "open": (ApplicationState.APPROVED, ApplicationState.PREPARED),
+    "ended": (
+        ApplicationState.COMPLETED,
+        ApplicationState.REJECTED,
+        ApplicationState.WITHDRAWN,
+        ApplicationState.VOID,
+        ApplicationState.CANCELLED,
+    ),
+    "all": (),
+}
+
+
+@dataclass(frozen=True)
+class Possible:
+    """What the reader may do to an application now; `prepare` is none for who approved it."""
+
+    approve: bool
+    query: bool
+    reject: bool
+    cancel: bool
+    execute: bool
+    prepare: bool
+    is_approver: bool
+    waits_for_codes: bool
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """All that an application's page shows."""
+
+    detail: Detail
+    office: Office
+    code_sets: dict[str, CodeSetView]
+    deeds: tuple[PastDeed, ...]
+    mails: int
+    failed_mails: int
+
+
+@blueprint.get("/")
+@guard.staff()
+def queue() -> str:
+    """Show the applications that wait, oldest first; or those of another tab, or those that were searched for."""
+    tabs = (*(task.value for task in TASKS), *STAGES)
+    text = listing.searched()
+    # A search looks at all applications unless a tab is named.
+    tab = listing.chosen("tab", tabs, "all" if text else Task.REVIEW.value)
+    with doorway().parts.database.snapshot() as session:
+        found = applications.queue(
+            session,
+            states=_STATES.get(tab, ()),
+            task=Task(tab) if tab in tuple(Task) else None,
+            text=text,
+            page=listing.page_number(),
+            size=_PAGE,
+        )
+        codes = {line.application.office_code for line in found.records}
+        named = {code: office for code in codes if (office := offices.get(session, code)) is not None}
+        counts = workload.counts(session)
+    return flask.render_template(
+        "queue.html",
+        found=found,
+        pager=listing.pager(found.number, found.pages, found.total),
+        offices=named,
+        counts=counts,
+        tab=tab,
+        tabs={**TASKS, **STAGES},
+        text=text,
+        calendar=_calendar(),
+    )
+
+
+@blueprint.get("/<number>")
+@guard.staff()
+def show(number: str) -> str:
+    """Show an application: what was applied for, what became of it, and what can be done now."""
+    now = doorway().parts.clock.now()
+    with doorway().parts.database.snapshot() as session:
+        dossier = read(session, number)
+    application = dossier.detail.application
+    today = tokyo_date(now)
+    return flask.render_template(
+        "application.html",
+        dossier=dossier,
+        detail=dossier.detail,
+        application=application,
+        possible=possible(dossier.detail),
+        by_itself=BY_ITSELF,
+        labels=_calendar().labels(application),
+        told_then=applied_warnings(dossier.detail.warnings),
+        told_now=start_warnings(application.wished_start, today) if application.state in UNDER_REVIEW else (),
+    )
+
+
+def read(session: Session, number: str) -> Dossier:
+    """Read an application's page; 404 when there is no such application."""
+    detail = applications.detail(session, number)
+    office = offices.get(session, detail.application.office_code) if detail else None
+    if detail is None or office is None:
+        flask.abort(404)
+    wanted = outbox.Wanted(office_code=office.code, mentioning=number)
+    failed = outbox.Wanted(office_code=office.code, mentioning=number, state=MailState.FAILED)
+    sets = staff_views.code_sets_of_application(session, number, doorway().parts.clock.now())
+    return Dossier(
+        detail=detail,
+        office=office,
+        code_sets={code_set.terminal: code_set for code_set in sets},
+        deeds=audit.history(session, f"application:{number}"),
+        mails=outbox.count(session, wanted),
+        failed_mails=outbox.count(session, failed),
+    )
+
+
+def possible(detail: Detail) -> Possible:
+    """Tell what the reader may do to an application in its present state."""
+    application, person = detail.application, guard.person()
+    reviews = person.may(Role.REVIEW)
+    is_approver = application.approver == str(person.actor)
+    waits_for_codes = application.state is ApplicationState.APPROVED and any(
+        terminal.state is TerminalState.PENDING for terminal in detail.terminals
+    )
+
+    def allowed(event: ApplicationEvent) -> bool:
+        return reviews and APPLICATION.allows(application.state, event)
+
+    under_way = application.state in (ApplicationState.APPROVED, ApplicationState.PREPARED)
+    return Possible(
+        approve=allowed(ApplicationEvent.APPROVE),
+        query=allowed(ApplicationEvent.QUERY),
+        reject=allowed(ApplicationEvent.REJECT),
+        cancel=reviews and under_way,
+        execute=reviews and under_way,
+        prepare=person.may(Role.ISSUING) and waits_for_codes and not is_approver,
+        is_approver=is_approver,
+        waits_for_codes=waits_for_codes,
+    )
+
+
+def _calendar() -> Calendar:
+    return Calendar.of(tokyo_date(doorway().parts.clock.now()))

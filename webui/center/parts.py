@@ -1,0 +1,28 @@
+"""What the center's pages are made of, and where its views find it."""
+
+from dataclasses import dataclass
+
+import flask
+
+from enrollment.departures import Departures
+from enrollment.ending import Endings
+from enrollment.preparation import CodePreparation
+from registry.applications import Review
+from webui.doorway import DoorParts
+
+
+@dataclass(frozen=True)
+class CenterParts:
+    """What the center's pages need: the use cases of review, of codes, and of ending what a terminal or an application has."""
+
+    door: DoorParts
+    review: Review
+    preparation: CodePreparation
+    endings: Endings
+    departures: Departures
+
+
+def center() -> CenterParts:
+    """Return the parts of the running app."""
+    found: CenterParts = flask.current_app.extensions["webui-center"]
+    return found

@@ -1,0 +1,99 @@
+"""Who did what, in words: actors and deeds of the audit log as staff read them."""
+
+from collections.abc import Mapping
+
+import flask
+
+from kernel.audit import PastDeed
+from registry.items import ITEMS
+from webui.accounts import Door, Role
+from webui.doorway import doorway
+from webui.texts import mark, say
+from webui.words import REVOCATION_REASONS, item_name
+
+ROLES: Mapping[Role, str] = {
+    Role.REVIEW: mark("審査担当"),
+    Role.ISSUING: mark("発行担当"),
+    Role.SECURITY: mark("セキュリティ担当"),
+}
+_KINDS: Mapping[str, str] = {
+    "staff": mark("職員 %(name)s"),
+    "customer": mark("お客様 %(name)s"),
+    "terminal": mark("端末 %(name)s"),
+    "job": mark("自動処理 %(name)s"),
+    "operator": mark("システム管理者 %(name)s"),
+}
+DEEDS: Mapping[str, str] = {
+    "application.apply": mark("申込"),
+    "application.query": mark("確認事項の送付"),
+    "application.answer": mark("確認事項への回答"),
+    "application.approve": mark("承認"),
+    "application.reject": mark("不承認"),
+    "application.withdraw": mark("取下げ"),
+    "application.cancel": mark("取消し"),
+    "application.void": mark("無効"),
+    "application.prepare": mark("コードの準備"),
+    "application.execute": mark("変更項目の実施"),
+    "application.complete": mark("完了"),
+    "terminal.reclassify": mark("システム区分の変更"),
+    "terminal.suspend": mark("利用停止"),
+    "terminal.resume": mark("利用停止の解除"),
+    "terminal.abolish": mark("廃止"),
+    "certificate.reserve": mark("証明書の発行開始"),
+    "certificate.issue": mark("証明書の発行"),
+    "certificate.revoke": mark("証明書の失効"),
+    "certificate.abandon": mark("証明書の発行中止"),
+    "codes.prepare": mark("コードの準備"),
+    "codes.show": mark("コードの表示"),
+    "codes.freeze": mark("コードの凍結"),
+    "codes.thaw": mark("コードの凍結解除"),
+    "codes.unlock": mark("誤入力ロックの解除"),
+    "codes.lock": mark("誤入力によるロック"),
+    "codes.expire": mark("コードの期限切れ"),
+}
+_FACTS: Mapping[str, str] = {
+    "start_date": mark("利用開始日 %(value)s"),
+    "terminals": mark("端末 %(value)s台"),
+    "item": mark("項目 %(value)s"),
+    "reason": mark("理由 %(value)s"),
+    "serial": mark("シリアル番号 %(value)s"),
+    "approver": mark("承認者 %(value)s"),
+}
+
+
+def actor_name(actor: str | None) -> str:
+    """Return an actor's text in words: `staff:sato` as 職員 佐藤 (sato), where the name is known."""
+    if not actor:
+        return "—"
+    kind, _, name = actor.partition(":")
+    if kind == "staff" and name in _staff():
+        name = f"{_staff()[name]} ({name})"
+    return say(_KINDS[kind], name=name) if kind in _KINDS else actor
+
+
+def deed_name(action: str) -> str:
+    """Return a deed in words; one that has none is shown as it is recorded."""
+    return say(DEEDS[action]) if action in DEEDS else action
+
+
+def deed_facts(deed: PastDeed) -> str:
+    """Return those facts of a deed that tell staff something, in words."""
+    return " / ".join(
+        say(text, value=_value(name, str(deed.facts[name]))) for name, text in _FACTS.items() if deed.facts.get(name)
+    )
+
+
+def _value(name: str, value: str) -> str:
+    if name == "item" and value in ITEMS:
+        return item_name(value)
+    if name == "reason" and value in REVOCATION_REASONS:
+        return say(REVOCATION_REASONS[value])
+    return actor_name(value) if name == "approver" else value
+
+
+def _staff() -> Mapping[str, str]:
+    """Return the names of staff by log-in, read once a request."""
+    if "staff_names" not in flask.g:
+        flask.g.staff_names = {person.login: person.name for person in doorway().parts.accounts.listed(Door.CENTER)}
+    names: Mapping[str, str] = flask.g.staff_names
+    return names

@@ -1,0 +1,343 @@
+"""What staff do to applications: approve, ask, reject, cancel, note what was carried out by hand, prepare the codes."""
+
+from datetime import date
+
+import flask
+from werkzeug.wrappers import Response
+
+from kernel.clock import tokyo_date
+from kernel.errors import Refused
+from registry import calendar
+from registry.applications import Counts, Detail
+from registry.applications.records import WORDS_MOST
+from registry.applications.workload import BY_ITSELF
+from registry.calendar import read_start
+from registry.faults import FieldFault
+from registry.items import ITEMS
+from registry.japanese import free_text, half_width
+from registry.proposals import Change
+from webui import guard
+from webui.accounts import Role
+from webui.center import deeds
+from webui.center.applications import Dossier, possible, read
+from webui.center.deeds import Confirmation
+from webui.center.parts import center
+from webui.center.sentences import sentence_of
+from webui.center.urgency import start_warnings
+from webui.doorway import doorway
+from webui.sheet import Sheet
+from webui.texts import mark, say, show_day
+from webui.words import item_name
+
+blueprint = flask.Blueprint("reviewing", __name__, url_prefix="/applications/<number>")
+
+# What an item that was carried out by hand may count at most.
+_COUNT_MOST = 9999
+_COUNTS = ("added", "changed", "removed")
+# Refusals of a date, which stand beside its field.
+_OF_DATE = {"date-past", "date-far", "settings-too-late"}
+
+
+@blueprint.route("/approve", methods=["GET", "POST"])
+@guard.staff(Role.REVIEW)
+def approve(number: str) -> Response | str:
+    """Approve an application with a start date that is typed first and then confirmed with its warnings."""
+    dossier = _dossier(number)
+    if not (deeds.is_sent() or possible(dossier.detail).approve):
+        return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+    start = _start(dossier)
+    if isinstance(start, Sheet):
+        return _start_form(dossier, start)
+    if not deeds.is_confirmed():
+        return deeds.show(_approval(dossier, start))
+    try:
+        center().review.approve(number, start, approver=guard.person().actor)
+    except Refused as refused:
+        if refused.code in _OF_DATE:
+            return _start_form(dossier, _start_sheet(start).with_faults({"start_date": sentence_of(refused)}))
+        return deeds.arrive(_address(number), sentence_of(refused), deeds.REFUSED)
+    return deeds.arrive(
+        _address(number), say(mark("申込%(number)sを承認しました。お客様にメールでお知らせします。"), number=number)
+    )
+
+
+@blueprint.route("/query", methods=["GET", "POST"])
+@guard.staff(Role.REVIEW)
+def query(number: str) -> Response | str:
+    """Ask the customer something about an application."""
+    dossier = _dossier(number)
+    if not (deeds.is_sent() or possible(dossier.detail).query):
+        return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+    words = _words("question")
+    if isinstance(words, Sheet):
+        return _words_form("question.html", dossier, words)
+    if not deeds.is_confirmed():
+        return deeds.show(
+            Confirmation(
+                title=say(mark("確認事項を送る")),
+                subject=number,
+                address=_address(number),
+                button=say(mark("確認事項を送る")),
+                pairs=(*_about(dossier), (say(mark("確認事項")), words)),
+                notes=(
+                    say(mark("申込担当者と管理責任者にメールで送ります。お客様が回答するか取り下げるまで、審査は止まります。")),
+                ),
+                carried={"question": words},
+            )
+        )
+
+    def ask() -> str:
+        center().review.query(number, words, actor=guard.person().actor)
+        return say(mark("申込%(number)sの確認事項を送りました。"), number=number)
+
+    return deeds.carry_out(ask, _address(number))
+
+
+@blueprint.route("/reject", methods=["GET", "POST"])
+@guard.staff(Role.REVIEW)
+def reject(number: str) -> Response | str:
+    """Reject an application with a reason."""
+    dossier = _dossier(number)
+    if not (deeds.is_sent() or possible(dossier.detail).reject):
+        return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+    words = _words("reason")
+    if isinstance(words, Sheet):
+        return _words_form("rejection.html", dossier, words)
+    if not deeds.is_confirmed():
+        return deeds.show(
+            Confirmation(
+                title=say(mark("申込を不承認にする")),
+                subject=number,
+                address=_address(number),
+                button=say(mark("不承認にする")),
+                pairs=(*_about(dossier), (say(mark("お客様に伝える理由")), words)),
+                notes=(say(mark("理由を添えて、申込担当者と管理責任者にメールで知らせます。")),),
+                cautions=(say(mark("元に戻せません。お客様は、あらためて申し込むことになります。")),),
+                carried={"reason": words},
+                is_final=True,
+            )
+        )
+
+    def end() -> str:
+        center().review.reject(number, words, actor=guard.person().actor)
+        return say(mark("申込%(number)sを不承認にしました。"), number=number)
+
+    return deeds.carry_out(end, _address(number))
+
+
+@blueprint.route("/cancel", methods=["GET", "POST"])
+@guard.staff(Role.REVIEW)
+def cancel(number: str) -> Response | str:
+    """Cancel an approved application with a reason; the terminals that it made end with their codes and certificates."""
+    dossier = _dossier(number)
+    if not (deeds.is_sent() or possible(dossier.detail).cancel):
+        return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+    words = _words("reason")
+    if isinstance(words, Sheet):
+        return _words_form("cancellation.html", dossier, words)
+    if not deeds.is_confirmed():
+        return deeds.show(_cancellation(dossier, words))
+
+    def end() -> str:
+        ended = center().departures.cancel(number, words, guard.person().actor)
+        if not ended:
+            return say(mark("申込%(number)sを取り消しました。"), number=number)
+        return say(mark("申込%(number)sを取り消し、端末%(names)sを廃止しました。"), number=number, names=", ".join(ended))
+
+    return deeds.carry_out(end, _address(number))
+
+
+@blueprint.route("/items/<item>", methods=["GET", "POST"])
+@guard.staff(Role.REVIEW)
+def execute(number: str, item: str) -> Response | str:
+    """Note that an item was carried out by hand, and how many things were added, changed and removed."""
+    dossier = _dossier(number)
+    line = next((line for line in dossier.detail.items if line.item == item), None)
+    if line is None or item in BY_ITSELF or item not in ITEMS:
+        flask.abort(404)
+    if not deeds.is_sent():
+        if line.executed_at is not None:
+            return deeds.arrive(_address(number), sentence_of(Refused("item-executed")), deeds.REFUSED)
+        if not possible(dossier.detail).execute:
+            return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+        sheet = Sheet(dict.fromkeys(_COUNTS, "0"))
+        return flask.render_template("execution.html", dossier=dossier, line=line, sheet=sheet)
+    sheet = deeds.typed(*_COUNTS)
+    counts = _counts(sheet)
+    if isinstance(counts, Sheet):
+        return flask.make_response(flask.render_template("execution.html", dossier=dossier, line=line, sheet=counts), 422)
+
+    def note() -> str:
+        center().review.mark_executed(number, item, counts, actor=guard.person().actor)
+        return say(mark("「%(item)s」を実施済みにしました。"), item=item_name(item))
+
+    return deeds.carry_out(note, _address(number))
+
+
+@blueprint.route("/codes", methods=["GET", "POST"])
+@guard.staff(Role.ISSUING)
+def prepare(number: str) -> Response | str:
+    """Prepare the codes of an approved application's terminals; nobody who approved it can."""
+    dossier, address = _dossier(number), _address(number)
+    if deeds.is_sent():
+
+        def make() -> str:
+            names = center().preparation.prepare(number, guard.person().actor)
+            return say(mark("端末%(names)sのコードを準備しました。お客様にメールでお知らせします。"), names=", ".join(names))
+
+        return deeds.carry_out(make, address)
+    state = possible(dossier.detail)
+    if not state.waits_for_codes:
+        return deeds.arrive(address, sentence_of(Refused("nothing-to-prepare")), deeds.REFUSED)
+    application = dossier.detail.application
+    names = "\n".join(terminal.name for terminal in dossier.detail.terminals)
+    return deeds.show(
+        Confirmation(
+            title=say(mark("コードを準備する")),
+            subject=number,
+            address=address,
+            button=say(mark("コードを準備する")),
+            pairs=(
+                *_about(dossier),
+                (say(mark("利用開始日")), show_day(application.start_date)),
+                (say(mark("コードを準備する端末")), names),
+            ),
+            notes=(
+                say(mark("端末アクセスキーと認証コードを作り、封をして保存します。職員は中身を見られません。")),
+                say(mark("証明書を取得できることを、コードを書かずにメールで知らせます。")),
+            ),
+            obstacle=sentence_of(Refused("same-person")) if state.is_approver else "",
+        )
+    )
+
+
+def _dossier(number: str) -> Dossier:
+    with doorway().parts.database.snapshot() as session:
+        return read(session, number)
+
+
+def _address(number: str) -> str:
+    return flask.url_for("applications.show", number=number)
+
+
+def _today() -> date:
+    return tokyo_date(doorway().parts.clock.now())
+
+
+def _wrong_state(dossier: Dossier) -> str:
+    return sentence_of(Refused("application-state", state=dossier.detail.application.state.value))
+
+
+def _about(dossier: Dossier) -> tuple[tuple[str, str], ...]:
+    application, office = dossier.detail.application, dossier.office
+    return (
+        (say(mark("受付番号")), application.receipt_number),
+        (say(mark("事業所")), f"{office.code} {office.company_name} {office.name}"),
+        (say(mark("申込項目")), "\n".join(item_name(line.item) for line in dossier.detail.items)),
+    )
+
+
+def _start(dossier: Dossier) -> date | Sheet:
+    """Return the start date that was typed; or the form to show: with the wished date, as typed, or with its fault."""
+    if not deeds.is_sent():
+        return _start_sheet(dossier.detail.application.wished_start)
+    sheet = deeds.typed("start_date")
+    if deeds.goes_back():
+        return sheet
+    start = read_start(sheet["start_date"], _today(), field="start_date")
+    return deeds.with_fault(sheet, start) if isinstance(start, FieldFault) else start
+
+
+def _start_sheet(start: date) -> Sheet:
+    return Sheet({"start_date": start.strftime("%Y/%m/%d")})
+
+
+def _start_form(dossier: Dossier, sheet: Sheet) -> Response:
+    wished = dossier.detail.application.wished_start
+    schedule = calendar.schedule(_today(), calendar.add_business_days(_today(), 30))
+    earliest = calendar.add_business_days(_today(), calendar.STANDARD_LEAD)
+    page = flask.render_template(
+        "approval.html",
+        dossier=dossier,
+        sheet=sheet,
+        told=start_warnings(wished, _today()),
+        schedule=tuple(day for day in schedule if day >= earliest)[:6],
+    )
+    return flask.make_response(page, 422 if sheet.faults else 200)
+
+
+def _approval(dossier: Dossier, start: date) -> Confirmation:
+    detail = dossier.detail
+    wished = detail.application.wished_start
+    cautions = list(start_warnings(start, _today()))
+    if start != wished:
+        cautions.append(say(mark("希望日(%(wished)s)と異なる日付です。"), wished=show_day(wished)))
+    return Confirmation(
+        title=say(mark("申込を承認する")),
+        subject=detail.application.receipt_number,
+        address=_address(detail.application.receipt_number),
+        button=say(mark("承認する")),
+        pairs=(
+            *_about(dossier),
+            (say(mark("追加する端末")), say(mark("%(count)s台"), count=_added(detail))),
+            (say(mark("利用開始希望日")), show_day(wished)),
+            (say(mark("利用開始日")), show_day(start)),
+        ),
+        notes=(
+            say(mark("追加する端末に論理端末名を割り当て、申込担当者と管理責任者にメールで知らせます。")),
+            say(mark("承認すると、この申込のコードを自分では準備できません。ほかの職員が準備します。")),
+        ),
+        cautions=tuple(cautions),
+        carried={"start_date": start.strftime("%Y/%m/%d")},
+    )
+
+
+def _cancellation(dossier: Dossier, words: str) -> Confirmation:
+    number = dossier.detail.application.receipt_number
+    names = "\n".join(terminal.name for terminal in dossier.detail.terminals) or say(mark("なし"))
+    return Confirmation(
+        title=say(mark("申込を取り消す")),
+        subject=number,
+        address=_address(number),
+        button=say(mark("申込を取り消す")),
+        pairs=(
+            *_about(dossier),
+            (say(mark("廃止される端末")), names),
+            (say(mark("お客様に伝える理由")), words),
+        ),
+        notes=(say(mark("理由を添えて、申込担当者と管理責任者にメールで知らせます。")),),
+        cautions=(say(mark("元に戻せません。端末は廃止され、コードは使えなくなり、取得済みの証明書は失効します。")),),
+        carried={"reason": words},
+        is_final=True,
+    )
+
+
+def _added(detail: Detail) -> int:
+    return sum(line.count for line in detail.lines if line.change is Change.ADD)
+
+
+def _words(name: str) -> str | Sheet:
+    """Return what the center says to the customer, clean; or the form to show: empty, as typed, or with its fault."""
+    if not deeds.is_sent():
+        return Sheet()
+    sheet = deeds.typed(name)
+    if deeds.goes_back():
+        return sheet
+    words = free_text(name, sheet[name], most=WORDS_MOST, required=True)
+    return deeds.with_fault(sheet, words) if isinstance(words, FieldFault) else words
+
+
+def _words_form(template: str, dossier: Dossier, sheet: Sheet) -> Response:
+    page = flask.render_template(template, dossier=dossier, sheet=sheet, most=WORDS_MOST)
+    return flask.make_response(page, 422 if sheet.faults else 200)
+
+
+def _counts(sheet: Sheet) -> Counts | Sheet:
+    faults, values = {}, {}
+    for name in _COUNTS:
+        number = half_width(sheet[name]) or "0"
+        if not (number.isascii() and number.isdecimal()) or len(number) > len(str(_COUNT_MOST)):
+            faults[name] = say(mark("0から%(most)sまでの数字で入力してください。"), most=_COUNT_MOST)
+        else:
+            values[name] = int(number)
+    return sheet.with_faults(faults) if faults else Counts(**values)

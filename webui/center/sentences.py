@@ -1,0 +1,55 @@
+"""What refusals say to staff."""
+
+from collections.abc import Mapping
+from datetime import date
+from http import HTTPStatus
+
+from kernel.errors import Refused
+from registry.states import ApplicationState, TerminalState
+from webui import refusals
+from webui.refusals import Sentence
+from webui.texts import gettext, mark, show_day
+from webui.words import APPLICATION_STATES, TERMINAL_STATES
+
+SENTENCES: Mapping[str, Sentence] = {
+    "application-unknown": Sentence(mark("この受付番号の申込はありません。"), HTTPStatus.NOT_FOUND),
+    "application-state": Sentence(mark("申込の状態が「%(state)s」のため、この操作はできません。")),
+    "approver-is-applicant": Sentence(mark("自分が行った申込は承認できません。ほかの職員が承認してください。")),
+    "date-past": Sentence(mark("今日以降の日付を入力してください。")),
+    "date-far": Sentence(mark("%(last)sまでの日付を入力してください。")),
+    "settings-too-late": Sentence(
+        mark("システム設定の締切日(%(deadline)s)を過ぎるため、この日からは開始できません。もっと後の日付を入力してください。")
+    ),
+    "terminal-names-exhausted": Sentence(mark("割り当てられる論理端末名が残っていません。システム管理者に連絡してください。")),
+    "item-unknown": Sentence(mark("この申込に、その変更項目はありません。"), HTTPStatus.NOT_FOUND),
+    "item-typed": Sentence(mark("この変更項目は利用開始日に自動で実施されます。")),
+    "item-executed": Sentence(mark("この変更項目はすでに実施済みです。")),
+    "same-person": Sentence(mark("この申込を承認した職員は、コードを準備できません。ほかの職員が準備してください。")),
+    "nothing-to-prepare": Sentence(mark("コードの準備が必要な端末はありません。")),
+    "terminal-unknown": Sentence(mark("この論理端末名の端末はありません。"), HTTPStatus.NOT_FOUND),
+    "terminal-state": Sentence(mark("端末の状態が「%(state)s」のため、この操作はできません。")),
+    "codes-none": Sentence(mark("この端末には、取得に使えるコードがありません。")),
+    "code-set-state": Sentence(mark("コードの状態が変わったため、この操作はできません。現在の状態を確認してください。")),
+    "certificate-none": Sentence(mark("この端末には、失効できる証明書がありません。")),
+    "certificate-state": Sentence(mark("証明書の状態が変わったため、この操作はできません。現在の状態を確認してください。")),
+    "certificate-changed": Sentence(
+        mark("確認している間に、現在の証明書が変わりました。何も失効していません。新しい証明書を確認してから操作してください。")
+    ),
+    "office-unknown": Sentence(mark("この事業所は登録されていません。"), HTTPStatus.NOT_FOUND),
+}
+
+
+def sentence_of(refused: Refused) -> str:
+    """Return a refusal in the reader's language, states and days in words."""
+    return refusals.sentence_of({**refusals.SHARED, **SENTENCES}, in_words(refused))
+
+
+def in_words(refused: Refused) -> Refused:
+    """Return a refusal whose facts are words of the reader's language."""
+    facts = {name: show_day(value) if isinstance(value, date) else value for name, value in refused.facts.items()}
+    state = str(facts.get("state", ""))
+    if refused.code == "application-state" and state in tuple(ApplicationState):
+        facts["state"] = gettext(APPLICATION_STATES[ApplicationState(state)].text)
+    if refused.code == "terminal-state" and state in tuple(TerminalState):
+        facts["state"] = gettext(TERMINAL_STATES[TerminalState(state)].text)
+    return Refused(refused.code, **facts)
