@@ -34,7 +34,7 @@ class Codes:
 def typed(*, access_key: str, auth_code_1: str, auth_code_2: str, auth_code_3: str, office_code: str) -> Codes:
     """Return the codes that somebody typed, in normal form, whatever the typing: case, width, blanks, hyphens.
 
-    Raises Refused("input-invalid", field=…) for one that is empty or absurdly long. Whether they are right is
+    Raises Refused("input-invalid", field=…) for one that is empty, absurdly long or not text. Whether they are right is
     not told here.
     """
     inputs = {
@@ -56,7 +56,7 @@ def _normal(name: str, value: str) -> str:
     if len(value) > LONGEST_INPUT:
         raise Refused("input-invalid", field=name)
     normal = unicodedata.normalize("NFKC", value).translate(_SEPARATORS).strip().upper()
-    if not normal:
+    if not normal or not normal.isprintable():  # NUL, other controls, lone surrogates: nobody types these
         raise Refused("input-invalid", field=name)
     return normal
 

@@ -40,20 +40,22 @@ def authenticate(database: Database, hasher: CodeHasher, codes: Codes, source: s
     with database.snapshot() as session:
         throttle.require_unlocked(session, by_key, now)
         source_standing = throttle.standing(session, by_source, now)
-        if source_standing.locked_for and throttle.standing(session, by_key, now).failures:
+        if source_standing.locked_for and throttle.standing(session, by_key, now, window=BY_ACCESS_KEY.window).failures:
             raise Refused("throttled", retry_after=source_standing.locked_for)
         row = session.scalar(select(CodeSetRow).where(CodeSetRow.access_key_digest == digest))
         terminal, office_code, expected = (row.terminal, row.office_code, row.codes_digest) if row else _NOBODY
         if code_rules.matches(hasher, codes, terminal=terminal, office_code=office_code, digest=expected) and row:
             return row.id
     with database.transaction() as session:
+        # Guesses that ran beside the one that locked are told so, as a right one is under T1: its answer must not stand out.
+        before = throttle.standing(session, by_key, now, lock_row=True)
         standing = throttle.count_failure(session, by_key, BY_ACCESS_KEY, now)
         throttle.count_failure(session, by_source, BY_SOURCE, now)
-        if standing.locked_for:
+        if standing.locked_for and not before.locked_for:
             subject = f"terminal:{terminal}" if row else "terminal:unknown"
             audit.record(session, now=now, actor=audit.job("throttle"), action="codes.lock", subject=subject, source=source)
-    if source_standing.locked_for:
-        raise Refused("throttled", retry_after=source_standing.locked_for)
+    if locked_for := before.locked_for or source_standing.locked_for:
+        raise Refused("throttled", retry_after=locked_for)
     raise Refused("codes-wrong")
 
 

@@ -138,7 +138,9 @@ class Database:
 def connect(url: str, *, connections: int = 10) -> Database:
     """Open a database by its SQLAlchemy address; nothing is sent to it before the first use."""
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": PATIENCE}, pool_size=connections, max_overflow=20)
+        engine = create_engine(
+            url, connect_args={"timeout": PATIENCE}, pool_size=connections, max_overflow=20, hide_parameters=True
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -148,6 +150,7 @@ def connect(url: str, *, connections: int = 10) -> Database:
             max_overflow=20,
             pool_timeout=PATIENCE,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error's text goes into logs, and may not carry mails, digests or password hashes there
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": PATIENCE, "options": "-c timezone=UTC -c lock_timeout=15s"},
         )

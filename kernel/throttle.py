@@ -48,14 +48,15 @@ class Standing:
     locked_for: int
 
 
-def standing(session: Session, key: str, now: datetime, *, lock_row: bool = False) -> Standing:
-    """Tell how a key stands; `lock_row` holds its row until the transaction ends."""
+def standing(session: Session, key: str, now: datetime, *, window: timedelta = Limit.window, lock_row: bool = False) -> Standing:
+    """Tell how a key stands, whose limit has this window; `lock_row` holds its row until the transaction ends."""
     query = select(ThrottleCounter).where(ThrottleCounter.key == key)
     counter = session.scalar(query.with_for_update() if lock_row else query)
     if counter is None:
         return Standing(0, 0)
     left = (counter.locked_until - now).total_seconds() if counter.locked_until else 0
-    return Standing(counter.failures, max(0, math.ceil(left)))
+    failures = counter.failures if now - counter.window_start < window else 0
+    return Standing(failures, max(0, math.ceil(left)))
 
 
 def require_unlocked(session: Session, key: str, now: datetime, *, lock_row: bool = False) -> None:
@@ -88,7 +89,7 @@ def count_failure(session: Session, key: str, limit: Limit, now: datetime) -> St
             # The next window begins when the lock ends: a locked key is not counted again for the same guesses.
             counter.failures, counter.window_start = 0, counter.locked_until
     session.flush()
-    return standing(session, key, now)
+    return standing(session, key, now, window=limit.window)
 
 
 def forgive(session: Session, key: str) -> None:

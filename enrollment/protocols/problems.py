@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Flask, Response, current_app, json
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kernel.errors import Refused, Unavailable
 
@@ -208,8 +208,11 @@ def _unavailable(trouble: Unavailable) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
-    code = _BY_STATUS.get(error.code or 500)
-    return problem(code) if code else problem("request-malformed" if (error.code or 500) < 500 else "internal")  # noqa: PLR2004
+    status = error.code or 500
+    response = problem(_BY_STATUS.get(status) or ("request-malformed" if status < 500 else "internal"))  # noqa: PLR2004
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # RFC 9110 §15.5.6
+    return response
 
 
 def _unexpected(error: Exception) -> Response:
