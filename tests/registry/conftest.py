@@ -100,14 +100,13 @@ File = Callable[..., str]
 def fill(drafts: Drafts, clock: SettableClock) -> Fill:
     """Return what fills in a draft: by default two more netNACCS terminals for sea."""
 
-    def fill_in(  # noqa: PLR0913 (one for each page of the wizard)
+    def fill_in(
         *,
         customer: Customer = HANAKO,
         items: tuple[str, ...] = ("terminals",),
         terminals: Typed | None = None,
         changes: Typed | None = None,
         applicant: Contact = APPLICANT,
-        remarks: str = "",
         wished: date | None = None,
     ) -> Draft:
         wished = wished or next_scheduled(clock.now().date() + timedelta(days=16))
@@ -116,7 +115,7 @@ def fill(drafts: Drafts, clock: SettableClock) -> Fill:
             Section.APPLICANT: contact_form(applicant),
             Section.TERMINALS: TWO_MORE if terminals is None else terminals,
             Section.CHANGES: changes or {},
-            Section.REMARKS: {"remarks": [remarks]},
+            Section.REMARKS: {"remarks": ["よろしく"]},
         }
         draft = drafts.begin(customer)
         for section, typed in pages.items():

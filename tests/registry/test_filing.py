@@ -29,7 +29,6 @@ def test_a_submitted_draft_is_an_application_with_all_that_was_typed(
         items=("terminals", "names"),
         terminals=TWO_MORE | {"class.99999W": ["air"]},
         changes={"after.names": ["新しい名前"]},
-        remarks="よろしく",
     )
     shown = page(database, number)
     application = shown.application
