@@ -12,6 +12,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from server.process import Starting
 from server.settings import DoorSettings
 from server.tls import CachedContext, Credentials
 from server.trouble import Trouble
@@ -56,21 +57,26 @@ def listen(name: str, settings: DoorSettings) -> socket.socket:
     return listener
 
 
-def serve(door: Door, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM (or SIGINT), then end the process; `on_ready` is called once a worker takes requests."""
-    _Application(door, listener, on_ready).run()
+def serve(door: Door, listener: socket.socket, starting: Starting) -> None:
+    """Serve until SIGTERM (or SIGINT), then end the process; `starting` is told when a worker takes requests, or can not."""
+    ours = os.getpid()
+    try:
+        _Application(door, listener, starting).run()
+    except SystemExit as end:
+        # gunicorn has its own numbers for workers that do not start; a worker passes here, too, and must keep its.
+        raise SystemExit(end.code if os.getpid() != ours else 1 if end.code else 0) from None
 
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn's view of a door."""
 
-    def __init__(self, door: Door, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    def __init__(self, door: Door, listener: socket.socket, starting: Starting) -> None:
         self._door = door
         self.deadline = door.settings.deadline
         # gunicorn duplicates the descriptor and closes the one that it was given.
         self._descriptor = listener.detach()
         self._context = CachedContext(door.credentials) if door.credentials else None
-        self._on_ready = on_ready
+        self._starting = starting
         super().__init__()
 
     def load_config(self) -> None:
@@ -78,9 +84,13 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries n
             self.cfg.set(name, value)
 
     def load(self) -> Wsgi:
-        if self._context is not None:
-            self._context.current()  # a chain and key that do not fit are told at start
-        return self._door.app()
+        try:
+            if self._context is not None:
+                self._context.current()  # a chain and key that do not fit are told at start
+            return self._door.app()
+        except Exception as error:
+            self._starting.failed(str(error) or type(error).__name__)
+            raise
 
     def _configuration(self) -> dict[str, Any]:
         settings = self._door.settings
@@ -121,4 +131,4 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries n
         return self._context.current()
 
     def _tell_ready(self, _worker: object) -> None:
-        self._on_ready()
+        self._starting.ready()

@@ -3,11 +3,15 @@
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+import sys
 from contextlib import suppress
+from dataclasses import dataclass
 
 # prctl(2): the signal that the kernel sends us when the thread that started us ends.
 _PR_SET_PDEATHSIG = 1
+READY = b"\x01"
+# Written to a pipe in one piece (POSIX: at least 512 octets are).
+LONGEST_REASON = 512
 
 
 def follow_parent(parent: int) -> None:
@@ -21,12 +25,24 @@ def follow_parent(parent: int) -> None:
         raise SystemExit(1)
 
 
-def ready_teller(descriptor: int | None) -> Callable[[], None]:
-    """Return what tells the parent, through a pipe's end, that we are ready; without a pipe it tells nobody."""
+@dataclass(frozen=True)
+class Starting:
+    """How a start goes, told to the parent through a pipe's end; without a pipe a failure is told on standard error."""
 
-    def tell() -> None:
-        if descriptor is not None:
+    pipe: int | None = None
+
+    def ready(self) -> None:
+        """Tell that requests are taken from now on."""
+        self._tell(READY)
+
+    def failed(self, reason: str) -> None:
+        """Tell in one line why there will be nothing to take them."""
+        line = " ".join(reason.split())
+        if self.pipe is None:
+            sys.stderr.write(f"tegata: {line}\n")
+        self._tell(line.encode()[:LONGEST_REASON])
+
+    def _tell(self, message: bytes) -> None:
+        if self.pipe is not None:
             with suppress(OSError):
-                os.write(descriptor, b"1")
-
-    return tell
+                os.write(self.pipe, message)

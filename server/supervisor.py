@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from server.process import LONGEST_REASON, READY
 from server.trouble import Trouble
 
 # Seconds: what a child gets to become ready, and to end after SIGTERM (a door's own grace is shorter).
@@ -44,6 +45,7 @@ class Child:
     module: str = "server"
     process: "subprocess.Popen[bytes] | None" = None
     ready: bool = False
+    failure: str | None = None
     started_at: float = 0.0
     falls: int = 0
     start_again_at: float | None = None
@@ -63,8 +65,19 @@ class Child:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=inherited, process_group=0
             )
         os.close(tell)
-        self.started_at, self.start_again_at, self.ready, self.ready_pipe = time.monotonic(), None, False, ready
+        self.started_at, self.start_again_at, self.ready_pipe = time.monotonic(), None, ready
+        self.ready, self.failure = False, None
         return ready
+
+    def hear(self, pipe: int) -> None:
+        """Read what the process says of its start; a process that ended says nothing."""
+        message = os.read(pipe, LONGEST_REASON)
+        self.ready = message == READY
+        self.failure = None if self.ready or not message else message.decode("utf-8", "replace")
+
+    def why_not_ready(self) -> str:
+        """Return one sentence about a start that failed."""
+        return f"{self.name} did not start: {self.failure or _last_words(self.log)} (more in {self.log})"
 
     def kill(self, number: int) -> None:
         """Send a signal to the process, and with SIGKILL to the workers that it would leave behind."""
@@ -113,8 +126,8 @@ class Supervisor:
         while not self._stop_requests and not all(child.ready for child in self._children):
             self._listen(0.2)
             for child in self._children:
-                if child.process is not None and child.process.poll() is not None:
-                    raise StartFailed(f"{child.name} did not start: {_last_words(child.log)} (more in {child.log})")
+                if child.failure is not None or (child.process is not None and child.process.poll() is not None):
+                    raise StartFailed(child.why_not_ready())
             if time.monotonic() > deadline:
                 slow = ", ".join(child.name for child in self._children if not child.ready)
                 raise StartFailed(
@@ -144,7 +157,7 @@ class Supervisor:
         """Take in signals and news of readiness."""
         for key, _events in self._selector.select(timeout):
             if isinstance(key.data, Child):
-                key.data.ready = bool(os.read(key.fd, 1))
+                key.data.hear(key.fd)
                 self._forget_pipe(key.data)
             else:
                 with suppress(BlockingIOError):
@@ -181,9 +194,10 @@ def running(child: Child) -> Iterator[None]:
     try:
         with selectors.DefaultSelector() as selector:
             selector.register(ready, selectors.EVENT_READ)
-            # A child that ends closes its end of the pipe, which can be read, too: as nothing.
-            if not selector.select(READY_WITHIN) or not os.read(ready, 1):
-                raise StartFailed(f"{child.name} did not start: {_last_words(child.log)} (more in {child.log})")
+            if selector.select(READY_WITHIN):
+                child.hear(ready)
+        if not child.ready:
+            raise StartFailed(child.why_not_ready())
         yield
     finally:
         os.close(ready)
@@ -235,4 +249,4 @@ def _rotate(log: Path) -> None:
 
 def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1][-300:] if lines else "it said nothing"
+    return lines[-1].removeprefix("tegata: ")[:300] if lines else "it said nothing"

@@ -17,6 +17,7 @@ from server.custody import Custody
 from server.issuing import signing_issuer_of
 from server.jobs import Job, Schedule, stop_signals
 from server.mail import Maildir, Sender, Smtp, Transport, smtp_server
+from server.process import Starting
 from server.settings import Settings
 from server.wiring import clock_of, database_of, home_of, letters_of
 from webui import sessions
@@ -24,12 +25,12 @@ from webui import sessions
 DEFAULT_SENDER_NAME = "利用者認証センター"
 
 
-def run(settings: Settings, tell_ready: Callable[[], None]) -> None:
+def run(settings: Settings, starting: Starting) -> None:
     """Run all jobs until SIGTERM."""
     database = database_of(settings)
     schedule = Schedule(database, clock_of(settings), all_jobs(settings, database))
     with stop_signals() as stop:
-        tell_ready()
+        starting.ready()
         schedule.run(stop)
     database.dispose()
 

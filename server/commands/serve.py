@@ -35,12 +35,12 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
         serve_all(chosen)
         return
     logs.configure(part, chosen.log_level)
-    tell_ready = process.ready_teller(ready_fd)
+    starting = process.Starting(ready_fd)
     if part == JOBS:
-        importlib.import_module("server.apps.jobs").run(chosen, tell_ready)
+        importlib.import_module("server.apps.jobs").run(chosen, starting)
         return
     listener = socket.socket(fileno=listen_fd) if listen_fd is not None else listen(part, chosen.door(part))
-    serve(door_of(chosen, part), listener, tell_ready)
+    serve(door_of(chosen, part), listener, starting)
 
 
 def require_home(chosen: Settings) -> None:
@@ -68,6 +68,8 @@ def credentials_of(chosen: Settings, name: str) -> Credentials | None:
     if chosen.door(name).scheme == "http":
         return None
     home = home_of(chosen)
+    if not (home.tls / f"{name}.pem").exists():
+        raise Trouble(f"{home.tls / name}.pem is missing: `tegata init` writes it anew")
     return Credentials(
         chain=home.tls / f"{name}.pem",
         key=home.keys / f"tls-{name}.key",

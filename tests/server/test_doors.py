@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from server.doors import PortTaken, listen
+from server.process import READY
 from server.settings import DoorSettings
 from tests.server.pki import DAY, TrialCa
 
@@ -51,7 +52,7 @@ def trial_door(folder: Path, *files: Path) -> Iterator[TrialDoor]:
         process = subprocess.Popen(command, cwd=ROOT, stderr=output, pass_fds=[listener.fileno(), tell])
     os.close(tell)
     try:
-        assert os.read(ready, 1) == b"1", log.read_text()
+        assert os.read(ready, 1) == READY, log.read_text()
         yield TrialDoor(process, listener.getsockname()[1], log)
     finally:
         process.terminate()

@@ -1,6 +1,7 @@
 """A child for tests of supervision. `python -m tests.server.trial_child KIND …` with the options of a real one.
 
-KIND: `good` runs until SIGTERM; `stubborn` ignores SIGTERM; `unready` ends at once; `falls` ends after it was ready.
+KIND: `good` runs until SIGTERM; `stubborn` ignores SIGTERM; `unready` ends at once; `failing` says why it will not start;
+`falls` ends after it was ready.
 """
 
 import argparse
@@ -8,7 +9,7 @@ import signal
 import sys
 import time
 
-from server.process import follow_parent, ready_teller
+from server.process import Starting, follow_parent
 
 
 def main() -> None:
@@ -22,8 +23,11 @@ def main() -> None:
     follow_parent(told.parent)
     if told.kind == "unready":
         sys.exit("the key is missing")
+    if told.kind == "failing":
+        Starting(told.ready_fd).failed("the key does\nnot fit")
+        time.sleep(60)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if told.kind == "stubborn" else lambda *_: sys.exit(0))
-    ready_teller(told.ready_fd)()
+    Starting(told.ready_fd).ready()
     if told.kind == "falls":
         sys.exit(7)
     while True:

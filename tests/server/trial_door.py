@@ -13,7 +13,7 @@ from pathlib import Path
 from server import logs
 from server.doors import Door, serve
 from server.front import Environ, Front, StartResponse, Wsgi
-from server.process import ready_teller
+from server.process import Starting
 from server.settings import DoorSettings
 from server.tls import Credentials
 
@@ -51,7 +51,7 @@ def main() -> None:
         chain, key, *clients = map(Path, files)
         credentials = Credentials(chain, key, None, clients[0] if clients else None)
     settings = DoorSettings(bind="127.0.0.1:0", threads=4, deadline=3)
-    serve(Door("trial", settings, app, credentials), socket.socket(fileno=int(listen)), ready_teller(int(ready)))
+    serve(Door("trial", settings, app, credentials), socket.socket(fileno=int(listen)), Starting(int(ready)))
 
 
 main()
