@@ -16,9 +16,10 @@ from registry.items import TERMINALS
 from registry.proposals import ADDED_MOST
 from server.custody import Custody
 from server.demo import HANAKO, ISSUER, OFFICE, REVIEWER
+from server.mailing import letters_of
 from server.preparing import preparation_of
 from server.settings import Settings
-from server.wiring import clock_of, letters_of
+from server.wiring import clock_of
 
 # Not one of the demo's people: their own drafts stay as they are.
 CUSTOMER = Customer(OFFICE, "demo-codes")

@@ -55,7 +55,19 @@ class Child:
         """Start the process; return the descriptor that becomes readable when it is ready."""
         ready, tell = os.pipe()
         inherited = [tell] + ([self.listener.fileno()] if self.listener else [])
-        command = [sys.executable, "-m", self.module, *self.arguments, "--parent", str(os.getpid()), "--ready-fd", str(tell)]
+        # -P: a file `server.py` in the folder where the operator happens to stand is not ours.
+        safely = ["-P"] if self.module == "server" else []
+        command = [
+            sys.executable,
+            *safely,
+            "-m",
+            self.module,
+            *self.arguments,
+            "--parent",
+            str(os.getpid()),
+            "--ready-fd",
+            str(tell),
+        ]
         if self.listener:
             command += ["--listen-fd", str(self.listener.fileno())]
         _rotate(self.log)

@@ -7,7 +7,6 @@ from sqlalchemy import text
 
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.database import Database, connect
-from registry.letters import Letters
 from server.front import Checks, Wsgi
 from server.home import Home
 from server.settings import Settings
@@ -40,11 +39,6 @@ def clock_of(settings: Settings) -> Clock:
 def database_of(settings: Settings, *, connections: int = 10) -> Database:
     """Connect to the database: in each process for itself, after every fork."""
     return connect(settings.database_address, connections=connections)
-
-
-def letters_of(settings: Settings) -> Letters:
-    """Return what words the registry's mails."""
-    return Letters(settings.portal.url)
 
 
 def database_check(database: Database) -> Callable[[], None]:

@@ -3,10 +3,11 @@
 from enrollment.departures import Departures
 from enrollment.ending import Endings
 from registry.applications import Review
+from server.mailing import letters_of
 from server.pages import door_parts
 from server.preparing import preparation_of
 from server.settings import Settings
-from server.wiring import Assembled, clock_of, database_check, database_of, letters_of
+from server.wiring import Assembled, clock_of, database_check, database_of
 from webui.center.app import create_app
 from webui.center.parts import CenterParts
 

@@ -16,13 +16,11 @@ from registry.letters import Letters
 from server.custody import Custody
 from server.issuing import signing_issuer_of
 from server.jobs import Job, Schedule, stop_signals
-from server.mail import Maildir, Sender, Smtp, Transport, smtp_server
+from server.mailing import letters_of, transport_of
 from server.process import Starting
 from server.settings import Settings
-from server.wiring import clock_of, database_of, home_of, letters_of
+from server.wiring import clock_of, database_of, home_of
 from webui import sessions
-
-DEFAULT_SENDER_NAME = "利用者認証センター"
 
 
 def run(settings: Settings, starting: Starting) -> None:
@@ -46,17 +44,6 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
         Job("session-purge", timedelta(minutes=10), _sessions(database), "deletes log-ins that are over"),
     ]
-
-
-def transport_of(settings: Settings) -> Transport:
-    """Return how mail leaves: by the SMTP server that is set, else into the home's maildir."""
-    sender = Sender(settings.mail_from, settings.service_name or DEFAULT_SENDER_NAME)
-    if settings.smtp_url is None:
-        return Maildir(home_of(settings).mail, sender)
-    server = smtp_server(settings.smtp_url, password=None, ca_file=settings.smtp_ca_file)
-    if server.user is not None:
-        server = smtp_server(settings.smtp_url, password=settings.secret("smtp_password"), ca_file=settings.smtp_ca_file)
-    return Smtp(server, sender)
 
 
 def checkpoint_signer_of(settings: Settings) -> audit.CheckpointSigner:

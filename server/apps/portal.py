@@ -4,9 +4,10 @@ from enrollment.id_notices import IdNotices
 from registry.applications import Applications
 from registry.drafts import Drafts
 from server.custody import Custody
+from server.mailing import letters_of
 from server.pages import door_parts
 from server.settings import Settings
-from server.wiring import Assembled, clock_of, database_check, database_of, letters_of
+from server.wiring import Assembled, clock_of, database_check, database_of
 from webui.portal.app import create_app
 from webui.portal.parts import PortalParts
 

@@ -1,0 +1,22 @@
+"""What words the registry's mails, and how mail leaves, as the settings have it."""
+
+from registry.letters import CENTER_JA, Letters
+from server.home import Home
+from server.mail import Maildir, Sender, Smtp, Transport, smtp_server
+from server.settings import Settings
+
+
+def letters_of(settings: Settings) -> Letters:
+    """Return what words the registry's mails."""
+    return Letters(settings.portal.url)
+
+
+def transport_of(settings: Settings) -> Transport:
+    """Return how mail leaves: by the SMTP server that is set, else into the home's maildir."""
+    sender = Sender(settings.mail_from, settings.service_name or CENTER_JA)
+    if settings.smtp_url is None:
+        return Maildir(Home(settings.home).mail, sender)
+    server = smtp_server(settings.smtp_url, password=None, ca_file=settings.smtp_ca_file)
+    if server.user is not None:
+        server = smtp_server(settings.smtp_url, password=settings.secret("smtp_password"), ca_file=settings.smtp_ca_file)
+    return Smtp(server, sender)
