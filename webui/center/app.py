@@ -4,7 +4,7 @@ from pathlib import Path
 
 import flask
 
-from webui import entrance, shell
+from webui import entrance, shell, words
 from webui.accounts import Door, Person
 from webui.center import applications, home, mails, offices, people, reviewing, securing, terminals
 from webui.center.parts import CenterParts
@@ -40,6 +40,7 @@ def create_app(parts: CenterParts) -> flask.Flask:
         "actor_name": people.actor_name,
         "deed_facts": people.deed_facts,
         "deed_name": people.deed_name,
+        "result_name": words.result_name,
     }
     return app
 

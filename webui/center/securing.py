@@ -56,7 +56,7 @@ def revoke(name: str) -> Response | str:
 
     def end() -> str:
         if center().endings.revoke(name, reason, guard.person().actor):
-            return say(mark("端末%(name)sの証明書を失効しました。数秒のうちに、ログオンも検証もできなくなります。"), name=name)
+            return say(mark("端末%(name)sの証明書を失効させました。数秒のうちに、ログオンも検証もできなくなります。"), name=name)
         return say(mark("端末%(name)sの証明書は、すでに失効しています。何も変わっていません。"), name=name)
 
     return deeds.carry_out(end, _address(name))
@@ -190,10 +190,10 @@ def _reason(file: TerminalFile) -> Reason | Sheet:
 def _revocation(file: TerminalFile, reason: Reason) -> Confirmation:
     name = file.terminal.name
     return Confirmation(
-        title=say(mark("証明書を失効する")),
+        title=say(mark("証明書を失効させる")),
         subject=name,
         address=_address(name),
-        button=say(mark("失効する")),
+        button=say(mark("失効させる")),
         pairs=(*_about(file), *certificate_pairs(file), (say(mark("失効の理由")), gettext(REVOCATION_REASONS[reason.value]))),
         notes=(say(mark("管理責任者にメールで知らせます。端末を再び使うには、新しい証明書が必要です。")),),
         cautions=(say(mark("失効は元に戻せません。一時的に止めるだけなら、端末の停止を使ってください。")),),
