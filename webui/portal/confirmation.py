@@ -12,11 +12,12 @@ from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import wizard
 from webui.portal.parts import customer, office_code, portal
-from webui.texts import mark
+from webui.texts import gettext, mark
 
 blueprint = flask.Blueprint("confirmation", __name__, url_prefix="/apply")
 
-# Two presses at one moment may save the remarks between each other's steps; the second look settles it.
+# Two presses at one moment come between each other's steps: one saves the remarks or registers while the other looks.
+# Looking again settles it.
 _LOOKS = 3
 
 
@@ -46,19 +47,21 @@ def show() -> str:
 def register() -> Response:
     """Register the application that was shown, once, and lead to its completion page."""
     draft_id, shown = flask.request.form.get("draft", ""), flask.request.form.get("shown", "")
+    code = ""
     for _ in range(_LOOKS):
         try:
             return _register(draft_id, shown)
         except Invalid:
             # The world has moved on: another application holds a terminal, or the date has passed.
-            flask.flash(mark("確認中に状況が変わりました。内容を見直してください。"))
+            flask.flash(gettext(mark("確認中に状況が変わりました。内容を見直してください。")), "warn")
             return flask.redirect(flask.url_for(wizard.ENDPOINTS[wizard.progress().first_open()], _anchor="faults"), 303)
         except Refused as refused:
-            if refused.code == "draft-unknown":
-                flask.flash(mark("この申込は、すでに破棄されています。"))
-                return flask.redirect(flask.url_for("apply.guidance"), 303)
-            if refused.code != "draft-stale":
+            code = refused.code
+            if code not in {"draft-stale", "draft-unknown"}:
                 raise
+    if code == "draft-unknown":
+        flask.flash(gettext(mark("この申込は、すでに破棄されています。")), "warn")
+        return flask.redirect(flask.url_for("apply.guidance"), 303)
     return _show_again()
 
 
@@ -78,12 +81,12 @@ def _register(draft_id: str, shown: str) -> Response:
     if draft is None or draft.id != draft_id:
         # Registered already (then this is its number), or discarded.
         return _to_completion(portal().applications.submit(customer(), draft_id, version=0))
-    present = wizard.progress()
+    present = wizard.progress_of(draft)
     if present.fingerprint() != shown:
         return _show_again()
     typed = wizard.typed_form("remarks")
     if dict(present.draft.section(Section.REMARKS)) != dict(typed):
-        present = wizard.save(present, Section.REMARKS, typed)
+        present = wizard.progress_of(portal().drafts.save(customer(), draft_id, Section.REMARKS, typed))
     if present.faults(Section.REMARKS):
         return flask.redirect(flask.url_for("confirmation.show", _anchor="faults"), 303)
     return _to_completion(portal().applications.submit(customer(), draft_id, version=present.draft.version))
@@ -94,5 +97,5 @@ def _to_completion(receipt_number: str) -> Response:
 
 
 def _show_again() -> Response:
-    flask.flash(mark("別の画面で申込内容が変更されました。もう一度確認してください。"))
+    flask.flash(gettext(mark("別の画面で申込内容が変更されました。もう一度確認してください。")), "warn")
     return flask.redirect(flask.url_for("confirmation.show"), 303)

@@ -110,6 +110,11 @@ def progress() -> Progress:
     draft = portal().drafts.load(customer())
     if draft is None:
         flask.abort(flask.redirect(flask.url_for("apply.guidance"), 303))
+    return progress_of(draft)
+
+
+def progress_of(draft: Draft) -> Progress:
+    """Return what a draft has come to."""
     with doorway().parts.database.snapshot() as session:
         situation = proposals.situation(session, office_code(), today())
     choice = check_choice(draft.section(Section.CHOICE), first_time=situation.first_time, today=situation.today)

@@ -1,0 +1,43 @@
+"""The contract's tabs."""
+
+import pytest
+
+from tests.support.house import SOURCE, House, new_request
+from tests.webui.conftest import Doors
+
+
+def test_each_tab_shows_what_is_registered(doors: Doors) -> None:
+    visitor = doors.customer()
+    for tab, words in {
+        "": ["ナックス商事株式会社", "東京営業所", "NAC001", "東京税関", "通関　花子"],
+        "/user-codes": ["登録されている利用者コードはありません"],
+        "/netnaccs": ["99999W", "利用中", "2025/04/01", "未取得"],
+        "/billing": ["1234567", "経理部"],
+    }.items():
+        page = visitor.get(f"/contract{tab}").text
+        assert [word for word in words if word not in page] == []
+        assert "契約情報を変更する" in page
+
+
+@pytest.mark.parametrize("tab", ["nonsense", "office", "../x"])
+def test_there_are_no_other_tabs(doors: Doors, tab: str) -> None:
+    assert doors.customer().get(f"/contract/{tab}").status_code in {404, 308}
+
+
+def test_another_office_sees_its_own_contract(doors: Doors) -> None:
+    page = doors.customer("saburo", office_code="NAC002").get("/contract/netnaccs").text
+    assert "大阪営業所" in page
+    assert "99999W" not in page
+
+
+def test_a_terminals_certificate_is_shown_with_its_dates(issuing_doors: Doors, house: House) -> None:
+    number, (name, *_) = issuing_doors.prepared()
+    codes = house.codes_of(name)
+    house.redemption.redeem(codes, new_request().pem, SOURCE)
+    visitor = issuing_doors.customer()
+    page = visitor.get("/contract/netnaccs").text
+    assert "開始前" in page
+    assert "2026/12/15 00:00から" in page
+    assert "2027/11/23 23:59まで" in page
+    assert "取得済み" in visitor.get(f"/applications/{number}/id-notice").text
+    assert f"端末{name}のデジタル証明書が取得されました。" in visitor.get("/").text

@@ -1,0 +1,74 @@
+"""The menu and the news."""
+
+from registry import news
+from registry.news import NewsKind
+from registry.states import APPLICATION, ApplicationState
+from tests.webui.conftest import HANAKO, Doors
+from webui.portal.news import SENTENCES
+
+
+def test_the_menu_shows_the_latest_ten_lines_newest_first(doors: Doors) -> None:
+    with doors.database.transaction() as session:
+        for number in range(12):
+            news.publish(
+                session,
+                now=doors.clock.now(),
+                office_code="NAC001",
+                kind=NewsKind.CERTIFICATE,
+                code="terminal-suspended",
+                terminal=f"{number:05}W",
+            )
+    page = doors.customer().get("/").text
+    assert "端末00011Wの利用を停止しました。" in page
+    assert page.index("00011W") < page.index("00002W")
+    assert "00001W" not in page
+    assert "2026/11/24 10:00" in page
+
+
+def test_a_line_names_its_receipt_number_and_leads_to_its_details(doors: Doors) -> None:
+    number, _ = doors.prepared()
+    page = doors.customer().get("/").text
+    assert f"【{number}】" in page
+    assert f'href="/applications/{number}"' in page
+    assert f'href="/applications/{number}/id-notice"' in page
+
+
+def test_another_office_sees_none_of_it(doors: Doors) -> None:
+    number, _ = doors.prepared()
+    stranger = doors.customer("saburo", office_code="NAC002")
+    assert number not in stranger.get("/").text
+    assert "新着情報はありません" in stranger.get("/").text
+
+
+def test_older_news_are_found_by_kind_and_number(doors: Doors) -> None:
+    number, _ = doors.prepared()
+    visitor = doors.customer()
+    assert "利用申込の審査を終了しました" in visitor.get(f"/news?kind=application&number={number[:4].lower()}").text
+    assert "利用申込の審査を終了しました" not in visitor.get("/news?kind=certificate").text
+    assert "該当する新着情報はありません" in visitor.get("/news?number=999999Z").text
+    assert visitor.get("/news?kind=nonsense&page=x").status_code == 200
+
+
+def test_every_state_of_an_application_has_its_sentence() -> None:
+    reached = {state for state in APPLICATION.table.values() if state is not ApplicationState.PREPARED}
+    assert {f"application-{state}" for state in reached} <= set(SENTENCES)
+
+
+def test_a_line_of_an_unknown_code_still_shows(doors: Doors) -> None:
+    with doors.database.transaction() as session:
+        news.publish(
+            session, now=doors.clock.now(), office_code="NAC001", kind=NewsKind.APPLICATION, code="from-the-future", target="x:1"
+        )
+    assert "お知らせがあります" in doors.customer().get("/").text
+
+
+def test_an_unfinished_application_is_offered(doors: Doors) -> None:
+    doors.drafts.begin(HANAKO)
+    assert "作成途中の申込があります" in doors.customer().get("/").text
+    assert "作成途中の申込があります" not in doors.customer("jiro").get("/").text
+
+
+def test_who_may_not_apply_is_not_offered_it(doors: Doors) -> None:
+    page = doors.customer("jiro").get("/").text
+    assert "/apply" not in page
+    assert "契約内容の確認" in page
