@@ -1,0 +1,120 @@
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask.testing import FlaskClient
+
+from ca.ocsp import LARGEST_REQUEST
+from ca.publication import CACHE_SECONDS, Publication, create_app
+from kernel import audit
+from kernel.audit import CheckpointSigner
+from keys.custody import KeyAlgorithm
+from tests.ca.issuance import issue
+from tests.ca.ocsp_requests import Told, cert_id, error, nonce, request
+from tests.support.clock import SettableClock
+from tests.support.house import House
+
+TYPE = "application/ocsp-request"
+
+
+@pytest.fixture
+def door(house: House) -> Iterator[FlaskClient]:
+    app = create_app(Publication(house.database, house.clock, house.responder, house.crl_folder))
+    with app.test_client() as client:
+        yield client
+
+
+def test_ocsp_answers_post(door: FlaskClient, house: House) -> None:
+    asked = request(cert_id(house.issuing.issuer, issue(house).serial))
+    response = door.post("/ocsp", data=asked, content_type=TYPE)
+    assert response.status_code == 200
+    assert response.mimetype == "application/ocsp-response"
+    assert Told(response.data, house.issuing.issuer).statuses == ["good"]
+
+
+@pytest.mark.parametrize("length", range(1, 24))
+def test_ocsp_answers_get_whatever_the_base64(door: FlaskClient, house: House, length: int) -> None:
+    asked = request(cert_id(house.issuing.issuer, "7f"), extensions=[nonce(b"\xff\xef\xbe" * length)])
+    encoded = base64.b64encode(asked).decode("ascii")
+    for path in (quote(encoded, safe=""), quote(encoded, safe="/+="), quote(encoded, safe="/=")):
+        response = door.get(f"/ocsp/{path}")
+        assert Told(response.data, house.issuing.issuer).nonce == b"\xff\xef\xbe" * length
+
+
+@pytest.mark.parametrize("path", ["AAAA", "%%%", "not base64!", "=", "\u3042"])
+def test_a_get_that_is_no_request_is_malformed(door: FlaskClient, path: str) -> None:
+    response = door.get(f"/ocsp/{quote(path)}")
+    assert response.status_code == 200
+    assert error(response.data) == "malformed_request"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_another_type_and_too_much_are_refused(door: FlaskClient) -> None:
+    assert door.post("/ocsp", data=b"x", content_type="text/plain").status_code == 415
+    assert door.post("/ocsp", data=bytes(LARGEST_REQUEST + 1), content_type=TYPE).status_code == 413
+    assert door.get("/ocsp").status_code == 405
+
+
+def test_an_answer_without_nonce_may_be_cached_for_a_minute(door: FlaskClient, house: House) -> None:
+    encoded = base64.b64encode(request(cert_id(house.issuing.issuer, "7f"))).decode("ascii")
+    response = door.get(f"/ocsp/{quote(encoded, safe='')}")
+    assert response.cache_control.max_age == CACHE_SECONDS == 60
+    assert response.last_modified == house.clock.now()
+    etag = response.headers["ETag"]
+    # Each signature is another one, so an entity tag holds only for what was sent.
+    assert etag.strip('"') != ""
+
+
+def test_an_answer_with_nonce_is_not_cached(door: FlaskClient, house: House) -> None:
+    encoded = base64.b64encode(request(cert_id(house.issuing.issuer, "7f"), extensions=[nonce(b"12345678")])).decode("ascii")
+    assert door.get(f"/ocsp/{quote(encoded, safe='')}").headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["issuing-1", "root"])
+def test_crls_and_ca_certificates_are_served_as_published(door: FlaskClient, house: House, name: str) -> None:
+    response = door.get(f"/crl/{name}.crl")
+    assert (response.status_code, response.mimetype) == (200, "application/pkix-crl")
+    assert response.data == (house.crl_folder / f"{name}.crl").read_bytes()
+    response = door.get(f"/ca/{name}.cer")
+    assert (response.status_code, response.mimetype) == (200, "application/pkix-cert")
+    assert x509.load_der_x509_certificate(response.data) in (house.root.certificate, house.issuing.issuer.certificate)
+
+
+def test_who_has_the_newest_list_is_told_so(door: FlaskClient, house: House, clock: SettableClock) -> None:
+    first = door.get("/crl/issuing-1.crl")
+    again = door.get("/crl/issuing-1.crl", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    house.crl.publish(clock.advance(timedelta(minutes=1)))
+    newer = door.get("/crl/issuing-1.crl", headers={"If-None-Match": first.headers["ETag"]})
+    assert newer.status_code == 200
+    assert newer.data != first.data
+
+
+@pytest.mark.parametrize(
+    "path", ["/crl/nobody.crl", "/ca/nobody.cer", "/crl/../root.crl", "/crl/..%2Froot.crl", "/", "/static/x"]
+)
+def test_what_is_not_published_is_not_found(door: FlaskClient, path: str) -> None:
+    assert door.get(path).status_code == 404
+
+
+def test_a_list_that_was_lost_is_unavailable_until_it_is_back(door: FlaskClient, house: House) -> None:
+    house.crl.file.unlink()
+    assert door.get("/crl/issuing-1.crl").status_code == 503
+    house.crl.publish_if_due(house.clock.now())
+    assert door.get("/crl/issuing-1.crl").status_code == 200
+
+
+def test_the_newest_head_of_the_log_is_public(door: FlaskClient, house: House) -> None:
+    assert door.get("/checkpoint").status_code == 404
+    key = house.keys.create("checkpoint", KeyAlgorithm.ED25519)
+    assert isinstance(key, Ed25519PrivateKey)
+    audit.seal(
+        house.database, CheckpointSigner("example.jp/log", key.public_key().public_bytes_raw(), key.sign), now=house.clock.now()
+    )
+    response = door.get("/checkpoint")
+    assert response.mimetype == "text/plain"
+    assert response.text.startswith("example.jp/log\n")
