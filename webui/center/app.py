@@ -17,7 +17,7 @@ NAVIGATION = (
     NavigationItem("applications.queue", mark("申込")),
     NavigationItem("terminals.listed", mark("論理端末")),
     NavigationItem("terminals.codes", mark("コード")),
-    NavigationItem("offices.listed", mark("事業所")),
+    NavigationItem("offices.listed", mark("事業所の一覧")),
     NavigationItem("mails.listed", mark("メール")),
     NavigationItem("entrance.password", mark("パスワード変更")),
 )

@@ -14,6 +14,7 @@ from kernel.outbox import MailState
 from registry import applications, offices
 from registry.applications import Detail, workload
 from registry.applications.workload import BY_ITSELF, Task
+from registry.drafts import Kind
 from registry.offices import Office
 from registry.states import APPLICATION, ApplicationEvent, ApplicationState, TerminalState
 from webui import guard
@@ -38,6 +39,8 @@ STAGES = {
     "ended": mark("終了"),
     "all": mark("すべて"),
 }
+# 申込分類.
+KINDS = {Kind.CONTRACT_CHANGE: mark("変更申込")}
 _STATES = {
     "open": (ApplicationState.APPROVED, ApplicationState.PREPARED),
     "ended": (
@@ -126,6 +129,7 @@ def show(number: str) -> str:
         application=application,
         possible=possible(dossier.detail),
         by_itself=BY_ITSELF,
+        kinds=KINDS,
         labels=_calendar().labels(application),
         told_then=applied_warnings(dossier.detail.warnings),
         told_now=start_warnings(application.wished_start, today) if application.state in UNDER_REVIEW else (),

@@ -1,6 +1,7 @@
 """Who did what, in words: actors and deeds of the audit log as staff read them."""
 
 from collections.abc import Mapping
+from datetime import date
 
 import flask
 
@@ -8,7 +9,7 @@ from kernel.audit import PastDeed
 from registry.items import ITEMS
 from webui.accounts import Door, Role
 from webui.doorway import doorway
-from webui.texts import mark, say
+from webui.texts import mark, say, show_day
 from webui.words import REVOCATION_REASONS, item_name
 
 ROLES: Mapping[Role, str] = {
@@ -88,6 +89,8 @@ def _value(name: str, value: str) -> str:
         return item_name(value)
     if name == "reason" and value in REVOCATION_REASONS:
         return say(REVOCATION_REASONS[value])
+    if name == "start_date":
+        return show_day(date.fromisoformat(value))
     return actor_name(value) if name == "approver" else value
 
 
