@@ -1,0 +1,1 @@
+"""Tests by other people's programs."""
