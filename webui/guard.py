@@ -44,7 +44,7 @@ def public(view: View) -> View:
 
 
 def without_visit(view: View) -> View:
-    """Let everyone use a route that knows no visitors: static files, health."""
+    """Let everyone use a route that knows no visitors: static files."""
     return _declare(view, Access(has_visit=False))
 
 

@@ -1,4 +1,4 @@
-"""The app that both doors are: languages, guard, security headers, error pages, static files, health.
+"""The app that both doors are: languages, guard, security headers, error pages, static files.
 
 Refusals and absences are put into words here and nowhere else.
 """
@@ -9,7 +9,6 @@ from typing import cast
 
 import flask
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
-from sqlalchemy import text
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -104,25 +103,6 @@ def asset(digest: str, name: str) -> flask.Response:
     lasting = digest == found.digest
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
     return cast("flask.Response", response.make_conditional(flask.request))
-
-
-@machinery.get("/healthz")
-@guard.without_visit
-def health() -> flask.Response:
-    """Say that the process runs."""
-    return flask.Response("ok\n", content_type="text/plain; charset=utf-8")
-
-
-@machinery.get("/readyz")
-@guard.without_visit
-def readiness() -> flask.Response:
-    """Say whether the door can serve: its database answers."""
-    try:
-        with doorway().parts.database.snapshot() as session:
-            session.execute(text("SELECT 1"))
-    except Unavailable:
-        return flask.Response("database away\n", 503, {"Retry-After": "5"}, content_type="text/plain; charset=utf-8")
-    return flask.Response("ready\n", content_type="text/plain; charset=utf-8")
 
 
 def _equip_templates(app: flask.Flask, furnishing: Furnishing) -> None:

@@ -81,6 +81,13 @@ def test_unknown_user_and_wrong_password_get_the_same_answer(accounts: Accounts,
     assert [subject for _, subject in actions(database)[1:]] == ["account:NAC001/hanako", "account:unknown"]
 
 
+def test_an_unknown_user_costs_the_same_work(accounts: Accounts) -> None:
+    passwords = accounts.passwords
+    assert not passwords.matches(None, "nobody has this password")
+    parameters = [stored.rpartition("$")[0].rpartition("$")[0] for stored in (passwords._nobody, passwords.hash(PASSWORD))]  # noqa: SLF001
+    assert parameters[0] == parameters[1]
+
+
 @pytest.mark.usefixtures("hanako")
 @pytest.mark.parametrize("user", ["hanako", "nobody"])
 def test_five_failures_lock_the_account_for_that_address_only(accounts: Accounts, clock: SettableClock, user: str) -> None:

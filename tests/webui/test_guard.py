@@ -7,6 +7,7 @@ import flask
 import pytest
 from werkzeug.routing import Rule
 
+from kernel.database import Base
 from tests.webui.conftest import Doors
 from tests.webui.visitors import PASSWORD, Visitor
 from webui import guard
@@ -48,6 +49,25 @@ def test_each_route_admits_exactly_those_it_declares(doors: Doors) -> None:
                     person = next(one for door in Door for one in doors.accounts.listed(door) if one.login == user)
                 admitted = ask(visitor, app, rule, method) != 403
                 assert admitted is access.admits(person), f"{user} {method} {rule}"
+
+
+def test_reading_changes_nothing(doors: Doors) -> None:
+    number, _ = doors.prepared()
+    people = {doors.portal: doors.customer(), doors.center: doors.staff()}
+    before = rows_of(doors)
+    for app, visitor in people.items():
+        for rule, method, _ in routes(app):
+            if method == "GET":
+                with app.test_request_context():
+                    visitor.get(address(rule).replace("260001A", number))
+    assert rows_of(doors) == before
+
+
+def rows_of(doors: Doors) -> dict[str, list[tuple[object, ...]]]:
+    with doors.database.snapshot() as session:
+        return {
+            table.name: sorted(map(tuple, session.execute(table.select())), key=repr) for table in Base.metadata.sorted_tables
+        }
 
 
 def test_strangers_are_led_to_the_log_in_page_by_every_route_that_is_not_public(doors: Doors) -> None:

@@ -20,9 +20,12 @@ blueprint = flask.Blueprint("id_notice", __name__, url_prefix="/applications/<st
 
 @blueprint.get("")
 @guard.customer()
-def show(receipt_number: str) -> str:
-    """Show the notice, codes hidden."""
-    return _page(_own(receipt_number), {})
+def show(receipt_number: str) -> Response | str:
+    """Show the notice, codes hidden; news of codes that were cancelled since lead to the application."""
+    notice = portal().notices.notice(receipt_number, office_code())
+    if notice is None:
+        return flask.redirect(flask.url_for("applications.show", receipt_number=receipt_number), 303)
+    return _page(notice, {})
 
 
 @blueprint.post("")

@@ -97,5 +97,7 @@ def test_an_office_freezes_codes_itself(doors: Doors) -> None:
 def test_without_codes_there_is_no_notice(doors: Doors) -> None:
     number = doors.applied()
     visitor = doors.customer()
-    assert visitor.get(f"/applications/{number}/id-notice").status_code == 404
+    visitor.get("/")
+    assert visitor.get(f"/applications/{number}/id-notice").location == f"/applications/{number}"
+    assert visitor.post(f"/applications/{number}/id-notice", {"terminal": "00001W"}).status_code == 404
     assert f"/applications/{number}/id-notice" not in visitor.get(f"/applications/{number}").text
