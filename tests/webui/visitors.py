@@ -49,7 +49,7 @@ class Visitor:
         return found.value if found else ""
 
     def _seen(self, response: TestResponse) -> TestResponse:
-        found = _TOKEN.search(response.text)
+        found = _TOKEN.search(response.text) if response.mimetype == "text/html" else None
         if found:
             self.token = found[1]
         return response

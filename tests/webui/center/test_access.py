@@ -1,0 +1,137 @@
+"""Who may do what: each deed belongs to one role, is asked for by a form of ours, and is told in both languages."""
+
+import re
+
+import pytest
+
+from tests.webui.center.conftest import Day, file_application
+from tests.webui.conftest import START, Doors
+from tests.webui.visitors import Visitor
+from webui.csrf import FIELD
+
+REVIEW, ISSUING, SECURITY = "sato", "kato", "ito"
+DEEDS = {
+    "/applications/{number}/approve": REVIEW,
+    "/applications/{number}/query": REVIEW,
+    "/applications/{number}/reject": REVIEW,
+    "/applications/{number}/cancel": REVIEW,
+    "/applications/{number}/items/storage": REVIEW,
+    "/applications/{number}/codes": ISSUING,
+    "/terminals/99999W/codes/replace": ISSUING,
+    "/terminals/99999W/codes/thaw": ISSUING,
+    "/terminals/99999W/codes/unlock": ISSUING,
+    "/terminals/99999W/revoke": SECURITY,
+    "/terminals/99999W/suspend": SECURITY,
+    "/terminals/99999W/resume": SECURITY,
+}
+READING = (
+    "/",
+    "/applications/",
+    "/applications/{number}",
+    "/terminals/",
+    "/terminals/99999W",
+    "/codes",
+    "/offices/",
+    "/offices/NAC001",
+    "/mails/",
+    "/mails/1",
+    "/password",
+)
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
+
+def applied_with_item(doors: Doors) -> str:
+    return file_application(doors, items=("storage",), changes={"storage": "要"})
+
+
+def test_each_deed_belongs_to_one_role(doors: Doors) -> None:
+    number = applied_with_item(doors)
+    for user in (REVIEW, ISSUING, SECURITY):
+        visitor = doors.staff(user)
+        for pattern, role in DEEDS.items():
+            path = pattern.format(number=number)
+            shown = visitor.get(path).status_code
+            visitor.get("/")
+            answered = visitor.post(path).status_code
+            assert (shown == 403, answered == 403) == (user != role, user != role), f"{user} {path}"
+
+
+def test_the_table_above_names_every_deed(doors: Doors) -> None:
+    rules = [rule for rule in doors.center.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    paths = {re.sub(r"<(?:\w+:)?name>", "99999W", rule.rule).replace("<number>", "{number}") for rule in rules}
+    assert {path.replace("<item>", "storage") for path in paths} == {*DEEDS, "/login", "/logout", "/language", "/password"}
+
+
+def test_all_staff_read_everything(doors: Doors) -> None:
+    number = file_application(doors)
+    for user in (REVIEW, ISSUING, SECURITY):
+        visitor = doors.staff(user)
+        for path in READING:
+            assert visitor.get(path.format(number=number)).status_code == 200, path
+
+
+def test_strangers_see_nothing(doors: Doors) -> None:
+    stranger = Visitor(doors.center)
+    for path in (*READING, *DEEDS):
+        response = stranger.get(path.format(number="260001A"))
+        assert (response.status_code, response.location.split("?")[0]) == (303, "/login")
+
+
+def test_nothing_is_done_without_a_form_of_ours(doors: Doors) -> None:
+    number = applied_with_item(doors)
+    with_words = {"start_date": START.isoformat(), "question": "台数は?", "reason": "理由", "step": "do"}
+    for pattern, role in DEEDS.items():
+        visitor = doors.staff(role)
+        for token in ("", "0" * 64):
+            response = visitor.post_bare(pattern.format(number=number), {**with_words, FIELD: token})
+            assert response.status_code == 400, pattern
+    assert "内容確認中" in doors.staff(REVIEW).get(f"/applications/{number}").text
+    assert "利用中" in doors.staff(REVIEW).get("/terminals/99999W").text
+
+
+@pytest.mark.parametrize("user", [REVIEW, ISSUING, SECURITY])
+def test_every_page_is_told_in_english_but_for_what_people_have_typed(issuing_doors: Doors, day: Day, user: str) -> None:
+    doors, visitor = issuing_doors, issuing_doors.staff(user)
+    visitor.get("/")
+    visitor.post("/language", {"language": "en"})
+    typed = typed_texts(doors)
+    pages = [path.format(number=number) for path in READING for number in (day.answered, day.prepared, day.rejected)]
+    names = (day.issued, day.revoked, day.frozen, day.locked, day.suspended, day.waiting)
+    pages += [f"/terminals/{name}" for name in names]
+    pages += ["/applications/?tab=all", "/offices/NAC001?tab=terminals", "/offices/NAC001?tab=applications"]
+    own = [path.format(number=day.approved) for path, role in DEEDS.items() if role == user]
+    own += [path.replace("99999W", name) for path in own for name in names if "99999W" in path]
+    for path in (*pages, *own):
+        page = visitor.get(path).text
+        for text in typed:
+            page = page.replace(text, "")
+        left = JAPANESE.findall(page)
+        assert left == [], f"{path}: {''.join(left)}"
+
+
+def typed_texts(doors: Doors) -> list[str]:
+    """Return the Japanese that is people's, not ours: names, addresses, mails, and the switch to the other language."""
+    sato = doors.staff(REVIEW)
+    pages = [sato.get(path).text for path in ("/offices/NAC001", "/offices/NAC002")]
+    contents = {text.strip() for page in pages for text in re.findall(r"<dd>([^<]*)</dd>", page)}
+    subjects = set(re.findall(r'<a href="/mails/\d+">([^<]+)</a>', sato.get("/mails/").text))
+    body = re.findall(r'<p class="lines">([^<]*)</p>', sato.get("/mails/1").text)
+    own = {
+        "日本語",
+        "佐藤",
+        "ナックス商事株式会社",
+        "東京営業所",
+        "大阪営業所",
+        "通関　花子",
+        "ツウカン　ハナコ",
+        "第一通関部",
+        "係長",
+    }
+    words = {
+        "端末の台数を確認してください。",
+        "利用開始希望日はこれでよろしいですか。",
+        "はい。",
+        "備考",
+        "必要な書類がありません。",
+    }
+    return sorted({*contents, *subjects, *body, *own, *words} - {""}, key=len, reverse=True)

@@ -1,0 +1,235 @@
+"""Approving, asking, rejecting, cancelling, carrying out, preparing codes."""
+
+from datetime import date
+
+import pytest
+
+from registry import applications
+from registry.applications import Detail
+from registry.states import ApplicationState, TerminalState
+from tests.webui.center.conftest import MARKUP, file_application, with_items_by_hand
+from tests.webui.conftest import KATO, OPERATOR, SATO, START, Doors
+from tests.webui.visitors import PASSWORD, Visitor
+from webui.accounts import NewAccount, Role
+
+
+def detail_of(doors: Doors, number: str) -> Detail:
+    with doors.database.snapshot() as session:
+        detail = applications.detail(session, number)
+    assert detail is not None
+    return detail
+
+
+def state_of(doors: Doors, number: str) -> ApplicationState:
+    return detail_of(doors, number).application.state
+
+
+def test_approval_takes_a_form_a_confirmation_and_a_button(doors: Doors, sato: Visitor) -> None:
+    number = file_application(doors)
+    form = sato.get(f"/applications/{number}/approve").text
+    assert 'value="2026/12/15"' in form
+    confirmation = sato.post(f"/applications/{number}/approve", {"start_date": "２０２６１２１７"})
+    assert "まだ何も行われていません。" in confirmation.text
+    assert "希望日(2026/12/15)と異なる日付です。" in confirmation.text
+    assert state_of(doors, number) is ApplicationState.APPLIED
+    done = sato.post(f"/applications/{number}/approve", {"start_date": "2026/12/17", "step": "do"})
+    assert done.status_code == 303
+    page = sato.get(done.location).text
+    assert f"申込{number}を承認しました。" in page
+    application = detail_of(doors, number).application
+    assert (application.state, application.start_date, application.approver) == (
+        ApplicationState.APPROVED,
+        date(2026, 12, 17),
+        "staff:sato",
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("2026/12/05", ["営業日ではありません。", "標準日数(10営業日)より短い", "次の利用開始日は2026/12/08です。"]),
+        ("2026/12/16", ["公表している利用開始日ではありません。"]),
+        ("2026/12/15", []),
+    ],
+)
+def test_warnings_of_a_date_are_shown_before_it_is_confirmed_and_do_not_forbid_it(
+    doors: Doors, sato: Visitor, typed: str, told: list[str]
+) -> None:
+    number = file_application(doors)
+    sato.get(f"/applications/{number}/approve")
+    page = sato.post(f"/applications/{number}/approve", {"start_date": typed}).text
+    assert all(sentence in page for sentence in told)
+    assert ("ご注意" in page) is bool(told)
+    sato.post(f"/applications/{number}/approve", {"start_date": typed, "step": "do"})
+    assert state_of(doors, number) is ApplicationState.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("", "入力してください。"),
+        ("あした", "日付は20261210または2026/12/10の形で入力してください。"),
+        ("2026/02/30", "実在する日付を入力してください。"),
+        ("2026/11/23", "今日以降の日付を入力してください。"),
+        ("2030/01/01", "2027/11/25までの日付を入力してください。"),
+        (MARKUP, "日付は20261210または2026/12/10の形で入力してください。"),
+    ],
+)
+@pytest.mark.parametrize("step", ["", "do"])
+def test_a_wrong_date_is_told_beside_the_field_and_kept(
+    doors: Doors, sato: Visitor, typed: str, sentence: str, step: str
+) -> None:
+    number = file_application(doors)
+    sato.get(f"/applications/{number}/approve")
+    response = sato.post(f"/applications/{number}/approve", {"start_date": typed, "step": step})
+    assert response.status_code == 422
+    assert f'id="start_date-fault"><span class="hidden">誤り: </span>{sentence}' in response.text
+    assert "<script" not in response.text
+    assert 'aria-invalid="true"' in response.text
+    assert state_of(doors, number) is ApplicationState.APPLIED
+
+
+def test_a_date_that_leaves_no_time_for_system_settings_is_refused_beside_the_field(doors: Doors, sato: Visitor) -> None:
+    number = file_application(doors, items=("mailboxes",), changes={"mailboxes": "1つ追加"})
+    sato.get(f"/applications/{number}/approve")
+    response = sato.post(f"/applications/{number}/approve", {"start_date": "2026/11/26", "step": "do"})
+    assert response.status_code == 422
+    assert "システム設定の締切日(2026/11/19)を過ぎるため" in response.text
+    assert 'value="2026/11/26"' in response.text
+
+
+def test_going_back_shows_the_form_as_it_was_typed(doors: Doors, sato: Visitor) -> None:
+    number = file_application(doors)
+    sato.get(f"/applications/{number}/approve")
+    assert 'value="20261217"' in sato.post(f"/applications/{number}/approve", {"start_date": "20261217", "step": "back"}).text
+    page = sato.post(f"/applications/{number}/query", {"question": f"一行目\r\n{MARKUP}", "step": "back"}).text
+    assert "一行目\r\n&lt;script&gt;" in page
+
+
+def test_approving_twice_does_no_harm_and_says_why_nothing_happened(doors: Doors, sato: Visitor) -> None:
+    number = file_application(doors)
+    sato.get(f"/applications/{number}/approve")
+    for _ in range(2):
+        response = sato.post(f"/applications/{number}/approve", {"start_date": "2026/12/15", "step": "do"})
+        assert response.status_code == 303
+    page = sato.get(response.location).text
+    assert "申込の状態が「審査終了」のため、この操作はできません。" in page
+    assert len(detail_of(doors, number).terminals) == 1
+    late = sato.get(f"/applications/{number}/approve")
+    assert late.status_code == 303
+
+
+def test_a_question_goes_to_the_customer_after_confirmation(doors: Doors, sato: Visitor) -> None:
+    number = file_application(doors)
+    sato.get(f"/applications/{number}/query")
+    confirmation = sato.post(f"/applications/{number}/query", {"question": f"台数は?\r\n{MARKUP}"}).text
+    assert "&lt;script&gt;" in confirmation
+    assert "<script" not in confirmation
+    assert state_of(doors, number) is ApplicationState.APPLIED
+    sato.post(f"/applications/{number}/query", {"question": f"台数は?\r\n{MARKUP}", "step": "do"})
+    assert state_of(doors, number) is ApplicationState.QUERIED
+    [query] = detail_of(doors, number).queries
+    assert query.question == f"台数は?\n{MARKUP}"
+
+
+@pytest.mark.parametrize("deed", ["query", "reject", "cancel"])
+@pytest.mark.parametrize(("typed", "sentence"), [("  ", "入力してください。"), ("長" * 1001, "1000文字以内で入力してください。")])
+def test_words_that_can_not_be_sent_are_told_and_kept(doors: Doors, sato: Visitor, deed: str, typed: str, sentence: str) -> None:
+    number = file_application(doors)
+    if deed == "cancel":
+        doors.review.approve(number, START, approver=SATO)
+    sato.get(f"/applications/{number}/{deed}")
+    field = "question" if deed == "query" else "reason"
+    response = sato.post(f"/applications/{number}/{deed}", {field: typed, "step": "do"})
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert typed in response.text
+
+
+def test_a_rejection_takes_a_reason_and_a_confirmation(doors: Doors, sato: Visitor) -> None:
+    number = file_application(doors)
+    sato.get(f"/applications/{number}/reject")
+    assert "元に戻せません。" in sato.post(f"/applications/{number}/reject", {"reason": "書類がありません。"}).text
+    assert state_of(doors, number) is ApplicationState.APPLIED
+    done = sato.post(f"/applications/{number}/reject", {"reason": "書類がありません。", "step": "do"})
+    page = sato.get(done.location).text
+    assert "不承認にしました。" in page
+    assert "書類がありません。" in page
+    again = sato.post(f"/applications/{number}/reject", {"reason": "もう一度", "step": "do"})
+    assert "「不承認」のため" in sato.get(again.location).text
+
+
+@pytest.mark.parametrize("has_codes", [False, True])
+def test_a_cancellation_ends_the_terminals_that_were_made(doors: Doors, sato: Visitor, *, has_codes: bool) -> None:
+    number = file_application(doors)
+    doors.review.approve(number, START, approver=SATO)
+    if has_codes:
+        doors.preparation.prepare(number, KATO)
+    name = detail_of(doors, number).terminals[0].name
+    sato.get(f"/applications/{number}/cancel")
+    confirmation = sato.post(f"/applications/{number}/cancel", {"reason": "ご依頼のため"}).text
+    assert name in confirmation
+    assert detail_of(doors, number).terminals[0].state is TerminalState.PENDING
+    done = sato.post(f"/applications/{number}/cancel", {"reason": "ご依頼のため", "step": "do"})
+    assert f"端末{name}を廃止しました。" in sato.get(done.location).text
+    assert state_of(doors, number) is ApplicationState.CANCELLED
+    assert detail_of(doors, number).terminals[0].state is TerminalState.ABOLISHED
+
+
+def test_an_item_is_marked_as_carried_out_with_its_counts_once(doors: Doors, sato: Visitor) -> None:
+    number = file_application(doors, items=("user_codes",), changes={"user_codes": "NAC02を追加"})
+    doors.review.approve(number, START, approver=SATO)
+    path = f"/applications/{number}/items/user_codes"
+    assert "実施済みにする" in sato.get(f"/applications/{number}").text
+    sato.get(path)
+    wrong = sato.post(path, {"added": "たくさん", "changed": "1", "removed": ""})
+    assert wrong.status_code == 422
+    assert 'value="たくさん"' in wrong.text
+    done = sato.post(path, {"added": "２", "changed": "1", "removed": ""})
+    assert "実施済みにしました。" in sato.get(done.location).text
+    result = next(line for line in detail_of(doors, number).results if line.item == "user_codes")
+    assert (result.added, result.changed, result.removed) == (2, 1, 0)
+    again = sato.post(path, {"added": "9"})
+    assert "この変更項目はすでに実施済みです。" in sato.get(again.location).text
+    assert sato.get(path).status_code == 303
+
+
+def test_items_that_carry_themselves_out_or_are_not_there_have_no_page(doors: Doors, sato: Visitor) -> None:
+    number = with_items_by_hand(doors)
+    for item in ("terminals", "price_plan", "names", "nothing"):
+        assert sato.get(f"/applications/{number}/items/{item}").status_code == 404
+        assert sato.post(f"/applications/{number}/items/{item}", {"added": "1"}).status_code == 404
+
+
+def test_codes_are_prepared_by_issuing_staff_and_never_shown(doors: Doors, kato: Visitor) -> None:
+    number = file_application(doors, terminals={"add.net.sea": ["2"]})
+    doors.review.approve(number, START, approver=SATO)
+    confirmation = kato.get(f"/applications/{number}/codes").text
+    names = [terminal.name for terminal in detail_of(doors, number).terminals]
+    assert all(name in confirmation for name in names)
+    assert state_of(doors, number) is ApplicationState.APPROVED
+    done = kato.post(f"/applications/{number}/codes")
+    page = kato.get(done.location).text
+    assert f"端末{', '.join(names)}のコードを準備しました。" in page
+    assert "未取得" in page
+    again = kato.post(f"/applications/{number}/codes")
+    assert "「証明書取得可能」のため、この操作はできません。" in kato.get(again.location).text
+    assert kato.get(f"/applications/{number}/codes").status_code == 303
+
+
+def test_who_approved_is_told_beforehand_that_another_prepares(doors: Doors) -> None:
+    roles = frozenset({Role.REVIEW, Role.ISSUING})
+    doors.accounts.add(NewAccount("mori", "森", "mori@example.jp", PASSWORD, roles), OPERATOR)
+    mori = doors.staff("mori")
+    number = file_application(doors)
+    mori.get(f"/applications/{number}/approve")
+    mori.post(f"/applications/{number}/approve", {"start_date": "2026/12/15", "step": "do"})
+    page = mori.get(f"/applications/{number}").text
+    assert "コードはほかの職員が準備します" in page
+    assert "コードの準備へ進む" not in page
+    barred = mori.get(f"/applications/{number}/codes").text
+    assert "この申込を承認した職員は、コードを準備できません。" in barred
+    assert '<button type="submit" name="step"' not in barred
+    refused = mori.post(f"/applications/{number}/codes")
+    assert "この申込を承認した職員は、コードを準備できません。" in mori.get(refused.location).text
+    assert state_of(doors, number) is ApplicationState.APPROVED
