@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from ca import requests
 from kernel.errors import Refused
 from tests.ca.trial import request_of
+from tests.support.required import missing
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 DER = request_of(KEY).public_bytes(Encoding.DER)
 PEM = request_of(KEY).public_bytes(Encoding.PEM)
 RSA = rsa.generate_private_key(65537, 2048)
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="missing: openssl")
 KNOWN = {"csr-malformed", "csr-signature", "key-unsupported", "key-weak"}
 
 
@@ -145,7 +145,6 @@ def test_a_proven_key_of_a_bad_kind_is_refused(
     assert _code(_builder().sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)) == code
 
 
-@needs_openssl
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -159,7 +158,6 @@ def test_openssls_unusual_requests_are_refused_in_plain_words(arguments: list[st
     assert _code(_openssl_request(tmp_path, arguments)) in {"key-unsupported", "key-weak"}
 
 
-@needs_openssl
 def test_spelled_out_parameters_of_p256_become_its_name(tmp_path: Path) -> None:
     arguments = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"]
     requested = requests.read(_openssl_request(tmp_path, arguments))
@@ -168,6 +166,8 @@ def test_spelled_out_parameters_of_p256_become_its_name(tmp_path: Path) -> None:
 
 
 def _openssl_request(folder: Path, arguments: list[str]) -> bytes:
+    if shutil.which("openssl") is None:
+        missing("openssl")
     file = folder / "request.pem"
     command = ["openssl", "req", "-new", "-nodes", "-subj", "/CN=x", "-keyout", str(folder / "key.pem"), "-out", str(file)]
     subprocess.run([*command, *arguments], check=True, capture_output=True)

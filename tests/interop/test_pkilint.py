@@ -95,14 +95,18 @@ def _in_answer(der: bytes) -> set[str]:
     return set(_findings(rules, loader.RFC6960OCSPResponseDocumentLoader().load_der_document(der)))
 
 
-def _various(doors: OpenDoors, count: int) -> Iterator[bytes]:
-    """Yield terminal certificates of all key kinds, subjects, start dates and ends, made as the authority makes them."""
-    house = doors.house
-    keys: list[CertificatePublicKeyTypes] = [
+def _keys() -> list[CertificatePublicKeyTypes]:
+    return [
         *(ec.generate_private_key(curve).public_key() for curve in (ec.SECP256R1(), ec.SECP384R1())),
         *(rsa.generate_private_key(65537, bits).public_key() for bits in (2048, 3072, 4096)),
         ed25519.Ed25519PrivateKey.generate().public_key(),
     ]
+
+
+def _various(doors: OpenDoors, count: int) -> Iterator[bytes]:
+    """Yield terminal certificates of all key kinds, subjects, start dates and ends, made as the authority makes them."""
+    house = doors.house
+    keys = _keys()
     now = house.clock.now()
     for number in range(count):
         fixed_end = RANDOM.choice([None, None, date(2049, 12, 31), date(2055, 3, 31)])
