@@ -2,8 +2,10 @@
 
 import click
 
+from ca.crl import ClockBehindError
 from server import settings
 from server.apps.jobs import crl_publisher_of
+from server.trouble import Trouble
 from server.wiring import clock_of, database_of
 
 
@@ -17,5 +19,8 @@ def publish() -> None:
     """Sign and publish the issuing CA's next CRL now, whether it is due or not."""
     chosen = settings.load()
     publisher = crl_publisher_of(chosen, database_of(chosen))
-    number = publisher.publish(clock_of(chosen).now())
+    try:
+        number = publisher.publish(clock_of(chosen).now())
+    except ClockBehindError as error:
+        raise Trouble(f"the clock is behind the newest CRL ({error}): set it right, or wait until it has caught up") from error
     click.echo(f"CRL {number} stands in {publisher.file}")

@@ -54,6 +54,11 @@ def clock(shift: str) -> None:
             raise click.BadParameter("must be like +2d, -1h, +30m, +5s, or show", param_hint="SHIFT")
         by = timedelta(**{_UNITS[parts[3]]: int(parts[2])})
         moved.shift(-by if parts[1] == "-" else by)
+        if parts[1] == "-":
+            click.echo(
+                "Certificates and CRLs made so far may lie in the future now; no CRL is published before its predecessor.",
+                err=True,
+            )
     click.echo(f"{moved.now().astimezone(TOKYO):%Y-%m-%d %H:%M:%S} Asia/Tokyo, shifted by {moved.offset()}")
 
 

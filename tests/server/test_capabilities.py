@@ -1,0 +1,61 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server.test_commands import tegata
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+# Assembles one door in a process of its own; tells which keys and secrets it opened, and which rooms it loaded.
+PROBE = """
+import importlib, os, sys
+from pathlib import Path
+home, door = Path(sys.argv[1]), sys.argv[2]
+opened = set()
+def note(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, os.PathLike)):
+        path = Path(arguments[0])
+        if path.parent in (home / "keys", home / "secrets"):
+            opened.add(path.name)
+sys.addaudithook(note)
+from server import settings
+module = importlib.import_module("server.apps." + door)
+chosen = settings.load(home)
+if door == "jobs":
+    module.all_jobs(chosen, module.database_of(chosen))
+else:
+    module.assemble(chosen)
+print(" ".join(sorted(opened)))
+print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+MAY_OPEN = {
+    # The portal shows codes; it signs nothing.
+    "portal": {"keys_passphrase", "codes.key"},
+    # The retrieval door looks codes up and signs under the issuing CA.
+    "retrieval": {"keys_passphrase", "code_hash_key", "issuing-1.key"},
+    # The center makes codes and can not read them.
+    "center": {"code_hash_key", "codes.pub"},
+    "terminals": {"code_hash_key"},
+    "status": {"keys_passphrase", "ocsp.key"},
+    "jobs": {"keys_passphrase", "issuing-1.key", "checkpoint.key"},
+}
+STRANGERS = {"status": {"registry", "enrollment", "webui"}, "retrieval": {"webui"}, "terminals": {"webui"}}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a home for real work."""
+    path = tmp_path_factory.mktemp("home") / "home"
+    assert tegata(path, "init").returncode == 0
+    return path
+
+
+@pytest.mark.parametrize("door", sorted(MAY_OPEN))
+def test_a_process_opens_only_the_keys_that_are_its(home: Path, door: str) -> None:
+    command = [sys.executable, "-c", PROBE, str(home), door]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert set(told[0].split()) == MAY_OPEN[door]
+    assert not set(told[1].split()) & STRANGERS.get(door, set())

@@ -1,0 +1,95 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tegata(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEGATA_")}
+    return subprocess.run(
+        [sys.executable, "-m", "server", *arguments],
+        cwd=ROOT,
+        env=inherited | {"TEGATA_HOME": str(home)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a home for real work."""
+    path = tmp_path_factory.mktemp("home") / "home"
+    made = tegata(path, "init")
+    assert made.returncode == 0, made.stderr
+    (path.parent / "first-login").write_text(made.stdout)
+    return path
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    told = tegata(tmp_path, "--help")
+    assert told.returncode == 0
+    for name in ("audit", "crl", "db", "demo", "init", "jobs", "serve", "staff", "terminal"):
+        assert f"\n  {name} " in told.stdout
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["serve", "nowhere"], ["demo", "codes"], ["terminal", "retrieve"]])
+def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
+    assert tegata(tmp_path, *arguments).returncode == 2
+
+
+def test_serving_without_a_home_says_what_to_do(tmp_path: Path) -> None:
+    told = tegata(tmp_path, "serve")
+    assert told.returncode == 1
+    assert "tegata init" in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def test_faulty_settings_are_told_all_together(tmp_path: Path) -> None:
+    told = tegata(tmp_path, "serve", TEGATA_PORTAL__BIND="x", TEGATA_STATUS__BIND="y", TEGATA_TYPO="z")
+    assert told.returncode == 1
+    for name in ("TEGATA_PORTAL__BIND", "TEGATA_STATUS__BIND", "TEGATA_TYPO"):
+        assert name in told.stderr
+
+
+def test_a_home_for_real_work_has_one_staff_account_whose_password_is_shown_once(home: Path) -> None:
+    first = (home.parent / "first-login").read_text()
+    assert "admin / " in first
+    again = tegata(home, "init")
+    assert again.returncode == 0
+    assert "admin / " not in again.stdout
+    assert [row["login"] for row in json.loads(tegata(home, "staff", "list", "--json").stdout)] == ["admin"]
+
+
+def test_staff_are_added_once(home: Path) -> None:
+    arguments = ["staff", "add", "kato", "--name", "加藤", "--mail", "kato@example.jp", "--role", "review"]
+    added, again = tegata(home, *arguments), tegata(home, *arguments)
+    assert len(added.stdout.strip()) >= 16
+    assert (again.returncode, again.stderr) == (1, "tegata: refused: account-exists login=kato\n")
+
+
+@pytest.mark.parametrize("arguments", [["demo", "codes", "--terminals", "1"], ["demo", "clock", "+1d"], ["init", "--demo"]])
+def test_a_home_for_real_work_refuses_what_is_for_demos(home: Path, arguments: list[str]) -> None:
+    told = tegata(home, *arguments)
+    assert told.returncode == 1
+    assert "demo" in told.stderr
+    assert not (home / "clock-offset").exists()
+
+
+def test_the_database_is_at_the_newest_revision(home: Path) -> None:
+    assert "already" in tegata(home, "db", "upgrade").stdout
+
+
+def test_a_pipe_that_is_closed_early_is_no_fault(home: Path) -> None:
+    command = f"{sys.executable} -m server audit export | head -n 1"
+    environment = os.environ | {"TEGATA_HOME": str(home)}
+    told = subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout)["id"] == 1
+    assert told.stderr == ""
