@@ -47,9 +47,9 @@ class NoticeLine:
 
 @dataclass(frozen=True)
 class IdNotice:
-    """The notice of one application, without any secret."""
+    """The notice of one application, without any secret; without receipt number, of the terminals that were taken over."""
 
-    receipt_number: str
+    receipt_number: str | None
     office_code: str
     terminals: tuple[NoticeLine, ...]
 
@@ -62,7 +62,7 @@ class IdNotices:
     clock: Clock
     opener: Opener
 
-    def notice(self, receipt_number: str, office_code: str) -> IdNotice | None:
+    def notice(self, receipt_number: str | None, office_code: str) -> IdNotice | None:
         """Return the notice of an office's application, or None when there are no codes (or it is another office's)."""
         today = tokyo_date(self.clock.now())
         query = select(CodeSetRow).where(
@@ -74,7 +74,7 @@ class IdNotices:
             lines = tuple(_line(session, row, today) for row in session.scalars(query.order_by(CodeSetRow.terminal)))
         return IdNotice(receipt_number, office_code, lines) if lines else None
 
-    def show(self, receipt_number: str, office_code: str, terminal: str, actor: Actor) -> Codes:
+    def show(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> Codes:
         """Return a terminal's codes and record who saw them.
 
         Raises Refused("codes-none") when this notice has no such terminal, Refused("codes-not-showable") once they
@@ -92,7 +92,7 @@ class IdNotices:
         # Opened only after the showing is on record.
         return code_rules.unseal(self.opener, sealed, code_set_id=code_set_id, terminal=terminal, office_code=office_code)
 
-    def freeze(self, receipt_number: str, office_code: str, terminal: str, actor: Actor) -> None:
+    def freeze(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> None:
         """Stop a terminal's codes at once; only staff can thaw them.
 
         Raises Refused("codes-none") and Refused("code-set-state") when there is nothing left to freeze.
@@ -138,7 +138,7 @@ def expire_due(database: Database, now: datetime) -> int:
     return ended
 
 
-def _of_notice(session: Session, receipt_number: str, office_code: str, terminal: str) -> CodeSetRow:
+def _of_notice(session: Session, receipt_number: str | None, office_code: str, terminal: str) -> CodeSetRow:
     query = select(CodeSetRow).where(
         CodeSetRow.receipt_number == receipt_number,
         CodeSetRow.office_code == office_code,

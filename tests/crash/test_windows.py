@@ -1,0 +1,57 @@
+"""The crash-window table of docs/architecture.md: wherever a redemption is cut off, the same key comes again and is served."""
+
+from pathlib import Path
+
+import pytest
+
+from kernel.database import Database
+from kernel.errors import Refused
+from tests.crash import ledger
+from tests.crash.ledger import received_by
+from tests.crash.windows import WINDOWS, Stands, Window, cut_off, products
+from tests.support.clock import SettableClock
+from tests.support.house import SOURCE, House, build_house, new_request
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path, clock: SettableClock) -> House:
+    return build_house(database, tmp_path, clock)
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
+def test_a_redemption_that_is_cut_off_is_taken_up_by_the_same_key(house: House, window: Window) -> None:
+    [(terminal, codes)] = house.new_codes()
+    ours, rival = new_request(), new_request()
+    first = cut_off(house, window, products, codes, ours)
+    assert (first is not None) == window.answers
+    [row] = house.code_set_rows(terminal)
+    assert row.state == window.stands
+
+    second = house.redemption.redeem(codes, ours.pem, SOURCE)
+    assert second.is_new == (window.stands is not Stands.CERTIFICATE)
+    third = house.redemption.redeem(codes, ours.pem, SOURCE)
+    assert not third.is_new
+    with pytest.raises(Refused, match="codes-spent"):
+        house.redemption.redeem(codes, rival.pem, SOURCE)
+
+    received = [received_by(0, retrieved) for retrieved in (first, second, third) if retrieved]
+    assert ledger.faults(house, received) == []
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
+def test_another_key_may_be_first_only_while_nothing_stands(house: House, window: Window) -> None:
+    [(terminal, codes)] = house.new_codes()
+    ours, rival = new_request(), new_request()
+    first = cut_off(house, window, products, codes, ours)
+    if window.stands is Stands.NOTHING:
+        winner, loser, rank = rival, ours, 1
+    else:
+        winner, loser, rank = ours, rival, 0
+    with pytest.raises(Refused, match="codes-spent"):
+        if window.stands is Stands.NOTHING:
+            house.redemption.redeem(codes, winner.pem, SOURCE)
+        house.redemption.redeem(codes, loser.pem, SOURCE)
+    second = house.redemption.redeem(codes, winner.pem, SOURCE)
+    received = [received_by(0, first)] if first else []
+    assert ledger.faults(house, [*received, received_by(rank, second)]) == []
+    assert house.code_set_rows(terminal)[0].state == "redeemed"
