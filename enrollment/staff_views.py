@@ -118,8 +118,10 @@ def as_pem(der: bytes) -> str:
 
 def code_sets_of(session: Session, terminal: str, now: datetime) -> tuple[CodeSetView, ...]:
     """Return all code sets of a terminal, newest first."""
-    query = select(CodeSetRow).where(CodeSetRow.terminal == terminal).order_by(CodeSetRow.prepared_at.desc(), CodeSetRow.id)
-    return _views(session, session.scalars(query).all(), now)
+    query = select(CodeSetRow).where(CodeSetRow.terminal == terminal)
+    # Of two sets of one instant the one that replaced the other is the newer.
+    order = (CodeSetRow.prepared_at.desc(), CodeSetRow.state.in_(OPEN).desc(), CodeSetRow.id)
+    return _views(session, session.scalars(query.order_by(*order)).all(), now)
 
 
 def code_sets_of_application(session: Session, receipt_number: str, now: datetime) -> tuple[CodeSetView, ...]:
