@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from kernel import outbox
 from kernel.database import Database
-from kernel.outbox import BACKOFF, LAST_TRY, DeliveryFailed, Letter, OutboxMail
+from kernel.outbox import BACKOFF, LAST_TRY, DeliveryFailed, Letter, MailState, OutboxMail
 
 
 @dataclass
@@ -143,3 +143,34 @@ def test_deliverers_at_the_same_time_never_send_a_mail_twice(database: Database,
     with ThreadPoolExecutor(4) as threads:
         counts = list(threads.map(lambda _: outbox.deliver(database, hand_over, now=now), range(4)))
     assert (sum(counts), len(sent), set(sent.values())) == (30, 30, {1})
+
+
+def test_mails_are_read_by_state_office_and_what_they_mention(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+    outbox.deliver(database, Postman(), now=now)
+    _post(database, now, "b@example.jp")
+    outbox.deliver(database, Postman(DeliveryFailed("550 no such user", permanent=True)), now=now)
+    _post(database, now, "c@example.jp")
+    outbox.deliver(database, Postman(DeliveryFailed("451 later")), now=now)
+    with database.transaction() as session:
+        outbox.post(session, now=now, recipient="d@example.jp", subject="別件", body="100% 260001A", office_code="NAC002")
+    found = {
+        outbox.Wanted(): "dcba",
+        outbox.Wanted(state=MailState.SENT): "a",
+        outbox.Wanted(state=MailState.FAILED): "b",
+        outbox.Wanted(state=MailState.WAITING): "dc",
+        outbox.Wanted(office_code="NAC001"): "cba",
+        outbox.Wanted(mentioning="260001A"): "d",
+        outbox.Wanted(mentioning="0%"): "d",
+        outbox.Wanted(mentioning="%"): "d",
+        outbox.Wanted(mentioning="999999Z"): "",
+    }
+    with database.snapshot() as session:
+        for wanted, recipients in found.items():
+            assert "".join(mail.recipient[0] for mail in outbox.search(session, wanted)) == recipients
+            assert outbox.count(session, wanted) == len(recipients)
+        assert [mail.recipient[0] for mail in outbox.search(session, outbox.Wanted(), first=1, most=2)] == ["c", "b"]
+        failed = outbox.search(session, outbox.Wanted(state=MailState.FAILED))[0]
+        assert (failed.state, failed.last_error, failed.attempts) == (MailState.FAILED, "550 no such user", 1)
+        assert outbox.get(session, failed.id) == failed
+        assert outbox.get(session, 99) is None

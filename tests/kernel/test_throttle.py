@@ -120,3 +120,14 @@ def test_guesses_at_the_same_time_are_all_counted(database: Database, now: datet
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(guess, range(40)))
     assert _standing(database, now) == Standing(40, 0)
+
+
+def test_the_keys_that_are_locked_are_told_by_their_prefix(database: Database, now: datetime) -> None:
+    for key in ("codes:1", "codes:2", "source:1", "codes_3"):
+        _fail(database, now, LIMIT.failures, key)
+    _fail(database, now, LIMIT.failures - 1, "codes:4")
+    with database.snapshot() as session:
+        assert set(throttle.locked_keys(session, "codes:", now)) == {"codes:1", "codes:2"}
+        assert throttle.locked_keys(session, "codes_", now) == ("codes_3",)
+        assert len(throttle.locked_keys(session, "codes:", now, most=1)) == 1
+        assert throttle.locked_keys(session, "codes:", now + LIMIT.lock) == ()
