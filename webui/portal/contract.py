@@ -8,7 +8,7 @@ from registry import contracts, offices, terminals
 from registry.states import DeviceClass, SystemClass
 from webui import guard
 from webui.doorway import doorway
-from webui.portal.parts import office_code
+from webui.portal.parts import office_code, portal
 from webui.texts import gettext, mark
 
 blueprint = flask.Blueprint("contract", __name__)
@@ -43,5 +43,6 @@ def _terminals(session: Session) -> dict[str, object]:
         "certificates": credentials.of_terminals(session, [terminal.name for terminal in found.records]),
         "devices": list(DeviceClass),
         "systems": list(SystemClass),
+        "notice": portal().notices.notice(None, office_code()),
         "now": doorway().parts.clock.now(),
     }

@@ -15,22 +15,30 @@ from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
 from webui.texts import mark
 
-blueprint = flask.Blueprint("id_notice", __name__, url_prefix="/applications/<string(length=7):receipt_number>/id-notice")
+blueprint = flask.Blueprint("id_notice", __name__)
+
+# A notice is one application's; that of terminals which were taken over has no receipt number.
+OF_APPLICATION = "/applications/<string(length=7):receipt_number>/id-notice"
+OF_TAKEN_OVER = "/id-notice"
+_FREEZE = "/<string(length=6):terminal>/freeze"
+_NO_NUMBER: dict[str, str | None] = {"receipt_number": None}
 
 
-@blueprint.get("")
+@blueprint.get(OF_TAKEN_OVER, defaults=_NO_NUMBER)
+@blueprint.get(OF_APPLICATION)
 @guard.customer()
-def show(receipt_number: str) -> Response | str:
+def show(receipt_number: str | None) -> Response | str:
     """Show the notice, codes hidden; news of codes that were cancelled since lead to the application."""
     notice = portal().notices.notice(receipt_number, office_code())
-    if notice is None:
+    if notice is None and receipt_number is not None:
         return flask.redirect(flask.url_for("applications.show", receipt_number=receipt_number), 303)
-    return _page(notice, {})
+    return _page(notice or flask.abort(404), {})
 
 
-@blueprint.post("")
+@blueprint.post(OF_TAKEN_OVER, defaults=_NO_NUMBER)
+@blueprint.post(OF_APPLICATION)
 @guard.customer(right=Right.CODES)
-def show_codes(receipt_number: str) -> str:
+def show_codes(receipt_number: str | None) -> str:
     """Show the notice with the codes of the asked terminals: in the answer itself, never in an address."""
     asked = set(flask.request.form.getlist("terminal"))
     notice = _own(receipt_number)
@@ -43,9 +51,10 @@ def show_codes(receipt_number: str) -> str:
     return _page(_own(receipt_number), codes)
 
 
-@blueprint.get("/<string(length=6):terminal>/freeze")
+@blueprint.get(OF_TAKEN_OVER + _FREEZE, defaults=_NO_NUMBER)
+@blueprint.get(OF_APPLICATION + _FREEZE)
 @guard.customer(right=Right.CODES)
-def ask_freeze(receipt_number: str, terminal: str) -> str:
+def ask_freeze(receipt_number: str | None, terminal: str) -> str:
     """Ask whether the terminal's codes shall really be frozen."""
     line = next((line for line in _own(receipt_number).terminals if line.terminal == terminal and line.showable), None)
     if line is None:
@@ -53,16 +62,17 @@ def ask_freeze(receipt_number: str, terminal: str) -> str:
     return flask.render_template("id-notice-freeze.html", receipt_number=receipt_number, line=line)
 
 
-@blueprint.post("/<string(length=6):terminal>/freeze")
+@blueprint.post(OF_TAKEN_OVER + _FREEZE, defaults=_NO_NUMBER)
+@blueprint.post(OF_APPLICATION + _FREEZE)
 @guard.customer(right=Right.CODES)
-def freeze(receipt_number: str, terminal: str) -> Response:
+def freeze(receipt_number: str | None, terminal: str) -> Response:
     """Freeze the terminal's codes; only the center can thaw them."""
     portal().notices.freeze(receipt_number, office_code(), terminal, guard.person().actor)
     flask.flash(mark("認証コードを凍結しました。再開するには、ヘルプデスクへご連絡ください。"))
     return flask.redirect(flask.url_for("id_notice.show", receipt_number=receipt_number), 303)
 
 
-def _own(receipt_number: str) -> IdNotice:
+def _own(receipt_number: str | None) -> IdNotice:
     notice = portal().notices.notice(receipt_number, office_code())
     if notice is None:
         flask.abort(404)

@@ -43,4 +43,5 @@ def address(line: News) -> str:
     kind, _, name = (line.target or "").partition(":")
     if kind in _ENDPOINTS:
         return flask.url_for(_ENDPOINTS[kind], receipt_number=name)
-    return flask.url_for("contract.show", tab="netnaccs")
+    # Codes that belong to no application are those of terminals which were taken over.
+    return flask.url_for("id_notice.show") if line.code == "codes-prepared" else flask.url_for("contract.show", tab="netnaccs")

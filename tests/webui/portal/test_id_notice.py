@@ -1,11 +1,14 @@
 """The ID notice: hidden until asked for, each showing on record, frozen by the office itself."""
 
 import re
+from datetime import date
 
 from enrollment.codes import Codes
 from enrollment.id_notices import IdNotices
 from kernel.audit import customer
-from tests.webui.conftest import Doors
+from registry.states import DeviceClass, SystemClass
+from registry.terminals import Takeover, register_existing
+from tests.webui.conftest import KATO, SATO, Doors
 
 
 def secrets_of(page: str) -> list[str]:
@@ -92,6 +95,24 @@ def test_an_office_freezes_codes_itself(doors: Doors) -> None:
     assert len(secrets_of(response.text)) == 3
     assert visitor.post(f"/applications/{number}/id-notice/{first}/freeze").status_code == 409
     assert visitor.get(f"/applications/{number}/id-notice/{first}/freeze").status_code == 404
+
+
+def test_terminals_that_were_taken_over_have_a_notice_without_number(doors: Doors) -> None:
+    visitor = doors.customer()
+    assert visitor.get("/id-notice").status_code == 404
+    with doors.database.transaction() as session:
+        takeover = Takeover("88888W", "NAC001", SystemClass.AIR, DeviceClass.NET, date(2026, 11, 1))
+        register_existing(session, takeover, now=doors.clock.now())
+    doors.preparation.prepare_existing("88888W", SATO, KATO)
+    doors.preparation.replace("88888W", KATO)  # makes a line of news
+    assert 'href="/id-notice"' in visitor.get("/").text
+    assert 'href="/id-notice"' in visitor.get("/contract/netnaccs").text
+    assert secrets_of(visitor.get("/id-notice").text) == []
+    assert len(secrets_of(visitor.post("/id-notice", {"terminal": "88888W"}).text)) == 3
+    assert "88888W" in visitor.get("/id-notice/88888W/freeze").text
+    assert visitor.post("/id-notice/88888W/freeze").location == "/id-notice"
+    assert "凍結中" in visitor.get("/id-notice").text
+    assert doors.customer("saburo", office_code="NAC002").get("/id-notice").status_code == 404
 
 
 def test_without_codes_there_is_no_notice(doors: Doors) -> None:
