@@ -1,6 +1,8 @@
 """The center's first page: what waits, for the reader first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import flask
 
@@ -20,77 +22,97 @@ blueprint = flask.Blueprint("home", __name__)
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """So many things that wait, for whom, and where they are listed. `tone` colours a number that is not zero."""
+class Kind:
+    """A kind of thing that may wait: for whom, and where it is listed. `tone` colours a number that is not zero."""
 
     label: str
     hint: str
+    endpoint: str
+    role: Role | None
+    query: Mapping[str, Any] = field(default_factory=dict)
+    tone: str = "info"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """So many things of a kind."""
+
+    kind: Kind
     count: int
     address: str
-    role: Role | None
-    tone: str = "info"
+
+
+_QUEUE, _CODES = "applications.queue", "terminals.codes"
+KINDS: Mapping[str, Kind] = {
+    Task.REVIEW: Kind(
+        mark("審査を待つ申込"),
+        mark("内容を確認し、承認・確認・不承認を決めます。"),
+        _QUEUE,
+        Role.REVIEW,
+        {"tab": Task.REVIEW},
+    ),
+    Task.ANSWER: Kind(
+        mark("お客様の回答を待つ申込"),
+        mark("回答か取下げがあるまで待ちます。"),
+        _QUEUE,
+        Role.REVIEW,
+        {"tab": Task.ANSWER},
+        "plain",
+    ),
+    Task.EXECUTE: Kind(
+        mark("実施を待つ変更項目のある申込"),
+        mark("手作業で変更し、実施済みにします。"),
+        _QUEUE,
+        Role.REVIEW,
+        {"tab": Task.EXECUTE},
+    ),
+    Task.PREPARE: Kind(
+        mark("コードの準備を待つ申込"),
+        mark("承認した職員とは別の職員が準備します。"),
+        _QUEUE,
+        Role.ISSUING,
+        {"tab": Task.PREPARE},
+    ),
+    "locked": Kind(
+        mark("誤入力でロックされたコード"), mark("本人の誤りと確認できたら解除します。"), _CODES, Role.ISSUING, tone="warn"
+    ),
+    "frozen": Kind(mark("凍結されたコード"), mark("解除するか、差し替えます。"), _CODES, Role.ISSUING, tone="warn"),
+    "suspended": Kind(
+        mark("停止中の端末"),
+        mark("停止の理由がなくなれば解除します。"),
+        "terminals.listed",
+        Role.SECURITY,
+        {"state": TerminalState.SUSPENDED},
+        "plain",
+    ),
+    "undelivered": Kind(
+        mark("送信できなかったメール"),
+        mark("宛先を確かめ、お客様に別の方法で連絡します。"),
+        "mails.listed",
+        None,
+        {"state": MailState.FAILED},
+        "bad",
+    ),
+}
 
 
 @blueprint.get("/")
 @guard.staff()
 def menu() -> str:
     """Show what waits: the reader's own tasks first, then everything else."""
-    person = guard.person()
-    waiting = _waiting()
-    own = tuple(task for task in waiting if task.role is not None and person.may(task.role))
-    return flask.render_template("menu.html", own=own, others=tuple(task for task in waiting if task not in own))
+    person, counts = guard.person(), _counts()
+    waiting = [Waiting(kind, counts[key], flask.url_for(kind.endpoint, **kind.query)) for key, kind in KINDS.items()]
+    own = [one for one in waiting if one.kind.role is not None and person.may(one.kind.role)]
+    return flask.render_template("menu.html", own=own, others=[one for one in waiting if one not in own])
 
 
-def _waiting() -> tuple[Waiting, ...]:
+def _counts() -> Mapping[str, int]:
     parts = doorway().parts
     with parts.database.snapshot() as session:
-        tasks = workload.counts(session)
-        frozen = staff_views.frozen_count(session)
-        locked = len(staff_views.locked_sets(session, parts.clock.now()))
-        failed = outbox.count(session, outbox.Wanted(state=MailState.FAILED))
-        suspended = terminals.search(session, state=TerminalState.SUSPENDED, size=1).total
-
-    def queue(task: Task) -> str:
-        return flask.url_for("applications.queue", tab=task.value)
-
-    codes = flask.url_for("terminals.codes")
-    stopped = flask.url_for("terminals.listed", state=TerminalState.SUSPENDED.value)
-    undelivered = flask.url_for("mails.listed", state=MailState.FAILED.value)
-    review, issuing, security = Role.REVIEW, Role.ISSUING, Role.SECURITY
-    return (
-        Waiting(
-            mark("審査を待つ申込"),
-            mark("内容を確認し、承認・確認・不承認を決めます。"),
-            tasks[Task.REVIEW],
-            queue(Task.REVIEW),
-            review,
-        ),
-        Waiting(
-            mark("お客様の回答を待つ申込"),
-            mark("回答か取下げがあるまで待ちます。"),
-            tasks[Task.ANSWER],
-            queue(Task.ANSWER),
-            review,
-            "plain",
-        ),
-        Waiting(
-            mark("実施を待つ変更項目のある申込"),
-            mark("手作業で変更し、実施済みにします。"),
-            tasks[Task.EXECUTE],
-            queue(Task.EXECUTE),
-            review,
-        ),
-        Waiting(
-            mark("コードの準備を待つ申込"),
-            mark("承認した職員とは別の職員が準備します。"),
-            tasks[Task.PREPARE],
-            queue(Task.PREPARE),
-            issuing,
-        ),
-        Waiting(mark("誤入力でロックされたコード"), mark("本人の誤りと確認できたら解除します。"), locked, codes, issuing, "warn"),
-        Waiting(mark("凍結されたコード"), mark("解除するか、差し替えます。"), frozen, codes, issuing, "warn"),
-        Waiting(mark("停止中の端末"), mark("停止の理由がなくなれば解除します。"), suspended, stopped, security, "plain"),
-        Waiting(
-            mark("送信できなかったメール"), mark("宛先を確かめ、お客様に別の方法で連絡します。"), failed, undelivered, None, "bad"
-        ),
-    )
+        return {
+            **{task.value: count for task, count in workload.counts(session).items()},
+            "locked": len(staff_views.locked_sets(session, parts.clock.now())),
+            "frozen": staff_views.frozen_count(session),
+            "suspended": terminals.search(session, state=TerminalState.SUSPENDED, size=1).total,
+            "undelivered": outbox.count(session, outbox.Wanted(state=MailState.FAILED)),
+        }
