@@ -42,7 +42,7 @@ from webui.accounts import Accounts, NewAccount, Right, Role
 OFFICE, TERMINAL = "NAC001", "99999W"
 PASSWORD_OCTETS = 12
 # A terminal that was taken over came by no application.
-NO_RECEIPT: Any = None
+NO_RECEIPT = None
 REVIEWER, ISSUER = "sato", "suzuki"
 HANAKO = Contact(
     family_name="通関",

@@ -163,7 +163,8 @@ class Supervisor:
         wait = min(FIRST_WAIT * 2 ** (child.falls - 1), LONGEST_WAIT)
         child.start_again_at = now + wait
         status = child.process.returncode if child.process else 0
-        self._say(f"{child.name} ended with status {status}; it is started again in {wait:g} s (see {child.log})")
+        reason = f" ({child.failure})" if child.failure else ""
+        self._say(f"{child.name} ended with status {status}{reason}; it is started again in {wait:g} s (see {child.log})")
 
     def _listen(self, timeout: float) -> None:
         """Take in signals and news of readiness."""

@@ -108,6 +108,7 @@ def test_health_pages_answer_on_every_door(tmp_path: Path) -> None:
         assert door.ask("/readyz") == (200, {"text": "nothing: ready\n"})
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 def test_only_tls_1_2_and_1_3_are_spoken(tmp_path: Path, our_ca: TrialCa, trusting: ssl.SSLContext) -> None:
     with trial_door(tmp_path, *our_ca.issue("server", server=True)) as door:
         assert door.ask("/", trusting)[1]["version"] == "TLSv1.3"
@@ -153,6 +154,23 @@ def test_the_app_sees_the_certificate_of_a_terminal_even_an_expired_one(
             context.load_cert_chain(chain, key)
             der = ssl.PEM_cert_to_DER_cert(chain.read_text())
             assert door.ask("/", context)[1]["certificate"] == der.hex()
+
+
+def test_a_resumed_connection_still_shows_its_certificate(tmp_path: Path, our_ca: TrialCa, trusting: ssl.SSLContext) -> None:
+    chain, key = our_ca.issue("terminal")
+    trusting.load_cert_chain(chain, key)
+    seen: list[dict[str, object]] = []
+    with trial_door(tmp_path, *our_ca.issue("server", server=True), our_ca.certificate) as door:
+        session = None
+        for _ in range(2):
+            raw = socket.create_connection(("127.0.0.1", door.port))
+            with trusting.wrap_socket(raw, server_hostname="localhost", session=session) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                answer = b"".join(iter(lambda connection=connection: connection.recv(4_096), b""))  # type: ignore[misc]
+                session = connection.session
+                seen.append(json.loads(answer.partition(b"\r\n\r\n")[2]))
+    assert [answer["resumed"] for answer in seen] == [False, True]
+    assert {answer["certificate"] for answer in seen} == {ssl.PEM_cert_to_DER_cert(chain.read_text()).hex()}
 
 
 def test_a_certificate_of_another_issuer_ends_in_the_handshake(tmp_path: Path, our_ca: TrialCa) -> None:
