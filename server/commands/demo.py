@@ -26,7 +26,7 @@ def command() -> None:
 @command.command("codes")
 @click.option("--terminals", "count", type=click.IntRange(1, 100_000), required=True, help="How many.")
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="Start date (today unless said).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, for scripts.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object on each line, for scripts.")
 def codes(count: int, start: datetime | None, *, as_json: bool) -> None:
     """Take terminals through application, approval and preparation, and print their codes."""
     chosen = _demo_home()
@@ -36,11 +36,9 @@ def codes(count: int, start: datetime | None, *, as_json: bool) -> None:
         raise Trouble(f"{start_date} is over: a start date is today or later")
     trial = demo_codes.Trial.of(chosen, database_of(chosen))
     rows = trial.prepare(count, start_date, _progress(count))
-    if as_json:
-        click.echo(json.dumps([row.as_json() for row in rows], indent=2))
-        return
     for row in rows:
-        click.echo(" ".join(row.as_json().values()))
+        facts = row.as_json()
+        click.echo(json.dumps(facts) if as_json else " ".join(facts.values()))
 
 
 @command.command("clock", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})

@@ -98,7 +98,7 @@ def test_every_door_is_ready_and_making_the_demo_again_changes_nothing(demo: Dem
 def test_a_terminal_waits_for_midnight_and_the_demos_clock_brings_it(demo: Demo, tmp_path: Path) -> None:
     today = date.fromisoformat(demo.run("demo", "clock", "show").stdout.split()[0])
     tomorrow = (today + timedelta(days=1)).isoformat()
-    (codes,) = json.loads(demo.run("demo", "codes", "--terminals", "1", "--start", tomorrow, "--json").stdout)
+    codes = json.loads(demo.run("demo", "codes", "--terminals", "1", "--start", tomorrow, "--json").stdout)
     assert codes["start_date"] == tomorrow
     assert retrieve(demo, codes, tmp_path / "pc").returncode == 0
     assert logon(demo, tmp_path / "pc", codes["access_key"]) == (1, "A0006")
@@ -107,7 +107,7 @@ def test_a_terminal_waits_for_midnight_and_the_demos_clock_brings_it(demo: Demo,
 
 
 def test_codes_are_for_one_pc_and_stand_in_no_mail_and_no_log(demo: Demo, tmp_path: Path) -> None:
-    rows = json.loads(demo.run("demo", "codes", "--terminals", "3", "--json").stdout)
+    rows = [json.loads(line) for line in demo.run("demo", "codes", "--terminals", "3", "--json").stdout.splitlines()]
     assert len({row["terminal"] for row in rows}) == 3
     assert retrieve(demo, rows[0], tmp_path / "pc1").returncode == 0
     second = retrieve(demo, rows[0], tmp_path / "pc2")
