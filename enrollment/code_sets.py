@@ -35,7 +35,8 @@ class CodeSetEvent(StrEnum):
     REPLACE = "replace"
 
 
-_OPEN = (CodeSetState.PREPARED, CodeSetState.CLAIMED, CodeSetState.FROZEN)
+# What may still be redeemed, frozen or not; a terminal has at most one such set.
+OPEN = (CodeSetState.PREPARED, CodeSetState.CLAIMED, CodeSetState.FROZEN)
 
 LIFECYCLE = Lifecycle(
     "code-set",
@@ -47,8 +48,8 @@ LIFECYCLE = Lifecycle(
         (CodeSetState.CLAIMED, CodeSetEvent.FREEZE): CodeSetState.FROZEN,
         # A frozen claim lost its reserved certificate, so the set begins anew; nobody ever received one from it.
         (CodeSetState.FROZEN, CodeSetEvent.THAW): CodeSetState.PREPARED,
-        **{(state, CodeSetEvent.EXPIRE): CodeSetState.EXPIRED for state in _OPEN},
-        **{(state, CodeSetEvent.REPLACE): CodeSetState.REPLACED for state in _OPEN},
+        **{(state, CodeSetEvent.EXPIRE): CodeSetState.EXPIRED for state in OPEN},
+        **{(state, CodeSetEvent.REPLACE): CodeSetState.REPLACED for state in OPEN},
     },
 )
 
@@ -56,8 +57,9 @@ LIFECYCLE = Lifecycle(
 def locked(session: Session, code_set_id: str) -> CodeSetRow:
     """Return a set's row and hold it.
 
-    The order of locks, without which deeds would wait for each other in circles: application, code sets, terminals,
-    certificates, and at last the issuer's counter, which every revocation shares.
+    The order of locks, without which deeds would wait for each other in circles: application, code sets, throttle,
+    terminals, and at last the issuer's counter, which every revocation shares. Certificates and credentials are only
+    locked by who holds their code set or terminal.
     """
     return session.scalars(select(CodeSetRow).where(CodeSetRow.id == code_set_id).with_for_update()).one()
 
@@ -90,7 +92,7 @@ def leave(session: Session, row: CodeSetRow, event: CodeSetEvent, now: datetime)
 
 
 def _open_set(terminal: str) -> Select[CodeSetRow]:
-    return select(CodeSetRow).where(CodeSetRow.terminal == terminal, CodeSetRow.state.in_(_OPEN))
+    return select(CodeSetRow).where(CodeSetRow.terminal == terminal, CodeSetRow.state.in_(OPEN))
 
 
 def months_after(day: date, months: int) -> date:

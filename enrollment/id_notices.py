@@ -123,7 +123,7 @@ def expire_due(database: Database, now: datetime) -> int:
     """End the open sets whose last day is over; return how many. A job, repeatable, catches up."""
     ended = 0
     due = select(CodeSetRow.id).where(
-        CodeSetRow.state.in_((CodeSetState.PREPARED, CodeSetState.CLAIMED, CodeSetState.FROZEN)),
+        CodeSetRow.state.in_(code_sets.OPEN),
         CodeSetRow.expires_on < tokyo_date(now),
     )
     with database.snapshot() as session:
@@ -145,7 +145,9 @@ def _of_notice(session: Session, receipt_number: str | None, office_code: str, t
         CodeSetRow.terminal == terminal,
         CodeSetRow.state != CodeSetState.REPLACED,
     )
-    row = session.scalar(query.order_by(CodeSetRow.prepared_at.desc()).limit(1).with_for_update())
+    # After a reissue there are several: the set that is still open is meant, else the newest.
+    newest = query.order_by(CodeSetRow.state.in_(code_sets.OPEN).desc(), CodeSetRow.prepared_at.desc())
+    row = session.scalar(newest.limit(1).with_for_update())
     if row is None:
         raise Refused("codes-none", terminal=terminal)
     return row

@@ -1,0 +1,60 @@
+"""Applications of the house's office, filed and approved through the registry's own use cases."""
+
+from datetime import date, timedelta
+
+from enrollment.departures import Departures
+from kernel import audit
+from kernel.clock import tokyo_date
+from registry.applicants import Contact, contact_form
+from registry.applications import Applications, Review, terminals_to_prepare
+from registry.calendar import next_scheduled
+from registry.drafts import Customer, Drafts, Section
+from registry.letters import Letters
+from tests.support.house import APPROVER, OFFICE, House
+
+LETTERS = Letters("https://localhost:8443")
+HANAKO = Customer(OFFICE, "hanako")
+JIRO = Contact("通関", "次郎", "ツウカン", "ジロウ", "通関課", "", "0312345678", "", "jiro@example.jp")
+Typed = dict[str, list[str]]
+
+
+def start_of(house: House) -> date:
+    """Return a start date that can be confirmed today."""
+    return next_scheduled(tokyo_date(house.clock.now()) + timedelta(days=20))
+
+
+def filed(house: House, typed: Typed) -> str:
+    """File an application about terminals and return its receipt number."""
+    drafts = Drafts(house.database, house.clock)
+    draft = drafts.begin(HANAKO)
+    pages: dict[Section, Typed] = {
+        Section.CHOICE: {"items": ["terminals"], "wished_start": [start_of(house).strftime("%Y%m%d")]},
+        Section.APPLICANT: contact_form(JIRO),
+        Section.TERMINALS: typed,
+        Section.CHANGES: {},
+        Section.REMARKS: {"remarks": [""]},
+    }
+    for section, content in pages.items():
+        draft = drafts.save(HANAKO, draft.id, section, content)
+    return Applications(house.database, house.clock, LETTERS).submit(HANAKO, draft.id, version=draft.version)
+
+
+def approved(house: House, typed: Typed | None = None, *, approver: audit.Actor = APPROVER) -> str:
+    """File an application, by default for two more terminals, approve it and return its receipt number.
+
+    The office has a terminal already: its first application would have to say more.
+    """
+    receipt_number = filed(house, typed or {"add.web.sea": ["2"]})
+    Review(house.database, house.clock, LETTERS).approve(receipt_number, start_of(house), approver=approver)
+    return receipt_number
+
+
+def to_prepare(house: House, receipt_number: str) -> tuple[str, ...]:
+    """Return the terminals of an application that wait for codes."""
+    with house.database.snapshot() as session:
+        return tuple(terminal.name for terminal in terminals_to_prepare(session, receipt_number))
+
+
+def departures(house: House) -> Departures:
+    """Return what ends terminals for good."""
+    return Departures(house.database, house.clock, LETTERS)
