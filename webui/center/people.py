@@ -25,7 +25,7 @@ _KINDS: Mapping[str, str] = {
     "operator": mark("システム管理者 %(name)s"),
 }
 DEEDS: Mapping[str, str] = {
-    "application.apply": mark("申込"),
+    "application.apply": mark("申込の受付"),
     "application.query": mark("確認事項の送付"),
     "application.answer": mark("確認事項への回答"),
     "application.approve": mark("承認"),
