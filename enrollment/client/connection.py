@@ -149,6 +149,8 @@ def _once(server: Server, address: SplitResult, context: ssl.SSLContext, message
         connection.request("POST", address.path.rstrip("/") + path, content, headers)
         response = connection.getresponse()
         raw = response.read(LARGEST_ANSWER + 1)
+        if response.length and len(raw) <= LARGEST_ANSWER:  # http.client does not tell when it is given a size
+            raise http.client.IncompleteRead(raw, response.length)
         return _read(response, raw, server.clock.now())
 
 
