@@ -33,11 +33,12 @@ class Endings:
     database: Database
     clock: Clock
 
-    def revoke(self, terminal_name: str, reason: Reason, actor: Actor) -> bool:
+    def revoke(self, terminal_name: str, reason: Reason, actor: Actor, *, serial: str | None = None) -> bool:
         """Revoke a terminal's current certificate, or give up the one that is just being made for it.
 
-        Returns False when it was revoked before. Raises Refused("terminal-unknown") and
-        Refused("certificate-none") when there is nothing to revoke.
+        `serial` is the one that the caller saw as current. Returns False when it was revoked before. Raises
+        Refused("terminal-unknown"), Refused("certificate-none") when there is nothing to revoke, and
+        Refused("certificate-changed") when another one has become current since.
         """
         now = self.clock.now()
         with self.database.transaction() as session:
@@ -48,6 +49,8 @@ class Endings:
                 code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
                 trace(session, terminal, "certificate.abandon", actor, now, reason=reason.value)
             credential = session.get(CredentialRow, terminal_name)
+            if credential is not None and serial not in (None, credential.serial):
+                raise Refused("certificate-changed", terminal=terminal_name)
             if credential is None:
                 if not being_made:
                     raise Refused("certificate-none", terminal=terminal_name)

@@ -55,7 +55,8 @@ def revoke(name: str) -> Response | str:
         return deeds.show(_revocation(file, reason))
 
     def end() -> str:
-        if center().endings.revoke(name, reason, guard.person().actor):
+        serial = file.current.serial if file.current else None
+        if center().endings.revoke(name, reason, guard.person().actor, serial=serial):
             return say(mark("端末%(name)sの証明書を失効させました。数秒のうちに、ログオンも検証もできなくなります。"), name=name)
         return say(mark("端末%(name)sの証明書は、すでに失効しています。何も変わっていません。"), name=name)
 
