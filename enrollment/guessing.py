@@ -48,7 +48,7 @@ def authenticate(database: Database, hasher: CodeHasher, codes: Codes, source: s
             return row.id
     with database.transaction() as session:
         # Guesses that ran beside the one that locked are told so, as a right one is under T1: its answer must not stand out.
-        before = throttle.standing(session, by_key, now, lock_row=True)
+        before = throttle.hold(session, by_key, now)
         standing = throttle.count_failure(session, by_key, BY_ACCESS_KEY, now)
         throttle.count_failure(session, by_source, BY_SOURCE, now)
         if standing.locked_for and not before.locked_for:

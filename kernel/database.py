@@ -171,8 +171,10 @@ def insert_if_absent(session: Session, table: type[Base], values: Mapping[str, o
 def _commit(session: Session) -> None:
     try:
         session.commit()
-    except DBAPIError as error:
-        if error.connection_invalidated:
+    except BaseException as error:
+        # SQLite keeps a transaction open whose COMMIT it refused (disk full): nobody may inherit such a connection.
+        session.invalidate()
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise OutcomeUnknown("connection lost while committing") from error
         raise
 

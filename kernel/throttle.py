@@ -74,10 +74,15 @@ def locked_keys(session: Session, prefix: str, now: datetime, *, most: int = 100
     return tuple(session.scalars(query.order_by(ThrottleCounter.locked_until.desc(), ThrottleCounter.key).limit(most)))
 
 
+def hold(session: Session, key: str, now: datetime) -> Standing:
+    """Hold a key's row until the transaction ends, whether it had one or not, and tell how the key stands."""
+    _held(session, key, now)
+    return standing(session, key, now)
+
+
 def count_failure(session: Session, key: str, limit: Limit, now: datetime) -> Standing:
     """Count one failure and return the standing after it."""
-    insert_if_absent(session, ThrottleCounter, {"key": key, "failures": 0, "window_start": now, "locks": 0})
-    counter = session.scalars(select(ThrottleCounter).where(ThrottleCounter.key == key).with_for_update()).one()
+    counter = _held(session, key, now)
     if counter.locked_until is None or counter.locked_until <= now:
         if now - counter.window_start >= limit.window:
             counter.failures, counter.window_start = 0, now
@@ -90,6 +95,11 @@ def count_failure(session: Session, key: str, limit: Limit, now: datetime) -> St
             counter.failures, counter.window_start = 0, counter.locked_until
     session.flush()
     return standing(session, key, now, window=limit.window)
+
+
+def _held(session: Session, key: str, now: datetime) -> ThrottleCounter:
+    insert_if_absent(session, ThrottleCounter, {"key": key, "failures": 0, "window_start": now, "locks": 0})
+    return session.scalars(select(ThrottleCounter).where(ThrottleCounter.key == key).with_for_update()).one()
 
 
 def forgive(session: Session, key: str) -> None:
