@@ -590,7 +590,7 @@ def upgrade() -> None:
         sa.Column("abolished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("(state = 'abolished') = (abolished_at IS NOT NULL)", name="ck_registry_terminal_abolished_at"),
         sa.CheckConstraint(
-            "(state = 'suspended' AND suspended_from IN ('pending', 'in_service')) OR (state <> 'suspended' AND suspended_from IS NULL)",
+            "(state = 'suspended') = (suspended_from IS NOT NULL) AND coalesce(suspended_from, 'pending') IN ('pending', 'in_service')",
             name="ck_registry_terminal_suspended_from",
         ),
         sa.CheckConstraint(
@@ -657,7 +657,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("is_open"),
             postgresql_where=sa.text("is_open"),
         )
-
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""The lines of docs/retrieve-with-openssl-and-curl.md, executed as they stand there."""
+"""The lines of README.md, executed as they stand there."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from tests.interop.programs import Outcome, Runner
 from tests.support.open_doors import OpenDoors
 from tests.support.schema import ROOT
 
-DOCUMENT = ROOT / "docs" / "retrieve-with-openssl-and-curl.md"
+DOCUMENT = ROOT / "README.md"
 STEPS = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
