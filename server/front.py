@@ -1,4 +1,4 @@
-"""What stands before every door's app: whose address counts, how much may be sent, and the two health pages.
+"""What stands before every door's app: whose address counts, and the two health pages.
 
 `/healthz` says that the process answers; `/readyz` asks what the door needs and says what is missing.
 """
@@ -20,30 +20,22 @@ Checks = Mapping[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class Front:
-    """A WSGI app before another one. `largest_body` in octets; `proxies` are the reverse proxies whose word we take."""
+    """A WSGI app before another one; `proxies` are the reverse proxies whose word we take."""
 
     app: Wsgi
     checks: Checks
-    largest_body: int
     proxies: tuple[Network, ...] = ()
     _log: Any = field(default_factory=lambda: logs.logger("server.front"), repr=False)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer the health pages, refuse what is too large, pass on the rest."""
+        """Answer the health pages, pass on the rest. How much may be sent is each app's to say, in its own form."""
         match environ.get("PATH_INFO"):
             case "/healthz":
                 return _plain(start_response, "200 OK", "ok\n")
             case "/readyz":
                 return self._readiness(start_response)
         self._believe_proxy(environ)
-        if self._declares_too_much(environ):
-            return _plain(start_response, "413 Content Too Large", "The request is too large.\n")
         return self.app(environ, start_response)
-
-    def _declares_too_much(self, environ: Environ) -> bool:
-        # A body without a declared length is cut by the app itself (Flask's MAX_CONTENT_LENGTH).
-        length = environ.get("CONTENT_LENGTH") or "0"
-        return not length.isdigit() or int(length) > self.largest_body
 
     def _believe_proxy(self, environ: Environ) -> None:
         """Take the visitor's address and scheme from a trusted proxy's headers; nobody else's copies of them count."""

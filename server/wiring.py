@@ -11,16 +11,13 @@ from server.front import Checks, Wsgi
 from server.home import Home
 from server.settings import Settings
 
-MEBIBYTE = 1 << 20
-
 
 @dataclass(frozen=True)
 class Assembled:
-    """A door's app, what `/readyz` asks, and the largest body it takes (octets)."""
+    """A door's app and what `/readyz` asks."""
 
     app: Wsgi
     checks: Checks = field(default_factory=dict)
-    largest_body: int = MEBIBYTE
 
 
 Assemble = Callable[[Settings], Assembled]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Flask, Response, current_app, json
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kernel.errors import Refused, Unavailable
@@ -164,6 +165,7 @@ _BY_STATUS = {400: "request-malformed", 404: "not-found", 405: "method-not-allow
 
 def register(app: Flask) -> None:
     """Make an application answer every failure as a problem."""
+    app.json = _Readable(app)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(HTTPException, _http)
@@ -188,6 +190,12 @@ def problem(code: str, facts: Mapping[str, object] | None = None) -> Response:
     if "retry_after" in shown:
         response.headers["Retry-After"] = str(shown["retry_after"])
     return response
+
+
+class _Readable(DefaultJSONProvider):
+    """JSON whose Japanese can be read in a terminal (RFC 8259 §8.1: UTF-8)."""
+
+    ensure_ascii = False
 
 
 class _Facts(dict[str, object]):

@@ -1,6 +1,5 @@
 """The retrieval door: codes for a certificate. It may sign, under the issuing CA; it shows codes to nobody."""
 
-from enrollment.protocols.json_bodies import LARGEST_BODY
 from enrollment.protocols.retrieval import RetrievalDoor, create_app
 from enrollment.redemption import Redemption
 from server.custody import Custody
@@ -13,4 +12,4 @@ def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
     database = database_of(settings)
     redemption = Redemption(database, clock_of(settings), authority_of(settings, database), Custody(settings).hasher())
-    return Assembled(create_app(RetrievalDoor(redemption)), {"database": database_check(database)}, LARGEST_BODY)
+    return Assembled(create_app(RetrievalDoor(redemption)), {"database": database_check(database)})

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from enrollment.logon import LogonCheck
-from enrollment.protocols.json_bodies import LARGEST_BODY
 from enrollment.protocols.terminals import TerminalsDoor, create_app
 from server.custody import Custody
 from server.settings import Settings
@@ -15,7 +14,7 @@ def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
     database = database_of(settings)
     logon = LogonCheck(database, clock_of(settings), Custody(settings).hasher())
-    return Assembled(create_app(TerminalsDoor(logon, client_certificate)), {"database": database_check(database)}, LARGEST_BODY)
+    return Assembled(create_app(TerminalsDoor(logon, client_certificate)), {"database": database_check(database)})
 
 
 def client_certificate(environ: Mapping[str, Any]) -> bytes | None:

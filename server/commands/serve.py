@@ -60,7 +60,7 @@ def app_of(chosen: Settings, name: str) -> Wsgi:
     """Make a door's app: only its own module is loaded, with what that one may use."""
     assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
     made = assemble(chosen)
-    return Front(made.app, made.checks, made.largest_body, chosen.trusted_proxies)
+    return Front(made.app, made.checks, chosen.trusted_proxies)
 
 
 def credentials_of(chosen: Settings, name: str) -> Credentials | None:

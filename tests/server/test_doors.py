@@ -96,12 +96,6 @@ def test_a_malformed_request_is_refused_and_its_text_is_not_logged(tmp_path: Pat
     assert "VERYSECRET" not in door.log.read_text()
 
 
-def test_a_declared_body_beyond_the_limit_is_refused_before_the_app(tmp_path: Path) -> None:
-    with trial_door(tmp_path) as door:
-        assert door.ask("/", body=b"x" * 1_001)[0] == 413
-        assert door.ask("/", body=b"x" * 1_000)[0] == 200
-
-
 def test_health_pages_answer_on_every_door(tmp_path: Path) -> None:
     with trial_door(tmp_path) as door:
         assert door.ask("/healthz") == (200, {"text": "ok\n"})

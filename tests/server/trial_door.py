@@ -39,7 +39,7 @@ def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 def app() -> Wsgi:
     """Put the front before the app, as every door does."""
-    return Front(answer, {"nothing": lambda: None}, largest_body=1_000)
+    return Front(answer, {"nothing": lambda: None})
 
 
 def main() -> None:
