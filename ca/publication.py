@@ -59,6 +59,12 @@ def ocsp_post() -> Response:
     return _ocsp_response(_publication().responder.answer(request.get_data(), _publication().clock.now()))
 
 
+@blueprint.errorhandler(413)
+def ocsp_too_large(_error: Exception) -> Response:
+    """Refuse what no honest request is long enough for, in the protocol's own form (RFC 6960 §2.3)."""
+    return _ocsp_response(_publication().responder.answer(b"", _publication().clock.now()))
+
+
 @blueprint.get("/ocsp/<path:encoded>")
 def ocsp_get(encoded: str) -> Response:
     """Answer RFC 6960 appendix A.1's GET: the request in base64, URL-escaped, as the path."""

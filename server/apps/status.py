@@ -7,7 +7,7 @@ from cryptography import x509
 
 from ca.ceremony import ISSUING, RESPONDER, service_certificate
 from ca.crl import crl_file
-from ca.ocsp import LARGEST_REQUEST, Responder
+from ca.ocsp import Responder
 from ca.publication import Publication, create_app
 from kernel.clock import SystemClock
 from server.custody import Custody
@@ -27,7 +27,7 @@ def assemble(settings: Settings) -> Assembled:
     responder = Responder(database, issuer_of(database), certificate, Custody(settings).elliptic(RESPONDER))
     app = create_app(Publication(database, clock_of(settings), responder, home_of(settings).published))
     file = crl_file(home_of(settings).published, ISSUING)
-    return Assembled(app, {"database": database_check(database), "crl": lambda: require_fresh(file)}, LARGEST_REQUEST)
+    return Assembled(app, {"database": database_check(database), "crl": lambda: require_fresh(file)})
 
 
 def require_fresh(file: Path) -> None:

@@ -17,13 +17,13 @@ def seen_through(headers: dict[str, Any]) -> Environ:
         return []
 
     environ = {"PATH_INFO": "/", "wsgi.url_scheme": "http", **headers}
-    Front(app, {}, 100, PROXIES)(environ, lambda _status, _headers: None)
+    Front(app, {}, PROXIES)(environ, lambda _status, _headers: None)
     return seen
 
 
 def readiness(checks: dict[str, Any]) -> tuple[str, str]:
     told: list[str] = []
-    body = Front(lambda _environ, _start: [], checks, 100)({"PATH_INFO": "/readyz"}, lambda status, _headers: told.append(status))
+    body = Front(lambda _environ, _start: [], checks)({"PATH_INFO": "/readyz"}, lambda status, _headers: told.append(status))
     return told[0], b"".join(body).decode()
 
 
