@@ -29,7 +29,7 @@ def main() -> None:
     database = database_of(settings)
     kind = {"early": AnswersBeforeStoring, "burning": BurnsFirst}[sys.argv[1]]
     redemption = kind(database, SystemClock(), authority_of(settings, database), Custody(settings).hasher(), pause=PAUSE)
-    app = Front(create_app(RetrievalDoor(cast("Redemption", redemption))), {}, 32_768)
+    app = Front(create_app(RetrievalDoor(cast("Redemption", redemption))), {})
     listener = socket.create_server((settings.retrieval.host, settings.retrieval.port))
     with serving(app, listener, credentials_of(settings, "retrieval")):
         threading.Event().wait()
