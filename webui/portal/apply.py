@@ -84,7 +84,7 @@ def items() -> str:
 def choose_items() -> Response:
     """Keep the choice; a date that may not be met is told before going on."""
     present = wizard.save(wizard.at(Section.CHOICE), Section.CHOICE, wizard.typed_form("items", "wished_start"))
-    if present.choice and calendar.warnings(present.choice.wished_start, present.situation.today):
+    if not wizard.goes_back() and present.choice and calendar.warnings(present.choice.wished_start, present.situation.today):
         return flask.redirect(flask.url_for("apply.start_date"), 303)
     return wizard.go_on(present, Section.CHOICE)
 

@@ -45,7 +45,10 @@ def show() -> str:
 @blueprint.post("/confirm")
 @guard.customer(right=Right.APPLY)
 def register() -> Response:
-    """Register the application that was shown, once, and lead to its completion page."""
+    """Register the application that was shown, once, and lead to its completion page; or keep the remarks and go back."""
+    if wizard.goes_back():
+        present = wizard.save(wizard.at(Section.REMARKS), Section.REMARKS, wizard.typed_form("remarks"))
+        return wizard.to_page_before(present, Section.REMARKS)
     draft_id, shown = flask.request.form.get("draft", ""), flask.request.form.get("shown", "")
     code = ""
     for _ in range(_LOOKS):

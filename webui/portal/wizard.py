@@ -88,10 +88,11 @@ class Progress:
         """Return the first page that still needs the customer."""
         return next((page for page in self.pages() if self.faults(page)), self.pages()[-1])
 
-    def before(self, section: Section) -> Section:
-        """Return the page before a page."""
+    def before(self, section: Section) -> Section | None:
+        """Return the page before a page; none before the first."""
         pages = self.pages()
-        return pages[pages.index(section) - 1]
+        position = pages.index(section) if section in pages else 0
+        return pages[position - 1] if position else None
 
     def after(self, section: Section) -> Section:
         """Return the page after a page."""
@@ -143,12 +144,28 @@ def save(present: Progress, section: Section, typed: Typed) -> Progress:
 
 
 def go_on(present: Progress, section: Section) -> Response:
-    """Lead to the page after a saved one: back to it when it has faults, on to the confirmation when that was pressed."""
+    """Lead on from a saved page: to the one before when that was pressed, right or not; back to it when it has faults.
+
+    Else to the page after it, or to the confirmation when that was pressed.
+    """
+    if goes_back():
+        return to_page_before(present, section)
     if section not in present.pages() or present.faults(section):
         return flask.redirect(flask.url_for(ENDPOINTS[section], _anchor="faults"), 303)
     if flask.request.form.get("then") == "confirm":
         return flask.redirect(flask.url_for(ENDPOINTS[present.first_open()]), 303)
     return flask.redirect(flask.url_for(ENDPOINTS[present.after(section)]), 303)
+
+
+def goes_back() -> bool:
+    """Return whether the button that leads to the page before was pressed."""
+    return flask.request.form.get("then") == "back"
+
+
+def to_page_before(present: Progress, section: Section) -> Response:
+    """Lead to the page before one; before the first comes the guidance."""
+    before = present.before(section)
+    return flask.redirect(flask.url_for(ENDPOINTS[before] if before else "apply.guidance"), 303)
 
 
 def typed_form(*names: str) -> Typed:

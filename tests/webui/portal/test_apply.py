@@ -232,3 +232,14 @@ def test_a_page_saves_only_its_own_fields(doors: Doors, hanako: Visitor) -> None
     draft = doors.drafts.load(HANAKO)
     assert draft
     assert set(draft.section(Section.CHOICE)) == {"items", "wished_start"}
+
+
+def test_going_back_saves_what_was_typed_right_or_not(hanako: Visitor) -> None:
+    send(hanako, "items", ITEMS)
+    assert send(hanako, "applicant", {**APPLICANT, "family_name": "", "title": "係長", "then": "back"}).location == "/apply/items"
+    assert 'value="係長"' in hanako.get("/apply/applicant").text
+    send(hanako, "applicant", APPLICANT)
+    assert send(hanako, "terminals", {"add.net.sea": "many", "then": "back"}).location == "/apply/applicant"
+    assert 'value="many"' in hanako.get("/apply/terminals").text
+    assert send(hanako, "items", {"items": ["storage"], "wished_start": "soon", "then": "back"}).location == "/apply"
+    assert 'value="soon"' in hanako.get("/apply/items").text

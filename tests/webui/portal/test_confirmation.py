@@ -127,3 +127,12 @@ def test_the_number_of_another_office_is_unknown(doors: Doors) -> None:
     number = doors.applied()
     assert doors.customer().get(f"/apply/done/{number}").status_code == 200
     assert doors.customer("saburo", office_code="NAC002").get(f"/apply/done/{number}").status_code == 404
+
+
+def test_going_back_from_the_confirmation_keeps_the_remarks_and_registers_nothing(doors: Doors, draft: Draft) -> None:
+    del draft
+    visitor = doors.customer()
+    sent = hidden(visitor.get("/apply/confirm").text) | {"remarks": "急ぎません", "then": "back"}
+    assert visitor.post("/apply/confirm", sent).location == "/apply/changes"
+    assert registered(doors) == 0
+    assert "急ぎません" in visitor.get("/apply/confirm").text
