@@ -102,7 +102,9 @@ def _full(connection: Connection) -> Exception:
 class BrokenKey(ec.EllipticCurvePrivateKey):
     """A signing key that does a deed before it signs and another one after it; both are replaced at will."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, key: object) -> None:
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TypeError("only elliptic-curve keys are broken here")
         self._key = key
         self.before: Callable[[], None] = _nothing
         self.after: Callable[[], None] = _nothing

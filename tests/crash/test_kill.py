@@ -1,7 +1,7 @@
 """The real retrieval door, killed with SIGKILL at random moments among redemptions in which every code set has two rivals.
 
 TEGATA_TEST_KILL_CODES says how many code sets (default 2,000), TEGATA_TEST_KILL_SECONDS after how long it ends in any
-case (45), TEGATA_TEST_KILL_SEED repeats the moments and moods of a run.
+case (40), TEGATA_TEST_KILL_SEED repeats the moments and moods of a run.
 """
 
 import os
@@ -28,7 +28,7 @@ from tests.crash.rivals import Crowd, pair_off
 from tests.support.house import OFFICE, PREPARER, SECURITY, Request
 
 CODES = int(os.environ.get("TEGATA_TEST_KILL_CODES", "2000"))
-SECONDS = float(os.environ.get("TEGATA_TEST_KILL_SECONDS", "45"))
+SECONDS = float(os.environ.get("TEGATA_TEST_KILL_SECONDS", "40"))
 SEED = int(os.environ.get("TEGATA_TEST_KILL_SEED", str(random.SystemRandom().randrange(1 << 32))))
 # How long a door lives, in seconds.
 LIFE = (0.1, 3.0)
@@ -89,7 +89,7 @@ def test_a_killed_door_yields_no_code_twice_and_burns_none(home: RealHome) -> No
 
 def test_the_killed_door_shows_who_answers_before_storing(home: RealHome) -> None:
     door = DoorProcess(home, "tests.crash.planted_door", ("early",))
-    aftermath = _let_loose(home, dict(prepare_many(home.house, 150)), door, seconds=8)
+    aftermath = _let_loose(home, dict(prepare_many(home.house, 100)), door, seconds=6)
     found = aftermath.faults()
     assert any("keys got a certificate" in fault for fault in found)
     assert any("holds a certificate that is not stored" in fault for fault in found)
@@ -97,7 +97,7 @@ def test_the_killed_door_shows_who_answers_before_storing(home: RealHome) -> Non
 
 def test_the_killed_door_shows_who_burns_the_code_first(home: RealHome) -> None:
     door = DoorProcess(home, "tests.crash.planted_door", ("burning",))
-    aftermath = _let_loose(home, dict(prepare_many(home.house, 150)), door, seconds=8)
+    aftermath = _let_loose(home, dict(prepare_many(home.house, 100)), door, seconds=6)
     assert any("its certificate is not" in fault for fault in aftermath.faults())
     assert any("are burnt" in fault for fault in aftermath.burnt(at_most=50))
 
