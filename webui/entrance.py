@@ -4,7 +4,7 @@ import flask
 from werkzeug.wrappers import Response
 
 from kernel.errors import Refused
-from webui import guard
+from webui import guard, kept
 from webui.accounts import Credentials, Door, network_of
 from webui.doorway import doorway
 from webui.refusals import SHARED, sentence_of
@@ -17,6 +17,7 @@ blueprint = flask.Blueprint("entrance", __name__)
 
 NOTICES = {
     "ended": mark("一定時間操作がなかったため、ログアウトしました。もう一度ログインしてください。"),
+    "kept": mark("一定時間操作がなかったため、ログアウトしました。ログインすると、入力した内容を送信できます。"),
     "out": mark("ログアウトしました。"),
 }
 _YEAR = 365 * 24 * 3600
@@ -31,6 +32,15 @@ def log_in() -> Response | str:
     return _log_in_page(Sheet(), notice=NOTICES.get(flask.request.args.get("notice", "")))
 
 
+@blueprint.post("/login/again")
+@guard.public
+def log_in_again() -> Response | str:
+    """Show the log-in form to someone whose session ended over a form; the form is carried along."""
+    if visit().person is not None:
+        return flask.redirect(guard.safe_next(flask.request.args.get("next")), 303)
+    return _log_in_page(Sheet(), notice=NOTICES["kept"], carried=kept.sent())
+
+
 @blueprint.post("/login")
 @guard.public
 def check_log_in() -> Response:
@@ -41,12 +51,13 @@ def check_log_in() -> Response:
     sheet = Sheet({name: form.get(name, "").strip() for name in _names(door)})
     faults = {name: say(SHARED["required"].text) for name in _names(door) if not form.get(name)}
     if faults:
-        return flask.make_response(_log_in_page(sheet.with_faults(faults)), 422)
+        return flask.make_response(_log_in_page(sheet.with_faults(faults), carried=kept.carried()), 422)
     typed = Credentials(door, sheet["office_code"], sheet["user"], form["password"], network_of(flask.request.remote_addr))
     try:
         person = surroundings.parts.accounts.authenticate(typed)
     except Refused as refused:
-        response = flask.make_response(_log_in_page(sheet, refusal=sentence_of(SHARED, refused)), 422)
+        page = _log_in_page(sheet, refusal=sentence_of(SHARED, refused), carried=kept.carried())
+        response = flask.make_response(page, 422)
         if "retry_after" in refused.facts:
             response.status_code = 429
             response.headers["Retry-After"] = str(refused.facts["retry_after"])
@@ -54,7 +65,10 @@ def check_log_in() -> Response:
     surroundings.sessions.begin(visit(), person)
     # Kept with the session: the header of every page, error pages too, shows it without asking anyone.
     visit()["heading"] = list(surroundings.furnishing.heading(person))
-    return flask.redirect(guard.safe_next(form.get("next")), 303)
+    wanted = guard.safe_next(form.get("next"))
+    if carried := kept.carried():
+        return flask.make_response(flask.render_template("resume.html", wanted=wanted, carried=carried))
+    return flask.redirect(wanted, 303)
 
 
 @blueprint.post("/logout")
@@ -110,6 +124,12 @@ def _names(door: Door) -> tuple[str, ...]:
     return ("office_code", "user", "password") if door is Door.PORTAL else ("user", "password")
 
 
-def _log_in_page(sheet: Sheet, *, refusal: str | None = None, notice: str | None = None) -> str:
-    wanted = flask.request.values.get("next", "")
-    return flask.render_template("login.html", sheet=sheet.without("password"), refusal=refusal, notice=notice, wanted=wanted)
+def _log_in_page(sheet: Sheet, *, refusal: str | None = None, notice: str | None = None, carried: kept.Pairs = ()) -> str:
+    return flask.render_template(
+        "login.html",
+        sheet=sheet.without("password"),
+        refusal=refusal,
+        notice=notice,
+        wanted=flask.request.values.get("next", ""),
+        carried=kept.hidden(carried),
+    )

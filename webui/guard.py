@@ -13,7 +13,7 @@ import flask
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
 from werkzeug.wrappers import Response
 
-from webui import csrf
+from webui import csrf, kept
 from webui.accounts import Door, Person, Right, Role
 from webui.doorway import doorway
 from webui.sessions import visit
@@ -107,13 +107,21 @@ def person() -> Person:
 
 
 def to_log_in() -> Response:
-    """Lead to the log-in page and afterwards back to where the visitor wanted to go."""
-    request = flask.request
-    wanted = request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else _page_of(request.path)
+    """Lead to the log-in page and afterwards back to where the visitor wanted to go, with what was typed there."""
+    if flask.request.method == "POST" and kept.sent() and csrf.is_own_form():
+        # 307: the browser sends the form once more, to a log-in page that carries it along.
+        return flask.redirect(flask.url_for("entrance.log_in_again", next=flask.request.path), 307)
+    wanted = present_page()
     query = {"next": wanted} if wanted not in {None, "/"} else {}
     if visit().has_ended:
         query["notice"] = "ended"
     return flask.redirect(flask.url_for("entrance.log_in", **query), 303)  # type: ignore[arg-type]
+
+
+def present_page() -> str | None:
+    """Return the address under which the present page can be read again; none for the answer to a form that has no page."""
+    request = flask.request
+    return request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else _page_of(request.path)
 
 
 def safe_next(address: str | None) -> str:

@@ -12,6 +12,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from kernel.database import OutcomeUnknown
 from kernel.errors import Refused, Unavailable
 from webui import guard, refusals, texts, words
 from webui.assets import read_assets
@@ -50,6 +51,10 @@ _ERRORS: dict[int, tuple[str, str]] = {
     500: (mark("システムエラーが発生しました"), mark("ご不便をおかけします。時間をおいて、もう一度お試しください。")),
     503: (mark("ただいま混み合っています"), mark("入力した内容は登録されていません。少し待ってから、もう一度お試しください。")),
 }
+
+_UNKNOWN_OUTCOME = mark(
+    "操作が登録されたかどうかを確認できませんでした。画面を開き直し、現在の状態を確認してから操作してください。"
+)
 
 # RFC 9110: these fields describe the plain body that our page replaces.
 _BODY_HEADERS = frozenset({"content-type", "content-length"})
@@ -128,6 +133,7 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing) -> None:
         "doorway": doorway,
         "form_field": FIELD,
         "language": texts.language,
+        "present_page": guard.present_page,
         "visit": visit,
     }
     words.equip(environment.globals)
@@ -182,6 +188,8 @@ def _show_refusal(refused: Refused) -> Response:
 def _show_absence(absence: Unavailable) -> Response:
     flask.current_app.logger.warning("unavailable: %s", absence)
     title, advice = _ERRORS[HTTPStatus.SERVICE_UNAVAILABLE]
+    if isinstance(absence, OutcomeUnknown):  # the commit may stand: nobody is told that it does not
+        advice = _UNKNOWN_OUTCOME
     response = _error_page(HTTPStatus.SERVICE_UNAVAILABLE, texts.gettext(title), texts.gettext(advice))
     response.headers["Retry-After"] = str(absence.retry_after)
     return response

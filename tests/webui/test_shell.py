@@ -6,7 +6,7 @@ from dataclasses import replace
 import flask
 import pytest
 
-from kernel.database import connect
+from kernel.database import OutcomeUnknown, connect
 from kernel.errors import Refused, Unavailable
 from tests.webui.conftest import Doors
 from tests.webui.visitors import Visitor
@@ -35,6 +35,7 @@ def make_trouble(kind: str) -> str:
         "refused": Refused("throttled", retry_after=90),
         "unknown": Refused("never-heard-of"),
         "away": Unavailable("database away", retry_after=7),
+        "unknown-outcome": OutcomeUnknown("connection lost while committing"),
         "fault": RuntimeError("the secret inside"),
     }
     raise failures[kind]
@@ -64,6 +65,7 @@ def test_every_answer_carries_the_security_headers(doors: Doors, path: str) -> N
         ("refused", 429, "90", "2分ほど"),
         ("unknown", 409, None, "never-heard-of"),
         ("away", 503, "7", "登録されていません"),
+        ("unknown-outcome", 503, "5", "確認できませんでした"),
         ("fault", 500, None, "ご不便"),
     ],
 )

@@ -38,7 +38,7 @@ def show(receipt_number: str) -> str:
     return _page(receipt_number, Sheet())
 
 
-@blueprint.post("/<string(length=7):receipt_number>/answer")
+@blueprint.post("/<string(length=7):receipt_number>")
 @guard.customer(right=Right.APPLY)
 def answer(receipt_number: str) -> Response:
     """Answer the center's question."""

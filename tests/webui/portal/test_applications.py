@@ -37,7 +37,7 @@ def test_another_office_can_neither_answer_nor_withdraw(doors: Doors) -> None:
     stranger = doors.customer("saburo", office_code="NAC002")
     stranger.get("/")
     assert stranger.post(f"/applications/{number}/withdrawal").status_code == 404
-    assert stranger.post(f"/applications/{number}/answer", {"answer": "はい"}).status_code == 404
+    assert stranger.post(f"/applications/{number}", {"answer": "はい"}).status_code == 404
     assert "確認事項あり" in doors.customer().get(f"/applications/{number}").text
 
 
@@ -46,17 +46,17 @@ def test_a_question_is_answered(doors: Doors) -> None:
     doors.review.query(number, "台数は2台で正しいですか。", actor=SATO)
     visitor = doors.customer()
     assert "台数は2台で正しいですか。" in visitor.get(f"/applications/{number}").text
-    empty = visitor.post(f"/applications/{number}/answer", {"answer": " "})
+    empty = visitor.post(f"/applications/{number}", {"answer": " "})
     assert empty.status_code == 422
     assert 'id="answer-fault"' in empty.text
-    long = visitor.post(f"/applications/{number}/answer", {"answer": "長" * 1001})
+    long = visitor.post(f"/applications/{number}", {"answer": "長" * 1001})
     assert "長" * 1001 in long.text
-    assert visitor.post(f"/applications/{number}/answer", {"answer": "はい"}).location == f"/applications/{number}"
+    assert visitor.post(f"/applications/{number}", {"answer": "はい"}).location == f"/applications/{number}"
     page = visitor.get(f"/applications/{number}").text
     assert "回答を送信しました" in page
     assert "内容確認中" in page
     assert "<textarea" not in page
-    assert visitor.post(f"/applications/{number}/answer", {"answer": "もう一度"}).status_code == 409
+    assert visitor.post(f"/applications/{number}", {"answer": "もう一度"}).status_code == 409
 
 
 def test_withdrawal_is_asked_for_twice_and_ends_the_application(doors: Doors) -> None:
