@@ -24,6 +24,7 @@ from ca.signing import assemble, certify, to_be_signed
 from ca.tables import CertificateRow, IssuerRow
 from kernel import audit
 from kernel.database import Database, insert_if_absent
+from keys.algorithms import algorithm_of
 from keys.custody import KeyAlgorithm, SoftwareKeys
 
 ROOT, ISSUING, RESPONDER = "root", "issuing-1", "ocsp"
@@ -184,9 +185,9 @@ def service_certificate(database: Database, subject: str) -> bytes:
 def _sign(tbs: bytes, key: ec.EllipticCurvePrivateKey, parent: SigningIssuer | None) -> bytes:
     if parent is not None:
         return certify(tbs, parent)
-    hash_algorithm = issuers.CURVE_HASHES[key.curve.name]()
-    signature = key.sign(tbs, ec.ECDSA(hash_algorithm))
-    key.public_key().verify(signature, tbs, ec.ECDSA(hash_algorithm))
+    algorithm = algorithm_of(key.public_key())
+    signature = algorithm.sign(key, tbs)
+    algorithm.verify(key.public_key(), signature, tbs)
     return assemble(tbs, signature)
 
 

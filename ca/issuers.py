@@ -1,23 +1,17 @@
 """Issuers as the rest of the room sees them: a name, a certificate, and what is derived from it."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ca.tables import IssuerRow
-
-# The signature hash that fits a curve (RFC 5480 §4).
-SignatureHash = hashes.SHA256 | hashes.SHA384
-CURVE_HASHES: dict[str, Callable[[], SignatureHash]] = {"secp256r1": hashes.SHA256, "secp384r1": hashes.SHA384}
+from keys.algorithms import SignatureAlgorithm, SignatureHash, SigningKey, VerifyingKey, algorithm_of
 
 
 @dataclass(frozen=True)
@@ -29,13 +23,18 @@ class Issuer:
     certificate: x509.Certificate
 
     @cached_property
-    def public_key(self) -> ec.EllipticCurvePublicKey:
+    def public_key(self) -> VerifyingKey:
         """The key that its signatures are verified with."""
         key = self.certificate.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey):
+        if not isinstance(key, VerifyingKey):
             message = f"issuer {self.name} has a key of a kind that is not used here"
             raise TypeError(message)
         return key
+
+    @cached_property
+    def algorithm(self) -> SignatureAlgorithm:
+        """The algorithm of its signatures; raises ValueError for a key that does not sign here."""
+        return algorithm_of(self.public_key)
 
     @cached_property
     def der(self) -> bytes:
@@ -68,7 +67,7 @@ class SigningIssuer:
     """
 
     issuer: Issuer
-    key: ec.EllipticCurvePrivateKey
+    key: SigningKey
 
     def __post_init__(self) -> None:
         """Refuse a key that is not the certificate's."""
@@ -77,14 +76,18 @@ class SigningIssuer:
             raise ValueError(message)
 
     @property
-    def hash(self) -> SignatureHash:
-        """The hash that its signatures use."""
-        return CURVE_HASHES[self.key.curve.name]()
+    def hash(self) -> SignatureHash | None:
+        """The hash that pyca's builders want beside the key; None for Ed25519 and ML-DSA."""
+        return self.issuer.algorithm.hash
 
     def sign(self, tbs: bytes) -> bytes:
-        """Sign and verify what was signed: a faulty device must not put a broken signature into the world."""
-        signature = self.key.sign(tbs, ec.ECDSA(self.hash))
-        self.issuer.public_key.verify(signature, tbs, ec.ECDSA(self.hash))
+        """Sign a certificate's, CRL's or OCSP response's TBS, and verify what was signed.
+
+        A faulty device must not put a broken signature into the world: raises InvalidSignature.
+        """
+        algorithm = self.issuer.algorithm
+        signature = algorithm.sign(self.key, tbs)
+        algorithm.verify(self.issuer.public_key, signature, tbs)
         return signature
 
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from asn1crypto import core, ocsp
+from asn1crypto import algos, core, ocsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateRecord, CertificateState, of_serials, serial_text
-from ca.issuers import CURVE_HASHES, Issuer
+from ca.issuers import Issuer
 from ca.revocation import HOLD_REASON
 from kernel.database import Database
+from keys.algorithms import SigningKey, algorithm_of
 
 LARGEST_REQUEST = 16_384  # octets; one CertID takes about 80
 MOST_CERTIFICATES = 100
@@ -53,7 +53,7 @@ class Responder:
     database: Database
     issuer: Issuer
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: SigningKey
 
     @cached_property
     def _names(self) -> frozenset[tuple[str, bytes, bytes]]:
@@ -113,12 +113,14 @@ class Responder:
                 "response_extensions": extensions,
             }
         )
-        hash_algorithm = CURVE_HASHES[self.key.curve.name]()
+        algorithm, tbs = algorithm_of(self.key.public_key()), response_data.dump()
+        signature = algorithm.sign(self.key, tbs)
+        algorithm.verify(self.key.public_key(), signature, tbs)
         basic = ocsp.BasicOCSPResponse(
             {
                 "tbs_response_data": response_data,
-                "signature_algorithm": {"algorithm": f"{hash_algorithm.name}_ecdsa"},
-                "signature": self.key.sign(response_data.dump(), ec.ECDSA(hash_algorithm)),
+                "signature_algorithm": algos.SignedDigestAlgorithm.load(algorithm.identifier),
+                "signature": signature,
                 "certs": [own],
             }
         )

@@ -9,28 +9,32 @@ from functools import lru_cache
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from ca.issuers import CURVE_HASHES, SigningIssuer
+from ca.issuers import SigningIssuer
+from keys.algorithms import ALGORITHMS, SigningKey, VerifyingKey, algorithm_of
 
 _BIT_STRING, _SEQUENCE = 0x03, 0x30
 
 
 @lru_cache
-def _throwaway_key(curve: str) -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key({"secp256r1": ec.SECP256R1, "secp384r1": ec.SECP384R1}[curve]())
+def _throwaway_key(algorithm: str) -> SigningKey:
+    return ALGORITHMS[algorithm].generate()
 
 
-def to_be_signed(builder: x509.CertificateBuilder, issuer_key: ec.EllipticCurvePublicKey) -> bytes:
+def to_be_signed(builder: x509.CertificateBuilder, issuer_key: VerifyingKey) -> bytes:
     """Return the TBSCertificate that an issuer with this key would sign."""
-    curve = issuer_key.curve.name
-    return builder.sign(_throwaway_key(curve), CURVE_HASHES[curve]()).tbs_certificate_bytes
+    algorithm = algorithm_of(issuer_key)
+    return builder.sign(_throwaway_key(algorithm.name), algorithm.hash).tbs_certificate_bytes
 
 
 def assemble(tbs: bytes, signature: bytes) -> bytes:
-    """Join stored TBS bytes and their signature (RFC 5280 §4.1); the TBS is not re-encoded."""
-    algorithm: bytes = asn1_x509.TbsCertificate.load(tbs)["signature"].dump()
-    return _tlv(_SEQUENCE, tbs + algorithm + _tlv(_BIT_STRING, b"\x00" + signature))
+    """Join a TBSCertificate and its signature (RFC 5280 §4.1); the TBS is not re-encoded."""
+    return join(tbs, asn1_x509.TbsCertificate.load(tbs)["signature"].dump(), signature)
+
+
+def join(tbs: bytes, algorithm_identifier: bytes, signature: bytes) -> bytes:
+    """Write `SEQUENCE { tbs, signatureAlgorithm, signature }`: a certificate or a CRL (RFC 5280 §4.1, §5.1)."""
+    return tlv(_SEQUENCE, tbs + algorithm_identifier + tlv(_BIT_STRING, b"\x00" + signature))
 
 
 def certify(tbs: bytes, issuer: SigningIssuer) -> bytes:
@@ -38,7 +42,8 @@ def certify(tbs: bytes, issuer: SigningIssuer) -> bytes:
     return assemble(tbs, issuer.sign(tbs))
 
 
-def _tlv(tag: int, content: bytes) -> bytes:
+def tlv(tag: int, content: bytes) -> bytes:
+    """Write tag, length and content in DER (X.690 §8.1.3, §10.1)."""
     length = len(content)
     if length < 0x80:  # noqa: PLR2004 (X.690 §8.1.3.4: the short form)
         return bytes((tag, length)) + content

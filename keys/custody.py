@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-SigningKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+from keys.algorithms import ALGORITHMS, SigningKey
+
 CustodyKey = SigningKey | x25519.X25519PrivateKey
 
 
@@ -29,15 +30,16 @@ class KeyAlgorithm(StrEnum):
 
     P256 = "p256"
     P384 = "p384"
+    RSA3072 = "rsa3072"
+    RSA4096 = "rsa4096"
     ED25519 = "ed25519"
+    MLDSA65 = "mldsa65"
     X25519 = "x25519"
 
 
 _GENERATORS: dict[KeyAlgorithm, Callable[[], CustodyKey]] = {
-    KeyAlgorithm.P256: lambda: ec.generate_private_key(ec.SECP256R1()),
-    KeyAlgorithm.P384: lambda: ec.generate_private_key(ec.SECP384R1()),
-    KeyAlgorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
     KeyAlgorithm.X25519: x25519.X25519PrivateKey.generate,
+    **{KeyAlgorithm(name): algorithm.generate for name, algorithm in ALGORITHMS.items()},
 }
 
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from keys.algorithms import SigningKey
 from keys.codes import CodeHasher, Opener, Sealer
-from keys.custody import KeyAlgorithm, KeyTroubleError, SigningKey, SoftwareKeys
+from keys.custody import KeyAlgorithm, KeyTroubleError, SoftwareKeys
 from server.home import Home, secret_file, write_whole
 from server.settings import Settings
 from server.trouble import Trouble
@@ -45,16 +46,16 @@ class Custody:
         except KeyTroubleError as error:
             raise Trouble(str(error)) from error
 
-    def elliptic(self, name: str) -> ec.EllipticCurvePrivateKey:
-        """Return an issuer's or the responder's key."""
-        key = self._signing(name)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise Trouble(f"key {name!r} is not an elliptic-curve key")
-        return key
+    def signing(self, name: str) -> SigningKey:
+        """Return an issuer's or the responder's key; raises Trouble when it is missing or can not be opened."""
+        try:
+            return self.keys.open_signing(name)
+        except KeyTroubleError as error:
+            raise Trouble(str(error)) from error
 
     def checkpoint(self) -> ed25519.Ed25519PrivateKey:
         """Return the key that signs the audit log's heads."""
-        key = self._signing(CHECKPOINT)
+        key = self.signing(CHECKPOINT)
         if not isinstance(key, ed25519.Ed25519PrivateKey):
             raise Trouble(f"key {CHECKPOINT!r} is not an Ed25519 key")
         return key
@@ -75,9 +76,3 @@ class Custody:
     @property
     def _sealing_half(self) -> Path:
         return Home(self.settings.home).keys / "codes.pub"
-
-    def _signing(self, name: str) -> SigningKey:
-        try:
-            return self.keys.open_signing(name)
-        except KeyTroubleError as error:
-            raise Trouble(str(error)) from error

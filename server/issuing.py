@@ -23,7 +23,7 @@ def issuer_of(database: Database, name: str = ISSUING) -> Issuer:
 def signing_issuer_of(settings: Settings, database: Database, name: str = ISSUING) -> SigningIssuer:
     """Return an issuer with its key: the capability to make certificates and CRLs."""
     issuer = issuer_of(database, name)
-    return SigningIssuer(issuer, Custody(settings).elliptic(issuer.key_name))
+    return SigningIssuer(issuer, Custody(settings).signing(issuer.key_name))
 
 
 def authority_of(settings: Settings, database: Database) -> Authority:

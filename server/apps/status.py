@@ -24,7 +24,7 @@ def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
     database = database_of(settings)
     certificate = x509.load_der_x509_certificate(service_certificate(database, RESPONDER))
-    responder = Responder(database, issuer_of(database), certificate, Custody(settings).elliptic(RESPONDER))
+    responder = Responder(database, issuer_of(database), certificate, Custody(settings).signing(RESPONDER))
     app = create_app(Publication(database, clock_of(settings), responder, home_of(settings).published))
     file = crl_file(home_of(settings).published, ISSUING)
     return Assembled(app, {"database": database_check(database), "crl": lambda: require_fresh(file)})

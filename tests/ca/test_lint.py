@@ -215,7 +215,7 @@ def test_a_wrong_criticality_is_found(name: str) -> None:
             VALIDITY,
             EXPECTED.spki_sha256,
         ),
-        Expectation(trial_issuer(ec.SECP384R1).issuer, PROFILE, SUBJECT, VALIDITY, EXPECTED.spki_sha256),
+        Expectation(trial_issuer("p384").issuer, PROFILE, SUBJECT, VALIDITY, EXPECTED.spki_sha256),
     ],
 )  # fmt: skip
 def test_a_good_certificate_for_somebody_else_is_found(meant: Expectation) -> None:

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ca import profiles
-from ca.issuers import CURVE_HASHES, Issuer, SigningIssuer
+from ca.issuers import Issuer, SigningIssuer
 from ca.profiles import Addresses, Subject, TerminalProfile, Validity
+from keys.algorithms import ALGORITHMS
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
@@ -20,13 +21,13 @@ SUBJECT = Subject("99999W", "NAC001", "NAC Trading Co., Ltd.")
 
 
 @cache
-def trial_issuer(curve: type[ec.EllipticCurve] = ec.SECP256R1) -> SigningIssuer:
-    """Return a self-signed issuer with a key on a curve."""
-    key = ec.generate_private_key(curve())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Trial CA on {curve.name}")])
+def trial_issuer(algorithm: str = "p256") -> SigningIssuer:
+    """Return a self-signed issuer that signs by an algorithm of `keys.algorithms`."""
+    key = ALGORITHMS[algorithm].generate()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Trial CA with {algorithm}")])
     validity = Validity(NOW, NOW + timedelta(days=3650))
     builder = profiles.authority_builder(name, key.public_key(), validity, None, ADDRESSES)
-    return SigningIssuer(Issuer("trial", "trial", builder.sign(key, CURVE_HASHES[key.curve.name]())), key)
+    return SigningIssuer(Issuer("trial", "trial", builder.sign(key, ALGORITHMS[algorithm].hash)), key)
 
 
 def request_of(key: ec.EllipticCurvePrivateKey, subject: x509.Name | None = None) -> x509.CertificateSigningRequest:
