@@ -63,6 +63,7 @@ def main() -> None:
     try:
         tegata.main(prog_name="tegata", standalone_mode=False)
     except click.exceptions.Abort:
+        click.echo("\ntegata: stopped before it was done", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
@@ -77,6 +78,9 @@ def main() -> None:
         # Who reads us has read enough (`tegata … | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        # A file or folder that is not there, not ours, or no folder: the operator's to mend. Others are faults of ours.
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else f"internal fault (OSError); {_keep(error)}")
     except Exception as fault:  # noqa: BLE001 (a fault of ours: one line for the operator, the rest into a file)
         _fail(f"internal fault ({type(fault).__name__}); {_keep(fault)}")
 

@@ -18,7 +18,7 @@ from ca.profiles import ServerNames
 from kernel.database import Database
 from migrations.upgrade import upgrade
 from server.custody import Custody
-from server.home import Home, write_whole
+from server.home import write_whole
 from server.issuing import addresses_of, issuer_of
 from server.settings import DOORS, DoorSettings, Settings
 from server.wiring import home_of
@@ -82,11 +82,6 @@ def write_tls_files(settings: Settings, database: Database) -> None:
     for issuer in everyone:
         if issuer.name != ROOT:
             _write_if_changed(home.root_bundle.with_name(f"{issuer.name}.pem"), issuer.pem)
-
-
-def is_founded(home: Home) -> bool:
-    """Return whether a home was made to its end."""
-    return home.root_bundle.exists()
 
 
 def _write_if_changed(path: Path, content: str) -> None:

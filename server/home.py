@@ -13,11 +13,6 @@ class Home:
     path: Path
 
     @property
-    def settings_file(self) -> Path:
-        """The TOML file that the operator writes."""
-        return self.path / "tegata.toml"
-
-    @property
     def keys(self) -> Path:
         """Encrypted private keys."""
         return self.path / "keys"
@@ -36,11 +31,6 @@ class Home:
     def published(self) -> Path:
         """What the status door serves as files."""
         return self.path / "published"
-
-    @property
-    def attachments(self) -> Path:
-        """What customers attach to applications."""
-        return self.path / "attachments"
 
     @property
     def mail(self) -> Path:
@@ -72,9 +62,14 @@ class Home:
         """The root certificate(s) as PEM: what clients of our doors trust."""
         return self.path / "ca" / "root.pem"
 
+    @property
+    def is_founded(self) -> bool:
+        """Whether the home was made to its end: the root bundle is written last."""
+        return self.root_bundle.exists()
+
     def make(self) -> None:
         """Make the folders that are not there yet, closed to everybody else."""
-        folders = (self.keys, self.secrets, self.tls, self.root_bundle.parent, self.published, self.attachments, self.logs)
+        folders = (self.keys, self.secrets, self.tls, self.root_bundle.parent, self.published, self.logs)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
         for folder in folders:

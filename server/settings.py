@@ -104,6 +104,8 @@ class Settings(BaseSettings):
 
     # The policy in terminal certificates. The default stands below the number that RFC 5612 reserves for examples.
     policy_oid: str = Field(default="1.3.6.1.4.1.32473.1.1", pattern=r"^[012](\.(0|[1-9][0-9]*)){2,}$")
+    # The policy in time stamps (RFC 3161): how the clock is kept and the key guarded.
+    timestamp_policy_oid: str = Field(default="1.3.6.1.4.1.32473.1.2", pattern=r"^[012](\.(0|[1-9][0-9]*)){2,}$")
     # The last day of the system generation; without it a certificate runs one year from its retrieval.
     generation_end: date | None = None
 
@@ -218,7 +220,7 @@ def load(home: Path | None = None) -> Settings:
         settings = Settings(home=home, **_folders(home))
     except ValidationError as error:
         faults += [_sentence(dict(fault)) for fault in error.errors()]
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         faults.append(f"{home / 'tegata.toml'} is not TOML: {error}")
     except SourceError as error:
         faults.append(str(error))
@@ -235,8 +237,9 @@ def language() -> Literal["ja", "en"]:
 
 def unknown_names() -> list[str]:
     """Return the variables of the environment that look like settings and are none (a slip of the pen, mostly)."""
-    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {f"{PREFIX}TEST"}
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and not name.startswith(tuple(known)))
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    nested = (*(f"{PREFIX}{door.upper()}__" for door in DOORS), f"{PREFIX}TEST")
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known and not name.startswith(nested))
 
 
 def _folders(home: Path) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.database import Database, connect
 from server.front import Checks, Wsgi
 from server.home import Home
-from server.settings import Settings
+from server.settings import Settings, load
+from server.trouble import Trouble
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ Assemble = Callable[[Settings], Assembled]
 def home_of(settings: Settings) -> Home:
     """Return where things lie."""
     return Home(settings.home)
+
+
+def finished_home() -> Settings:
+    """Load the settings of a home that was made to its end; raise Trouble when it was not."""
+    chosen = load()
+    if not home_of(chosen).is_founded:
+        raise Trouble(
+            f"{chosen.home} is not a finished home of tegata: run `tegata init` (or `tegata init --demo` for a trial) first"
+        )
+    return chosen
 
 
 def clock_of(settings: Settings) -> Clock:

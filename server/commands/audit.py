@@ -7,10 +7,9 @@ from sqlalchemy import select
 
 from kernel import audit
 from kernel.audit import AuditEntry
-from server import settings
 from server.custody import Custody
 from server.trouble import Trouble
-from server.wiring import database_of
+from server.wiring import database_of, finished_home
 
 # Rows in memory at a time.
 PIECE = 1_000
@@ -24,7 +23,7 @@ def command() -> None:
 @command.command("verify")
 def verify() -> None:
     """Recompute the whole log and compare it with every checkpoint that was ever signed."""
-    chosen = settings.load()
+    chosen = finished_home()
     key = Custody(chosen).checkpoint().public_key()
     faults = audit.verify(database_of(chosen), key.verify)
     if faults:
@@ -35,7 +34,7 @@ def verify() -> None:
 @command.command("export")
 def export() -> None:
     """Write all entries to standard output, oldest first, one JSON object a line."""
-    database = database_of(settings.load())
+    database = database_of(finished_home())
     query = select(AuditEntry).order_by(AuditEntry.id).execution_options(yield_per=PIECE)
     with database.snapshot() as session:
         for entry in session.scalars(query):

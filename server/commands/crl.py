@@ -3,10 +3,9 @@
 import click
 
 from ca.crl import ClockBehindError
-from server import settings
 from server.apps.jobs import crl_publisher_of
 from server.trouble import Trouble
-from server.wiring import clock_of, database_of
+from server.wiring import clock_of, database_of, finished_home
 
 
 @click.group()
@@ -17,7 +16,7 @@ def command() -> None:
 @command.command("publish")
 def publish() -> None:
     """Sign and publish the issuing CA's next CRL now, whether it is due or not."""
-    chosen = settings.load()
+    chosen = finished_home()
     publisher = crl_publisher_of(chosen, database_of(chosen))
     try:
         number = publisher.publish(clock_of(chosen).now())

@@ -4,9 +4,8 @@ import click
 from alembic.util import CommandError
 
 from migrations.upgrade import newest_revision, revision_of, upgrade
-from server import settings
 from server.trouble import Trouble
-from server.wiring import database_of
+from server.wiring import database_of, finished_home
 
 
 @click.group()
@@ -17,7 +16,7 @@ def command() -> None:
 @command.command("upgrade")
 def upgrade_database() -> None:
     """Bring the database to the newest revision, in one transaction."""
-    database = database_of(settings.load())
+    database = database_of(finished_home())
     before = revision_of(database)
     try:
         upgrade(database)

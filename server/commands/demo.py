@@ -9,12 +9,15 @@ from datetime import datetime, timedelta
 import click
 
 from kernel.clock import TOKYO, DemoClock, tokyo_date
+from registry.calendar import HORIZON
 from server import demo_codes, settings
 from server.settings import Settings
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, home_of
 
-_SHIFT = re.compile(r"([+-]?)(\d{1,9})([dhms])")
+# Beyond it lie the ends of the demo's CA, and of what a date can be.
+FARTHEST = timedelta(days=3653)
+_SHIFT = re.compile(r"([+-]?)([0-9]{1,9})([dhms])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
@@ -30,10 +33,10 @@ def command() -> None:
 def codes(count: int, start: datetime | None, *, as_json: bool) -> None:
     """Take terminals through application, approval and preparation, and print their codes."""
     chosen = _demo_home()
-    now = clock_of(chosen).now()
-    start_date = start.date() if start else tokyo_date(now)
-    if start_date < tokyo_date(now):
-        raise Trouble(f"{start_date} is over: a start date is today or later")
+    today = tokyo_date(clock_of(chosen).now())
+    start_date = start.date() if start else today
+    if not today <= start_date <= today + HORIZON:
+        raise Trouble(f"{start_date} can be no start date: the first is {today}, the last {today + HORIZON}")
     trial = demo_codes.Trial.of(chosen, database_of(chosen))
     rows = trial.prepare(count, start_date, _progress(count))
     for row in rows:
@@ -50,8 +53,10 @@ def clock(shift: str) -> None:
         parts = _SHIFT.fullmatch(shift)
         if parts is None:
             raise click.BadParameter("must be like +2d, -1h, +30m, +5s, or show", param_hint="SHIFT")
-        by = timedelta(**{_UNITS[parts[3]]: int(parts[2])})
-        moved.shift(-by if parts[1] == "-" else by)
+        by = timedelta(**{_UNITS[parts[3]]: int(f"{parts[1]}{parts[2]}")})
+        if abs(moved.offset() + by) > FARTHEST:
+            raise Trouble(f"the clock of a demo goes no farther than {FARTHEST.days} days from the machine's")
+        moved.shift(by)
         if parts[1] == "-":
             click.echo(
                 "Certificates and CRLs made so far may lie in the future now; no CRL is published before its predecessor.",

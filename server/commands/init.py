@@ -10,7 +10,7 @@ from kernel import audit
 from kernel.database import Database
 from server import demo, settings
 from server.commands.staff import PASSWORD_OCTETS
-from server.founding import found, is_founded
+from server.founding import found
 from server.settings import Settings
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, home_of
@@ -28,7 +28,7 @@ def command(*, with_demo: bool) -> None:
     """
     chosen = settings.load()
     home = home_of(chosen)
-    if is_founded(home) and with_demo and not demo.has_begun(home):
+    if home.is_founded and with_demo and not demo.has_begun(home):
         raise Trouble(f"{home.path} is a home for real work: no demo is put into it. Choose another $TEGATA_HOME for trials")
     if not with_demo and demo.has_begun(home):
         raise Trouble(f"{home.path} is a demo home: `tegata init --demo` finishes it. Choose another $TEGATA_HOME for real work")

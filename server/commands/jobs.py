@@ -5,11 +5,11 @@ import json
 import click
 
 from kernel.clock import SystemClock
-from server import logs, settings
+from server import logs
 from server.apps.jobs import all_jobs
 from server.leases import standings
 from server.trouble import Trouble
-from server.wiring import clock_of, database_of
+from server.wiring import clock_of, database_of, finished_home
 
 
 @click.group()
@@ -21,7 +21,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_jobs(*, as_json: bool) -> None:
     """Show each job: how often it is asked, who runs it, when it ran last and how that went."""
-    chosen = settings.load()
+    chosen = finished_home()
     database = database_of(chosen)
     known, now = standings(database), SystemClock().now()
     rows = []
@@ -49,7 +49,7 @@ def list_jobs(*, as_json: bool) -> None:
 @click.argument("name")
 def run_job(name: str) -> None:
     """Run the job NAME once, now, whoever else may be running it: every job may be repeated."""
-    chosen = settings.load()
+    chosen = finished_home()
     logs.configure("jobs", chosen.log_level)
     jobs = {job.name: job for job in all_jobs(chosen, database_of(chosen))}
     if name not in jobs:

@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-from server import logs, process, settings
+from server import logs, process
 from server.doors import Door, listen, serve
 from server.front import Front, Wsgi
 from server.home import Home
@@ -15,7 +15,7 @@ from server.settings import DOORS, Settings
 from server.supervisor import Child, Supervisor
 from server.tls import Credentials
 from server.trouble import Trouble
-from server.wiring import Assemble, home_of
+from server.wiring import Assemble, finished_home, home_of
 
 JOBS = "jobs"
 
@@ -29,8 +29,7 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
     """Serve all doors and run the jobs, or one PART only, until Ctrl-C."""
     if parent is not None:
         process.follow_parent(parent)
-    chosen = settings.load()
-    require_home(chosen)
+    chosen = finished_home()
     if part is None:
         serve_all(chosen)
         return
@@ -41,14 +40,6 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
         return
     listener = socket.socket(fileno=listen_fd) if listen_fd is not None else listen(part, chosen.door(part))
     serve(door_of(chosen, part), listener, starting)
-
-
-def require_home(chosen: Settings) -> None:
-    """Raise Trouble unless the home was made."""
-    if not home_of(chosen).root_bundle.exists():
-        raise Trouble(
-            f"{chosen.home} is not a finished home of tegata: run `tegata init` (or `tegata init --demo` for a trial) first"
-        )
 
 
 def door_of(chosen: Settings, name: str) -> Door:

@@ -6,8 +6,7 @@ import secrets
 import click
 
 from kernel import audit
-from server import settings
-from server.wiring import clock_of, database_of
+from server.wiring import clock_of, database_of, finished_home
 from webui.accounts import Accounts, Door, NewAccount, Role
 
 PASSWORD_OCTETS = 15
@@ -47,5 +46,5 @@ def list_staff(*, as_json: bool) -> None:
 
 
 def _accounts() -> Accounts:
-    chosen = settings.load()
+    chosen = finished_home()
     return Accounts(database_of(chosen), clock_of(chosen))

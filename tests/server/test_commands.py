@@ -45,10 +45,27 @@ def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
     assert tegata(tmp_path, *arguments).returncode == 2
 
 
-def test_serving_without_a_home_says_what_to_do(tmp_path: Path) -> None:
-    told = tegata(tmp_path, "serve")
+@pytest.mark.parametrize(
+    "command", ["serve", "jobs list", "jobs run mail", "crl publish", "staff list", "audit verify", "audit export", "db upgrade"]
+)
+def test_without_a_home_every_command_says_what_to_do(tmp_path: Path, command: str) -> None:
+    told = tegata(tmp_path / "nowhere", *command.split())
     assert told.returncode == 1
     assert "tegata init" in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def test_a_home_that_can_not_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = tegata(tmp_path / "file" / "home", "init")
+    assert (told.returncode, told.stderr) == (1, f"tegata: {tmp_path / 'file' / 'home'}: Not a directory\n")
+
+
+def test_a_settings_file_that_is_no_text_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "tegata.toml").write_bytes(b"\xff\xfe")
+    told = tegata(tmp_path, "serve")
+    assert told.returncode == 1
+    assert "is not TOML" in told.stderr
     assert told.stderr.count("\n") == 1
 
 

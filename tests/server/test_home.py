@@ -12,7 +12,7 @@ def test_a_home_is_closed_to_others_and_can_be_made_twice(tmp_path: Path) -> Non
     home = Home(tmp_path / "deep" / "home")
     home.make()
     home.make()
-    folders = [home.path, home.keys, home.secrets, home.tls, home.published, home.attachments, home.logs]
+    folders = [home.path, home.keys, home.secrets, home.tls, home.published, home.logs]
     assert {mode_of(folder) for folder in folders} == {0o700}
 
 

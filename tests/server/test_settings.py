@@ -100,7 +100,8 @@ def test_two_doors_at_one_address_are_refused(tmp_path: Path, monkeypatch: pytes
 def test_a_misspelt_variable_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEGATA_DATABSE_URL", "x")
     monkeypatch.setenv("TEGATA_PORTAL__BIND", "x:1")
-    assert settings.unknown_names() == ["TEGATA_DATABSE_URL"]
+    monkeypatch.setenv("TEGATA_HELP_DESKS", "x")
+    assert settings.unknown_names() == ["TEGATA_DATABSE_URL", "TEGATA_HELP_DESKS"]
 
 
 def test_settings_show_no_secret(tmp_path: Path) -> None:
