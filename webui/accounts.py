@@ -28,6 +28,8 @@ PER_ACCOUNT_AND_SOURCE = throttle.Limit(failures=5)
 PER_SOURCE = throttle.Limit(failures=60, lock=timedelta(minutes=15), longest=timedelta(hours=1))
 PER_ACCOUNT = throttle.Limit(failures=50, lock=timedelta(minutes=15), longest=timedelta(hours=1))
 
+NAME_MOST = 80
+_MAIL = re.compile(r"(?=.{3,254}$)[^@\s]+@[^@\s]+")
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
 
 
@@ -123,12 +125,16 @@ class Accounts:
     def add(self, account: NewAccount, actor: audit.Actor) -> Person:
         """Make an account.
 
-        Raises Refused: login-malformed, account-exists, or what `passwords.require_good` says.
+        Raises Refused: login-malformed, name-malformed, mail-malformed, account-exists, or what `passwords.require_good` says.
         """
         now = self.clock.now()
         login = _normal(account.login)
         if not _LOGIN.fullmatch(login):
             raise Refused("login-malformed")
+        if not _is_name(account.name):
+            raise Refused("name-malformed", most=NAME_MOST)
+        if not _MAIL.fullmatch(account.mail):
+            raise Refused("mail-malformed")
         require_good(account.password, login=login)
         hashed = self.passwords.hash(account.password)
         values: dict[str, object] = {
@@ -257,6 +263,10 @@ def network_of(address: str | None) -> str:
         mapped = parsed.ipv4_mapped
         return str(mapped) if mapped else str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text.strip()) and len(text) <= NAME_MOST and all(unicodedata.category(one)[0] != "C" for one in text)
 
 
 def _normal(name: str) -> str:

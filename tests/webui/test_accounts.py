@@ -61,6 +61,23 @@ def test_an_account_is_made_once(accounts: Accounts) -> None:
 
 
 @pytest.mark.parametrize(
+    ("login", "name", "mail", "code"),
+    [
+        ("Bad Name", "通関　花子", "x@example.jp", "login-malformed"),
+        ("x" * 41, "通関　花子", "x@example.jp", "login-malformed"),
+        ("good", " ", "x@example.jp", "name-malformed"),
+        ("good", "長" * 81, "x@example.jp", "name-malformed"),
+        ("good", "通関\n花子", "x@example.jp", "name-malformed"),
+        ("good", "通関　花子", "", "mail-malformed"),
+        ("good", "通関　花子", f"x@{'y' * 253}", "mail-malformed"),
+    ],
+)
+def test_an_account_has_a_name_and_an_address(accounts: Accounts, login: str, name: str, mail: str, code: str) -> None:
+    with pytest.raises(Refused, match=code):
+        accounts.add(NewAccount(login, name, mail, PASSWORD, frozenset(), "NAC001"), OPERATOR)
+
+
+@pytest.mark.parametrize(
     ("password", "code"),
     [
         ("short", "password-too-short"),
