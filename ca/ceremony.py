@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from ca import issuers, profiles
 from ca.authority import complete
@@ -137,21 +138,14 @@ class Ceremony:
                 row = _promised(subject, issuer, compose(), now)
                 session.add(row)
                 session.flush()
+                _trace(session, "certificate.reserve", row, now)
             if row.der is not None:
                 return row.der
             tbs, serial = row.tbs, row.serial
         der = sign(tbs)
         with self.database.transaction() as session:
             complete(session, issuer, serial, der, now)
-            audit.record(
-                session,
-                now=now,
-                actor=audit.operator("ceremony"),
-                action="certificate.issue",
-                subject=f"service:{subject}",
-                issuer=issuer,
-                serial=serial,
-            )
+            _trace(session, "certificate.issue", row, now)
         return der
 
     def _name(self, role: str) -> x509.Name:
@@ -204,6 +198,18 @@ def _promised(subject: str, issuer: str, tbs: bytes, now: datetime) -> Certifica
         not_before=parsed.not_valid_before_utc,
         not_after=parsed.not_valid_after_utc,
         reserved_at=now,
+    )
+
+
+def _trace(session: Session, action: str, row: CertificateRow, now: datetime) -> None:
+    audit.record(
+        session,
+        now=now,
+        actor=audit.operator("ceremony"),
+        action=action,
+        subject=f"service:{row.subject}",
+        issuer=row.issuer,
+        serial=row.serial,
     )
 
 

@@ -7,9 +7,10 @@ from enum import StrEnum
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from ca import revocation
 from ca.certificates import CertificateState, find
+from enrollment.deeds import Deed
 from enrollment.tables import CodeSetRow
+from kernel.audit import Actor
 from kernel.lifecycle import Lifecycle
 
 
@@ -74,8 +75,8 @@ def has_open_set(session: Session, terminal: str) -> bool:
     return session.scalar(_open_set(terminal)) is not None
 
 
-def leave(session: Session, row: CodeSetRow, event: CodeSetEvent, now: datetime) -> None:
-    """Freeze, expire or replace a set. If it was claimed, its reserved certificate is abandoned with it.
+def leave(session: Session, row: CodeSetRow, event: CodeSetEvent, now: datetime, *, actor: Actor, **facts: str) -> None:
+    """Freeze, expire or replace a set. If it was claimed, its reserved certificate is abandoned with it, `facts` on record.
 
     Replaced and expired codes can never be shown again, so their sealed copy goes at once.
     """
@@ -83,7 +84,7 @@ def leave(session: Session, row: CodeSetRow, event: CodeSetEvent, now: datetime)
     if row.issuer is not None and row.serial is not None:
         certificate = find(session, row.issuer, row.serial)
         if certificate is not None and certificate.state == CertificateState.RESERVED:
-            revocation.abandon(session, row.issuer, row.serial, now=now)
+            Deed(session, actor, now, row.terminal, row.office_code).abandon(row.issuer, row.serial, **facts)
     row.state = following
     row.issuer = row.serial = row.claimed_key = row.claimed_at = None
     if following in (CodeSetState.EXPIRED, CodeSetState.REPLACED):

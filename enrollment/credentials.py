@@ -7,10 +7,12 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca import certificates, revocation
+from ca import certificates
 from ca.certificates import CertificateState
 from ca.revocation import Reason
+from enrollment.deeds import Deed
 from enrollment.tables import CodeSetRow, CredentialRow
+from kernel import audit
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
         credential = CredentialRow(terminal=code_set.terminal, office_code=code_set.office_code)
         session.add(credential)
     else:
-        revocation.revoke(session, credential.issuer, credential.serial, reason=Reason.SUPERSEDED, now=now)
+        deed = Deed(session, audit.terminal(code_set.terminal), now, code_set.terminal, code_set.office_code)
+        deed.revoke(credential.issuer, credential.serial, Reason.SUPERSEDED)
     credential.issuer, credential.serial = code_set.issuer, code_set.serial
     credential.access_key_digest, credential.since = code_set.access_key_digest, now
     session.flush()

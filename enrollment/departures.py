@@ -8,11 +8,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from ca import revocation
 from ca.certificates import CertificateState, of_subject
 from ca.revocation import Reason
 from enrollment import code_sets
 from enrollment.code_sets import CodeSetEvent
+from enrollment.deeds import Deed
 from enrollment.ending import announce, trace
 from kernel import audit
 from kernel.audit import Actor
@@ -23,6 +23,7 @@ from registry import applications, terminals
 from registry.applications import DueAbolition
 from registry.letters import Letters
 from registry.states import TerminalEvent, TerminalState
+from registry.terminals import Terminal
 
 _ABOLITION = audit.job("abolition")
 _SETTINGS = audit.job("settings-deadline")
@@ -73,7 +74,7 @@ def _abolish(session: Session, due: DueAbolition, now: datetime) -> None:
     terminal = terminals.get(session, due.terminal_name)
     if terminal is None or terminal.state == TerminalState.ABOLISHED:
         return
-    _end_credentials(session, due.terminal_name, now)
+    _end_credentials(session, terminal, _ABOLITION, now)
     terminals.step(session, due.terminal_name, TerminalEvent.ABOLISH, now)
     trace(session, terminal, "terminal.abolish", _ABOLITION, now, receipt_number=due.receipt_number)
     announce(session, terminal, "terminal-abolished", now)
@@ -86,7 +87,7 @@ def _end_made_by(session: Session, receipt_number: str, actor: Actor, now: datet
     made = terminals.made_by(session, receipt_number)
     _hold(session, tuple(terminal.name for terminal in made))
     for terminal in made:
-        _end_credentials(session, terminal.name, now)
+        _end_credentials(session, terminal, actor, now)
         trace(session, terminal, "terminal.abolish", actor, now, receipt_number=receipt_number)
 
 
@@ -98,10 +99,11 @@ def _hold(session: Session, names: tuple[str, ...]) -> None:
         terminals.get(session, name, lock=True)
 
 
-def _end_credentials(session: Session, name: str, now: datetime) -> None:
-    row = code_sets.open_set(session, name)
+def _end_credentials(session: Session, terminal: Terminal, actor: Actor, now: datetime) -> None:
+    row = code_sets.open_set(session, terminal.name)
     if row is not None:
-        code_sets.leave(session, row, CodeSetEvent.REPLACE, now)
-    for certificate in of_subject(session, name):
+        code_sets.leave(session, row, CodeSetEvent.REPLACE, now, actor=actor)
+    deed = Deed(session, actor, now, terminal.name, terminal.office_code)
+    for certificate in of_subject(session, terminal.name):
         if certificate.state in (CertificateState.VALID, CertificateState.HELD):
-            revocation.revoke(session, certificate.issuer, certificate.serial, reason=Reason.CESSATION_OF_OPERATION, now=now)
+            deed.revoke(certificate.issuer, certificate.serial, Reason.CESSATION_OF_OPERATION)

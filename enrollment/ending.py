@@ -9,11 +9,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from ca import revocation
 from ca.certificates import CertificateState, find
 from ca.revocation import Reason
 from enrollment import code_sets, letters
 from enrollment.code_sets import CodeSetEvent, CodeSetState
+from enrollment.deeds import Deed
 from enrollment.tables import CredentialRow
 from kernel import audit
 from kernel.audit import Actor
@@ -46,8 +46,7 @@ class Endings:
             terminal = _locked(session, terminal_name)
             being_made = row is not None and row.state == CodeSetState.CLAIMED
             if row is not None and being_made:
-                code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
-                trace(session, terminal, "certificate.abandon", actor, now, reason=reason.value)
+                code_sets.leave(session, row, CodeSetEvent.FREEZE, now, actor=actor, reason=reason.value)
             credential = session.get(CredentialRow, terminal_name)
             if credential is not None and serial not in (None, credential.serial):
                 raise Refused("certificate-changed", terminal=terminal_name)
@@ -55,9 +54,9 @@ class Endings:
                 if not being_made:
                     raise Refused("certificate-none", terminal=terminal_name)
                 return True
-            if not revocation.revoke(session, credential.issuer, credential.serial, reason=reason, now=now):
+            deed = Deed(session, actor, now, terminal_name, terminal.office_code)
+            if not deed.revoke(credential.issuer, credential.serial, reason):
                 return being_made
-            trace(session, terminal, "certificate.revoke", actor, now, reason=reason.value, serial=credential.serial)
             letters.post_revoked(session, terminal.office_code, terminal_name, reason.value, now)
             announce(session, terminal, "certificate-revoked", now)
         return True
@@ -72,11 +71,11 @@ class Endings:
             row = code_sets.open_set(session, terminal_name)
             terminal = _locked(session, terminal_name)
             if row is not None and code_sets.LIFECYCLE.allows(CodeSetState(row.state), CodeSetEvent.FREEZE):
-                code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
+                code_sets.leave(session, row, CodeSetEvent.FREEZE, now, actor=actor)
             terminals.step(session, terminal_name, TerminalEvent.SUSPEND, now)
             if _current_state(session, terminal_name) == CertificateState.VALID:
                 credential = session.get_one(CredentialRow, terminal_name)
-                revocation.hold(session, credential.issuer, credential.serial, now=now)
+                Deed(session, actor, now, terminal_name, terminal.office_code).hold(credential.issuer, credential.serial)
             trace(session, terminal, "terminal.suspend", actor, now)
             letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=False)
             announce(session, terminal, "terminal-suspended", now)
@@ -93,7 +92,7 @@ class Endings:
             terminals.resume(session, terminal_name, now)
             if _current_state(session, terminal_name) == CertificateState.HELD:
                 credential = session.get_one(CredentialRow, terminal_name)
-                revocation.release(session, credential.issuer, credential.serial)
+                Deed(session, actor, now, terminal_name, terminal.office_code).release(credential.issuer, credential.serial)
             trace(session, terminal, "terminal.resume", actor, now)
             letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=True)
             announce(session, terminal, "terminal-resumed", now)

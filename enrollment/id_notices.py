@@ -21,6 +21,7 @@ from keys.codes import Opener
 _SHOWABLE = (CodeSetState.PREPARED, CodeSetState.CLAIMED)
 # A redeemed set's sealed copy serves CMP's certConf no longer than this.
 KEPT_AFTER_REDEMPTION = timedelta(hours=24)
+_EXPIRY = audit.job("expiry")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class IdNotices:
         now = self.clock.now()
         with self.database.transaction() as session:
             row = _of_notice(session, receipt_number, office_code, terminal)
-            code_sets.leave(session, row, CodeSetEvent.FREEZE, now)
+            code_sets.leave(session, row, CodeSetEvent.FREEZE, now, actor=actor)
             _record(session, row, "codes.freeze", actor, now)
 
 
@@ -132,8 +133,8 @@ def expire_due(database: Database, now: datetime) -> int:
         with database.transaction() as session:
             row = code_sets.locked(session, code_set_id)
             if code_sets.LIFECYCLE.allows(CodeSetState(row.state), CodeSetEvent.EXPIRE):
-                code_sets.leave(session, row, CodeSetEvent.EXPIRE, now)
-                _record(session, row, "codes.expire", audit.job("expiry"), now)
+                code_sets.leave(session, row, CodeSetEvent.EXPIRE, now, actor=_EXPIRY)
+                _record(session, row, "codes.expire", _EXPIRY, now)
                 ended += 1
     return ended
 

@@ -94,7 +94,7 @@ class CodePreparation:
             if row.approver == str(actor):
                 raise Refused("same-person", terminal=terminal_name)
             terminal = _retrievable(session, terminal_name)
-            code_sets.leave(session, row, CodeSetEvent.REPLACE, now)
+            code_sets.leave(session, row, CodeSetEvent.REPLACE, now, actor=actor)
             self._prepare_one(session, terminal, row.approver, actor, now, receipt_number=row.receipt_number)
             self._announce(session, row.office_code, row.receipt_number, now, count=1)
 

@@ -17,14 +17,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from ca import certificates, issuers, requests, revocation
-from ca.authority import Authority, Draft, complete
+from ca import certificates, issuers, requests
+from ca.authority import Authority, Draft
 from ca.certificates import CertificateRecord, CertificateState
 from ca.issuers import Issuer
 from ca.profiles import Subject
 from enrollment import code_sets, credentials, guessing, letters
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
+from enrollment.deeds import Deed
 from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.clock import Clock, day_start, tokyo_date
@@ -99,26 +100,16 @@ class Redemption:
             if present is not None:
                 if not _is_stale(present, self.authority, now):
                     return present  # a second try with the same key was here first
-                revocation.abandon(session, present.issuer, present.serial, now=now)
+                _deed(session, row, now).abandon(present.issuer, present.serial, cause="stale")
                 session.flush()
             return self._reserve(session, row, draft, now)
 
     def _reserve(self, session: Session, row: CodeSetRow, draft: Draft, now: datetime) -> CertificateRecord:
-        reserved = self.authority.reserve(session, draft, now)
+        reserved = _deed(session, row, now).reserve(self.authority, draft)
         if row.state == CodeSetState.PREPARED:
             row.state = code_sets.LIFECYCLE.step(CodeSetState.PREPARED, CodeSetEvent.CLAIM)
         row.claimed_key, row.claimed_at = draft.spki_sha256, now
         row.issuer, row.serial = draft.issuer, draft.serial
-        audit.record(
-            session,
-            now=now,
-            actor=audit.terminal(row.terminal),
-            action="certificate.reserve",
-            subject=f"terminal:{row.terminal}",
-            office_code=row.office_code,
-            issuer=draft.issuer,
-            serial=draft.serial,
-        )
         return reserved
 
     def _store(self, code_set_id: str, reserved: CertificateRecord, signed: bytes, now: datetime) -> bool:
@@ -131,7 +122,7 @@ class Redemption:
                 terminal = terminals.get(session, row.terminal, lock=True)
                 if terminal is None or terminal.state not in (TerminalState.PENDING, TerminalState.IN_SERVICE):
                     return False
-                if not complete(session, reserved.issuer, reserved.serial, signed, now):
+                if not _deed(session, row, now).issue(reserved, signed):
                     return False
                 row.state = code_sets.LIFECYCLE.step(CodeSetState.CLAIMED, CodeSetEvent.REDEEM)
                 row.redeemed_at = now
@@ -206,18 +197,12 @@ def _subject(session: Session, row: CodeSetRow) -> Subject:
     return Subject(row.terminal, row.office_code, office.certificate_organization)
 
 
+def _deed(session: Session, row: CodeSetRow, now: datetime) -> Deed:
+    return Deed(session, audit.terminal(row.terminal), now, row.terminal, row.office_code)
+
+
 def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datetime) -> None:
-    """Leave the traces of an issuance, in its transaction."""
-    audit.record(
-        session,
-        now=now,
-        actor=audit.terminal(row.terminal),
-        action="certificate.issue",
-        subject=f"terminal:{row.terminal}",
-        office_code=row.office_code,
-        issuer=issued.issuer,
-        serial=issued.serial,
-    )
+    """Tell the office of an issuance, in its transaction."""
     news.publish(
         session,
         now=now,

@@ -9,7 +9,7 @@ from enrollment import code_sets
 from enrollment.code_sets import LIFECYCLE, CodeSetEvent, CodeSetState, months_after
 from enrollment.tables import CodeSetRow
 from kernel.errors import Refused
-from tests.support.house import House
+from tests.support.house import SECURITY, House
 
 P, C, R, F, E, X = CodeSetState
 DONE = {
@@ -83,7 +83,7 @@ def test_leaving_forgets_the_claim_and_the_copy_that_nobody_may_see_again(house:
     [(terminal, _)] = house.new_codes()
     with house.database.transaction() as session:
         row = session.scalars(select(CodeSetRow)).one()
-        code_sets.leave(session, row, event, house.clock.now())
+        code_sets.leave(session, row, event, house.clock.now(), actor=SECURITY)
     [row] = house.code_set_rows(terminal)
     assert (row.serial, row.issuer, row.claimed_key, row.claimed_at) == (None, None, None, None)
     assert (row.sealed is None) == (event is not CodeSetEvent.FREEZE)

@@ -150,7 +150,7 @@ def test_a_lifted_suspension_makes_all_good_again(house: House, codes: Codes, re
     assert ocsp_says(house, retrieved) is ocsp.OCSPCertStatus.GOOD
     assert on_crl(house) == {}
     assert logon_says(house, retrieved, codes) == "permitted"
-    assert actions(house) == ["terminal.suspend", "terminal.resume"]
+    assert actions(house) == ["certificate.hold", "terminal.suspend", "certificate.release", "terminal.resume"]
 
 
 def test_a_certificate_revoked_during_a_suspension_does_not_come_back(house: House, codes: Codes, retrieved: Retrieved) -> None:

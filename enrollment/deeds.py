@@ -1,0 +1,79 @@
+"""What is done to a terminal's certificate: each step of its life with its audit entry, in the step's own transaction.
+
+Nobody else in this room changes a certificate's state, so none changes without a leaf in the public log.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from ca import revocation
+from ca.authority import Authority, Draft, complete
+from ca.certificates import CertificateRecord
+from ca.revocation import Reason
+from kernel import audit
+from kernel.audit import Actor
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Somebody acts upon one terminal's certificates, in the caller's transaction."""
+
+    session: Session
+    actor: Actor
+    now: datetime
+    terminal: str
+    office_code: str
+
+    def reserve(self, authority: Authority, draft: Draft) -> CertificateRecord:
+        """Promise a certificate; raises as `Authority.reserve`."""
+        reserved = authority.reserve(self.session, draft, self.now)
+        self._record("certificate.reserve", draft.issuer, draft.serial)
+        return reserved
+
+    def issue(self, reserved: CertificateRecord, signed: bytes) -> bool:
+        """Store a signed certificate; return False when someone else was first."""
+        if not complete(self.session, reserved.issuer, reserved.serial, signed, self.now):
+            return False
+        self._record("certificate.issue", reserved.issuer, reserved.serial)
+        return True
+
+    def abandon(self, issuer: str, serial: str, **facts: str) -> None:
+        """Give up a promised certificate."""
+        revocation.abandon(self.session, issuer, serial, now=self.now)
+        self._record("certificate.abandon", issuer, serial, **facts)
+
+    def hold(self, issuer: str, serial: str) -> bool:
+        """Suspend a certificate; return False when it was held already."""
+        done = revocation.hold(self.session, issuer, serial, now=self.now)
+        if done:
+            self._record("certificate.hold", issuer, serial)
+        return done
+
+    def release(self, issuer: str, serial: str) -> bool:
+        """Lift a hold; return False when there was none."""
+        done = revocation.release(self.session, issuer, serial)
+        if done:
+            self._record("certificate.release", issuer, serial)
+        return done
+
+    def revoke(self, issuer: str, serial: str, reason: Reason) -> bool:
+        """End a certificate; return False when it was revoked before."""
+        done = revocation.revoke(self.session, issuer, serial, reason=reason, now=self.now)
+        if done:
+            self._record("certificate.revoke", issuer, serial, reason=reason.value)
+        return done
+
+    def _record(self, action: str, issuer: str, serial: str, **facts: str) -> None:
+        audit.record(
+            self.session,
+            now=self.now,
+            actor=self.actor,
+            action=action,
+            subject=f"terminal:{self.terminal}",
+            office_code=self.office_code,
+            issuer=issuer,
+            serial=serial,
+            **facts,
+        )
