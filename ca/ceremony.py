@@ -28,7 +28,7 @@ from kernel.database import Database, insert_if_absent
 from keys.algorithms import algorithm_of
 from keys.custody import KeyAlgorithm, SoftwareKeys
 
-ROOT, ISSUING, RESPONDER = "root", "issuing-1", "ocsp"
+ROOT, ISSUING, RESPONDER, TIMESTAMP = "root", "issuing-1", "ocsp", "timestamp"
 YEAR = timedelta(days=365)
 
 
@@ -59,6 +59,7 @@ class Ceremony:
         root = self._authority(ROOT, KeyAlgorithm.P384, None, self.plan.root_years, now)
         issuing = self._authority(ISSUING, KeyAlgorithm.P256, root, self.plan.issuing_years, now)
         self._responder(issuing, now)
+        self._timestamp_unit(issuing, now)
         for door, names in self.plan.doors.items():
             self._server(issuing, door, names, now)
         # The root changes nothing for years; gateways that check the whole chain need its list all the same.
@@ -115,6 +116,16 @@ class Ceremony:
             return to_be_signed(builder, issuing.issuer.public_key)
 
         self._issue(RESPONDER, issuing.issuer.name, compose, lambda tbs: certify(tbs, issuing), now)
+
+    def _timestamp_unit(self, issuing: SigningIssuer, now: datetime) -> None:
+        key = self._key(TIMESTAMP, KeyAlgorithm.P256)
+
+        def compose() -> bytes:
+            name, validity = self._name("time stamps 1"), _validity(now, self.plan.service_years)
+            builder = profiles.timestamp_builder(issuing.issuer, name, key.public_key(), validity, self.plan.addresses)
+            return to_be_signed(builder, issuing.issuer.public_key)
+
+        self._issue(TIMESTAMP, issuing.issuer.name, compose, lambda tbs: certify(tbs, issuing), now)
 
     def _server(self, issuing: SigningIssuer, door: str, names: profiles.ServerNames, now: datetime) -> None:
         subject = server_key_name(door)

@@ -164,6 +164,21 @@ def responder_builder(
     )
 
 
+def timestamp_builder(
+    issuer: Issuer, name: x509.Name, public_key: CertificatePublicKeyTypes, validity: Validity, addresses: Addresses
+) -> x509.CertificateBuilder:
+    """Describe a time-stamping unit; its key may do nothing else, and says so critically (RFC 3161 §2.3)."""
+    return (
+        _base(issuer.certificate.subject, name, public_key, new_serial(), validity)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer.key_identifier), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(_key_usage(digital_signature=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+        .add_extension(_crl_address(addresses.crl(issuer.name)), critical=False)
+        .add_extension(_authority_information(addresses, issuer.name, ocsp=True), critical=False)
+    )
+
+
 @dataclass(frozen=True)
 class ServerNames:
     """The names under which a door is reached; the first one is its common name."""

@@ -1,6 +1,6 @@
-"""The status door: OCSP, CRLs, CA certificates and the audit log's checkpoint, over plain HTTP, for everybody.
+"""The status door: OCSP, CRLs, CA certificates, time stamps and the audit log's checkpoint, over plain HTTP, for everybody.
 
-Reads only; the one key it holds is the OCSP responder's.
+Reads only; the keys it holds are the OCSP responder's and the time-stamping unit's.
 """
 
 import base64
@@ -15,11 +15,13 @@ from werkzeug.http import http_date
 from ca import issuers
 from ca.crl import crl_file
 from ca.ocsp import LARGEST_REQUEST, Answer, Responder
+from ca.timestamps import TimestampUnit
 from kernel import audit
 from kernel.clock import Clock
 from kernel.database import Database
 
 OCSP_RESPONSE = "application/ocsp-response"
+TIMESTAMP_RESPONSE = "application/timestamp-reply"
 CACHE_SECONDS = 60  # a cache between us and a relying party may not delay a revocation for longer
 _KEY = "publication"
 
@@ -34,6 +36,7 @@ class Publication:
     clock: Clock
     responder: Responder
     crl_folder: Path
+    timestamps: TimestampUnit
 
 
 def create_app(publication: Publication) -> Flask:
@@ -60,8 +63,10 @@ def ocsp_post() -> Response:
 
 
 @blueprint.errorhandler(413)
-def ocsp_too_large(_error: Exception) -> Response:
-    """Refuse what no honest request is long enough for, in the protocol's own form (RFC 6960 §2.3)."""
+def too_large(_error: Exception) -> Response:
+    """Refuse what no honest request is long enough for, in the protocol's own form (RFC 6960 §2.3, RFC 3161 §2.4.2)."""
+    if request.path == "/tsa":
+        return _timestamp_response(b"")
     return _ocsp_response(_publication().responder.answer(b"", _publication().clock.now()))
 
 
@@ -81,6 +86,21 @@ def _ocsp_response(answer: Answer) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return response
     return _cacheable(response, answer.produced_at)
+
+
+@blueprint.post("/tsa")
+def timestamp() -> Response:
+    """Answer RFC 3161 §3.4's POST."""
+    if request.mimetype != "application/timestamp-query":
+        abort(415)
+    return _timestamp_response(request.get_data())
+
+
+def _timestamp_response(asked: bytes) -> Response:
+    answer = _publication().timestamps.answer(asked, _publication().clock.now())
+    response = Response(answer, mimetype=TIMESTAMP_RESPONSE)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.get("/crl/<name>.crl")

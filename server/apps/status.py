@@ -1,4 +1,4 @@
-"""The status door: OCSP, CRLs, CA certificates, checkpoint. Its one key is the OCSP responder's."""
+"""The status door: OCSP, CRLs, CA certificates, time stamps, checkpoint. Its keys: the OCSP responder's, the time stamps'."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from kernel.clock import SystemClock
 from server.custody import Custody
 from server.issuing import issuer_of
 from server.settings import Settings
+from server.stamping import timestamp_unit_of
 from server.trouble import Trouble
 from server.wiring import Assembled, clock_of, database_check, database_of, home_of
 
@@ -25,7 +26,9 @@ def assemble(settings: Settings) -> Assembled:
     database = database_of(settings)
     certificate = x509.load_der_x509_certificate(service_certificate(database, RESPONDER))
     responder = Responder(database, issuer_of(database), certificate, Custody(settings).signing(RESPONDER))
-    app = create_app(Publication(database, clock_of(settings), responder, home_of(settings).published))
+    app = create_app(
+        Publication(database, clock_of(settings), responder, home_of(settings).published, timestamp_unit_of(settings, database))
+    )
     file = crl_file(home_of(settings).published, ISSUING)
     return Assembled(app, {"database": database_check(database), "crl": lambda: require_fresh(file)})
 

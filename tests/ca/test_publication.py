@@ -23,7 +23,7 @@ TYPE = "application/ocsp-request"
 
 @pytest.fixture
 def door(house: House) -> Iterator[FlaskClient]:
-    app = create_app(Publication(house.database, house.clock, house.responder, house.crl_folder))
+    app = create_app(Publication(house.database, house.clock, house.responder, house.crl_folder, house.timestamps))
     with app.test_client() as client:
         yield client
 

@@ -39,7 +39,7 @@ MAY_OPEN = {
     # The center makes codes and can not read them.
     "center": {"code_hash_key", "codes.pub"},
     "terminals": {"code_hash_key"},
-    "status": {"keys_passphrase", "ocsp.key"},
+    "status": {"keys_passphrase", "ocsp.key", "timestamp.key"},
     "jobs": {"keys_passphrase", "issuing-1.key", "checkpoint.key"},
 }
 STRANGERS = {"status": {"registry", "enrollment", "webui"}, "retrieval": {"webui"}, "terminals": {"webui"}}

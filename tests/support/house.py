@@ -24,6 +24,7 @@ from ca.crl import CrlPublisher
 from ca.issuers import Issuer, SigningIssuer
 from ca.ocsp import Responder
 from ca.profiles import Addresses, ServerNames, TerminalProfile
+from ca.timestamps import TimestampUnit
 from enrollment import code_sets
 from enrollment import codes as code_rules
 from enrollment.codes import Codes
@@ -49,6 +50,7 @@ from registry.terminals import Takeover
 PASSPHRASE = b"a passphrase for tests"
 STATUS_URL = "http://localhost:8080"
 POLICY_OID = "1.3.6.1.4.1.32473.1.1"  # RFC 5612's number for examples
+TIMESTAMP_POLICY_OID = "1.3.6.1.4.1.32473.1.2"
 SAN_PREFIX = "tag:example.jp,2026:terminal:"
 OFFICE = "NAC001"
 APPROVER, PREPARER, SECURITY = audit.staff("review"), audit.staff("issuing"), audit.staff("security")
@@ -124,6 +126,13 @@ class House:
         der = ceremony.service_certificate(self.database, ceremony.RESPONDER)
         key = _elliptic(self.keys, ceremony.RESPONDER)
         return Responder(self.database, self.issuing.issuer, x509.load_der_x509_certificate(der), key)
+
+    @cached_property
+    def timestamps(self) -> TimestampUnit:
+        """The time-stamping unit."""
+        der = ceremony.service_certificate(self.database, ceremony.TIMESTAMP)
+        key, chain = self.keys.open_signing(ceremony.TIMESTAMP), (self.issuing.issuer.certificate,)
+        return TimestampUnit(x509.load_der_x509_certificate(der), chain, key, TIMESTAMP_POLICY_OID)
 
     @cached_property
     def crl(self) -> CrlPublisher:

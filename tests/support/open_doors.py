@@ -50,7 +50,7 @@ def open_house(database: Database, folder: Path, clock: Clock) -> Iterator[OpenD
         "terminals": terminals.create_app(TerminalsDoor(house.logon, _client_certificate)),
     }
     with ExitStack() as stack:
-        app = publication.create_app(Publication(database, clock, house.responder, house.crl_folder))
+        app = publication.create_app(Publication(database, clock, house.responder, house.crl_folder, house.timestamps))
         stack.enter_context(serving(app, status))
         urls = {}
         for door, door_app in apps.items():
