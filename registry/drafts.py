@@ -119,7 +119,7 @@ class Drafts:
             if row is None:
                 raise Refused("draft-unknown")
             content = row.content | {section.value: {name: list(values) for name, values in typed.items()}}
-            if len(json.dumps(content)) > MOST:
+            if len(json.dumps(content, ensure_ascii=False)) > MOST:
                 raise Refused("draft-too-large")
             row.content, row.version, row.updated_at = content, row.version + 1, self.clock.now()
             return draft_of(row)

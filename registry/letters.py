@@ -19,7 +19,6 @@ from registry.offices import Office
 
 CENTER_JA = "利用者認証センター"
 CENTER_EN = "Terminal Authentication Center"
-HELP_DESK = "0120-000-000"
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,12 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Letters:
-    """Words mails; `portal_url` is where customers log in."""
+    """Words mails; `portal_url` is where customers log in, the rest is who writes and whom to call."""
 
     portal_url: str
     service_ja: str = f"{CENTER_JA} サポートシステム"
     service_en: str = f"{CENTER_EN} Support System"
+    help_desk: str = "0120-000-000"
 
     def received(self, to: Contact, office: Office, receipt: Receipt) -> Letter:
         """Word the receipt mail."""
@@ -149,7 +149,7 @@ Please answer it in the support system, or withdraw the application.
 {ja}
 
 このメールは送信専用のため、ご返信いただいてもお答えできません。
-お問い合わせ：ヘルプデスク　{HELP_DESK}（24時間）
+お問い合わせ：ヘルプデスク　{self.help_desk}（24時間）
 {CENTER_JA}
 
 ----------------------------------------------------------------
@@ -161,7 +161,7 @@ This is the {self.service_en}.
 {en}
 
 Replies to this mail are not read.
-Help desk: {HELP_DESK} (24 hours)
+Help desk: {self.help_desk} (24 hours)
 {CENTER_EN}
 """
         return Letter(subject, body)

@@ -8,7 +8,9 @@ from server.settings import Settings
 
 def letters_of(settings: Settings) -> Letters:
     """Return what words the registry's mails."""
-    return Letters(settings.portal.url)
+    if settings.service_name is None:
+        return Letters(settings.portal.url, help_desk=settings.help_desk)
+    return Letters(settings.portal.url, settings.service_name, settings.service_name, settings.help_desk)
 
 
 def transport_of(settings: Settings) -> Transport:

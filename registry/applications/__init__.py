@@ -1,7 +1,7 @@
 """申込: applications from their receipt number to their end.
 
 Use cases: the customer's are `Applications` (submit, answer, withdraw), the center's `Review` (query, approve, reject,
-cancel, mark_executed); `complete_due` is a job. For enrollment, which joins with its own transaction:
+mark_executed); `complete_due` is a job. For enrollment, which joins with its own transaction:
 
     find(session, receipt_number, *, lock=False) -> Application | None
     terminals_to_prepare(session, receipt_number) -> tuple[Terminal, ...]

@@ -1,4 +1,4 @@
-"""The center's side of applications: ask, approve, reject, cancel, and tell what was carried out by hand."""
+"""The center's side of applications: ask, approve, reject, and tell what was carried out by hand."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +11,6 @@ from kernel.clock import Clock, tokyo_date
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import calendar, terminals
-from registry.applications import endings
 from registry.applications.records import (
     WORDS_MOST,
     Application,
@@ -108,21 +107,6 @@ class Review:
             close_changes(session, receipt_number)
             leave_trace(session, row, Deed("reject", actor, now))
             send(session, row, now, lambda to, office, receipt: self.letters.rejected(to, office, receipt, why))
-            return application_of(row)
-
-    def cancel(self, receipt_number: str, reason: str, *, actor: audit.Actor) -> Application:
-        """Cancel an application for whose terminals no codes were prepared yet; its terminals are abolished.
-
-        Raises Invalid (field `reason`), Refused with application-unknown, application-state or codes-prepared: then
-        codes and certificates must end together with it, which is not this room's to do.
-        """
-        why = _words("reason", reason)
-        now = self.clock.now()
-        with self.database.transaction() as session:
-            row = locked(session, receipt_number)
-            if row.state is ApplicationState.PREPARED:
-                raise Refused("codes-prepared", receipt_number=receipt_number)
-            endings.cancel(session, self.letters, receipt_number, actor=actor, reason=why, now=now)
             return application_of(row)
 
     def mark_executed(self, receipt_number: str, item: str, counts: Counts = Counts(), *, actor: audit.Actor) -> Application:

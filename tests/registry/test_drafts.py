@@ -85,7 +85,7 @@ def test_a_discarded_draft_is_gone(drafts: Drafts) -> None:
 def test_a_draft_does_not_grow_without_limit(drafts: Drafts) -> None:
     draft = drafts.begin(HANAKO)
     with pytest.raises(Refused, match="draft-too-large"):
-        drafts.save(HANAKO, draft.id, Section.REMARKS, typed("長" * 50_000))
+        drafts.save(HANAKO, draft.id, Section.REMARKS, typed("長" * 200_000))
 
 
 @pytest.mark.usefixtures("terminal")

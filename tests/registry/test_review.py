@@ -135,37 +135,29 @@ def test_a_rejection_tells_its_reason_and_frees_the_terminals(database: Database
 
 def test_staff_say_something_that_can_be_read(review: Review, file: File) -> None:
     number = file()
-    for deed in (review.query, review.reject, review.cancel):
+    for deed in (review.query, review.reject):
         for words in ("", " \n", "長" * 1001, "\x00"):
             with pytest.raises(Invalid):
                 deed(number, words, actor=SATO)
 
 
-def test_a_cancelled_application_takes_its_terminals_with_it(database: Database, review: Review, file: File) -> None:
-    number = file()
-    review.approve(number, START, approver=SATO)
-    assert review.cancel(number, "お客様のご依頼により", actor=SUZUKI).state is ApplicationState.CANCELLED
-    assert {terminal.state for terminal in page(database, number).terminals} == {TerminalState.ABOLISHED}
-    with database.snapshot() as session:
-        assert room.terminals_to_prepare(session, number) == ()
-    assert mails(database)[-1].subject == "【NSS】利用申込取消のお知らせ"
-
-
-def test_once_codes_are_prepared_cancellation_is_for_whoever_ends_the_codes(
+def test_a_cancelled_application_takes_its_terminals_with_it(
     database: Database, review: Review, file: File, clock: SettableClock
 ) -> None:
     number = file()
     review.approve(number, START, approver=SATO)
     with database.transaction() as session:
         room.mark_prepared(session, number, SUZUKI, clock.now())
-    with pytest.raises(Refused, match="codes-prepared"):
-        review.cancel(number, "取消", actor=SATO)
     with database.transaction() as session:
-        ended = room.cancel(session, review.letters, number, actor=SATO, reason="取消", now=clock.now())
+        ended = room.cancel(session, review.letters, number, actor=SATO, reason="お客様のご依頼により", now=clock.now())
         seen = room.find(session, number, lock=True)
     assert ended == ("00001W", "00002W")
     assert seen is not None
-    assert (seen.state, seen.reason) == (ApplicationState.CANCELLED, "取消")
+    assert (seen.state, seen.reason) == (ApplicationState.CANCELLED, "お客様のご依頼により")
+    assert {terminal.state for terminal in page(database, number).terminals} == {TerminalState.ABOLISHED}
+    with database.snapshot() as session:
+        assert room.terminals_to_prepare(session, number) == ()
+    assert mails(database)[-1].subject == "【NSS】利用申込取消のお知らせ"
 
 
 def test_a_void_application_takes_its_terminals_with_it(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from server import settings
+from server.mailing import letters_of
 from server.settings import Settings, SettingsFault
 
 
@@ -102,6 +103,12 @@ def test_a_misspelt_variable_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TEGATA_PORTAL__BIND", "x:1")
     monkeypatch.setenv("TEGATA_HELP_DESKS", "x")
     assert settings.unknown_names() == ["TEGATA_DATABSE_URL", "TEGATA_HELP_DESKS"]
+
+
+def test_the_mails_name_the_service_and_the_help_desk_that_were_set(tmp_path: Path) -> None:
+    letters = letters_of(Settings(home=tmp_path, service_name="審査室", help_desk="0120-111-111"))
+    assert (letters.service_ja, letters.service_en, letters.help_desk) == ("審査室", "審査室", "0120-111-111")
+    assert letters_of(Settings(home=tmp_path)).service_en == "Terminal Authentication Center Support System"
 
 
 def test_settings_show_no_secret(tmp_path: Path) -> None:
