@@ -266,7 +266,7 @@ def network_of(address: str | None) -> str:
 
 
 def _is_name(text: str) -> bool:
-    return 0 < len(text.strip()) and len(text) <= NAME_MOST and all(unicodedata.category(one)[0] != "C" for one in text)
+    return len(text.strip()) > 0 and len(text) <= NAME_MOST and all(unicodedata.category(one)[0] != "C" for one in text)
 
 
 def _normal(name: str) -> str:

@@ -21,8 +21,8 @@ from webui.doorway import DoorParts, Doorway, Furnishing, doorway
 from webui.sessions import Sessions, visit
 from webui.texts import mark
 
-# The largest page form is a few kilobytes; nothing is uploaded.
-LARGEST_REQUEST = 256 * 1024
+# Nothing is uploaded. The largest form has some twenty fields of 2,000 characters, each up to twelve octets when sent.
+LARGEST_REQUEST = 512 * 1024
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "

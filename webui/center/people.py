@@ -7,16 +7,11 @@ import flask
 
 from kernel.audit import PastDeed
 from registry.items import ITEMS
-from webui.accounts import Door, Role
+from webui.accounts import Door
 from webui.doorway import doorway
 from webui.texts import mark, say, show_day
 from webui.words import REVOCATION_REASONS, item_name
 
-ROLES: Mapping[Role, str] = {
-    Role.REVIEW: mark("審査担当"),
-    Role.ISSUING: mark("発行担当"),
-    Role.SECURITY: mark("セキュリティ担当"),
-}
 _KINDS: Mapping[str, str] = {
     "staff": mark("職員 %(name)s"),
     "customer": mark("お客様 %(name)s"),

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize
 
 from kernel import audit
@@ -14,11 +13,11 @@ from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.center.conftest import Day, file_application
 from tests.webui.conftest import START, Doors
+from tests.webui.inspection import inspect
 from tests.webui.visitors import PASSWORD
 from webui.accounts import NewAccount, Role
 
 NARROW = ViewportSize(width=320, height=720)
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # The pages look alike whatever lies below.
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -47,19 +46,6 @@ def log_in(page: Page, url: str, user: str = "mori") -> None:
     page.get_by_label("パスワード").fill(PASSWORD)
     page.get_by_role("button", name="ログイン").click()
     page.wait_for_url(f"{url}/")
-
-
-def inspect(visit: Visit, name: str, size: str) -> None:
-    """Hold the page against the rules and keep its picture."""
-    page = visit.page
-    visit.screenshot(f"center-{name}-{size}")
-    assert "エラー番号 500" not in page.locator("main").inner_text(), name
-    violations = Axe().run(page, options={"runOnly": TAGS}).response["violations"]
-    assert violations == [], f"{name} {size}: " + "; ".join(
-        f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in violations
-    )
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= page.viewport_size["width"], f"{name} is {width} px wide"  # type: ignore[index]
 
 
 def reading_pages(day: Day) -> dict[str, str]:
@@ -112,11 +98,11 @@ def test_every_page_is_accessible_and_fits(
 ) -> None:
     with chromium.visit(root, viewport=viewport) as visit:
         visit.page.goto(center_url)
-        inspect(visit, "log-in", size)
+        inspect(visit, f"center-log-in-{size}")
         log_in(visit.page, center_url)
         for name, path in reading_pages(day).items():
             visit.page.goto(center_url + path)
-            inspect(visit, name, size)
+            inspect(visit, f"center-{name}-{size}")
         confirmations(visit, center_url, day, size)
 
 
@@ -126,26 +112,26 @@ def confirmations(visit: Visit, url: str, day: Day, size: str) -> None:
     page.goto(f"{url}/applications/{day.answered}/approve")
     page.get_by_label("利用開始日").fill("2026/02/30")
     page.get_by_role("button", name="確認へ進む").click()
-    inspect(visit, "approve-faulty", size)
+    inspect(visit, f"center-approve-faulty-{size}")
     page.get_by_label("利用開始日").fill("2026/12/05")
     page.get_by_role("button", name="確認へ進む").click()
-    inspect(visit, "approve-confirm", size)
+    inspect(visit, f"center-approve-confirm-{size}")
     page.get_by_role("button", name="承認する").click()
-    inspect(visit, "approve-done", size)
+    inspect(visit, f"center-approve-done-{size}")
     page.goto(f"{url}/applications/{day.answered}/codes")
-    inspect(visit, "prepare-barred", size)
+    inspect(visit, f"center-prepare-barred-{size}")
     page.goto(f"{url}/applications/{day.prepared}/cancel")
     page.get_by_label("お客様に伝える理由").fill("お客様のご依頼によるものです。\n二重に申し込まれました。")
     page.get_by_role("button", name="確認へ進む").click()
-    inspect(visit, "cancel-confirm", size)
+    inspect(visit, f"center-cancel-confirm-{size}")
     page.goto(f"{url}/terminals/{day.issued}/revoke")
     page.get_by_label("失効の理由").select_option("keyCompromise")
     page.get_by_role("button", name="確認へ進む").click()
-    inspect(visit, "revoke-confirm", size)
+    inspect(visit, f"center-revoke-confirm-{size}")
     page.get_by_role("button", name="失効させる").click()
-    inspect(visit, "revoke-done", size)
+    inspect(visit, f"center-revoke-done-{size}")
     page.goto(f"{url}/terminals/{day.revoked}/revoke")
-    inspect(visit, "revoke-again", size)
+    inspect(visit, f"center-revoke-again-{size}")
 
 
 @ONE_DATABASE
@@ -155,7 +141,7 @@ def test_the_center_is_worked_in_english_too(chromium: Chromium, center_url: str
         visit.page.get_by_role("button", name="English").click()
         for name in ("menu", "queue-all", "application-rich", "terminal-issued", "revoke", "office", "mails"):
             visit.page.goto(center_url + reading_pages(day)[name])
-            inspect(visit, name, "english")
+            inspect(visit, f"center-{name}-english")
 
 
 @ONE_DATABASE
