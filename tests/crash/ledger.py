@@ -28,6 +28,15 @@ CHECKPOINT_KEY = Ed25519PrivateKey.generate()
 STORED = (CertificateState.VALID, CertificateState.HELD, CertificateState.REVOKED)
 
 
+# What is on record of a certificate, once, in which states.
+DEEDS = {
+    "certificate.reserve": tuple(CertificateState),
+    "certificate.issue": STORED,
+    "certificate.abandon": (CertificateState.ABANDONED,),
+    "certificate.revoke": (CertificateState.REVOKED,),
+}
+
+
 @dataclass(frozen=True)
 class Received:
     """A certificate that a client holds: for which terminal, by which of the rivals (any name), the octets."""
@@ -164,8 +173,9 @@ def _of_log(certificates: Sequence[CertificateRow], house: House) -> Iterator[st
     audit.seal(house.database, signer, now=house.clock.now())
     yield from audit.verify(house.database, public.verify)
     with house.database.snapshot() as session:
-        entries = session.scalars(select(AuditEntry.facts).where(AuditEntry.action == "certificate.issue"))
-        issued = Counter(facts["serial"] for facts in entries)
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action.in_(DEEDS)))
+        deeds = Counter((entry.action, entry.facts["serial"]) for entry in entries)
     for row in certificates:
-        if issued[row.serial] != (row.state in STORED):
-            yield f"the log tells {issued[row.serial]} times that a {row.state} certificate of {row.subject} was issued"
+        for action, states in DEEDS.items():
+            if deeds[action, row.serial] != (row.state in states):
+                yield f"the log tells {deeds[action, row.serial]} times of a {row.state} certificate of {row.subject}: {action}"
