@@ -5,19 +5,32 @@ No audit row, no deed: `record` joins the transaction of what it records.
 
 from kernel.audit.entries import Actor, AuditEntry, customer, job, operator, record, staff, terminal
 from kernel.audit.history import PastDeed, history
-from kernel.audit.sealing import AuditCheckpoint, CheckpointSigner, latest_checkpoint, seal, verify
+from kernel.audit.notes import CheckpointSigner, NoteError, VerifierKey
+from kernel.audit.proofs import ProofError
+from kernel.audit.receipts import Receipt, receipt
+from kernel.audit.sealing import AuditCheckpoint, LogForkedError, latest_checkpoint, published_tile, seal
+from kernel.audit.tiles import TileName
+from kernel.audit.verification import verify
 
 __all__ = [
     "Actor",
     "AuditCheckpoint",
     "AuditEntry",
     "CheckpointSigner",
+    "LogForkedError",
+    "NoteError",
     "PastDeed",
+    "ProofError",
+    "Receipt",
+    "TileName",
+    "VerifierKey",
     "customer",
     "history",
     "job",
     "latest_checkpoint",
     "operator",
+    "published_tile",
+    "receipt",
     "record",
     "seal",
     "staff",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -51,6 +52,24 @@ def operator(name: str = "cli") -> Actor:
     return Actor("operator", name)
 
 
+@dataclass(frozen=True)
+class Content:
+    """What an entry says; `at` is its instant in UTC with microseconds, ISO 8601."""
+
+    at: str
+    actor: str
+    action: str
+    subject: str
+    office_code: str | None
+    facts: Mapping[str, Fact]
+
+    def commitment(self, salt: bytes) -> bytes:
+        """Return SHA-256 over the salt and the canonical JSON: it binds us and tells outsiders nothing."""
+        content = [self.at, self.actor, self.action, self.subject, self.office_code, self.facts]
+        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        return hashlib.sha256(salt + canonical).digest()
+
+
 class AuditEntry(Base):
     """One deed. Rows are only ever added; sealing sets `leaf_index` once and nothing else changes."""
 
@@ -67,15 +86,14 @@ class AuditEntry(Base):
     commitment: Mapped[bytes] = mapped_column(LargeBinary(32))
     leaf_index: Mapped[int | None] = mapped_column(BigInteger, unique=True)
 
-    def recomputed_commitment(self) -> bytes:
-        """Return SHA-256 over the salt and the canonical JSON of the row's present content.
-
-        It binds us and tells outsiders nothing; it differs from `commitment` after tampering.
-        """
+    def content(self) -> Content:
+        """Return what the row says at present."""
         instant = self.at.astimezone(UTC).isoformat(timespec="microseconds")  # as it is read back
-        content = [instant, self.actor, self.action, self.subject, self.office_code, self.facts]
-        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-        return hashlib.sha256(self.salt + canonical).digest()
+        return Content(instant, self.actor, self.action, self.subject, self.office_code, self.facts)
+
+    def recomputed_commitment(self) -> bytes:
+        """Return the commitment to the row's present content; it differs from `commitment` after tampering."""
+        return self.content().commitment(self.salt)
 
 
 def record(

@@ -2,6 +2,9 @@
 
 import hashlib
 
+# Octets of a hash: SHA-256 everywhere.
+HASH = 32
+
 
 def leaf_hash(entry: bytes) -> bytes:
     """Return the hash of a leaf (RFC 6962 §2.1: 0x00 prefix)."""
@@ -40,3 +43,11 @@ class Edge:
         for left in reversed(self.roots[:-1]):
             head = node_hash(left, head)
         return head
+
+
+def root_of(hashes: bytes) -> bytes:
+    """Return the head of the tree whose leaf hashes (or equally high nodes), 32 octets each, are concatenated."""
+    edge = Edge()
+    for at in range(0, len(hashes), HASH):
+        edge.append(hashes[at : at + HASH])
+    return edge.root()

@@ -224,7 +224,11 @@ def test_a_tail_that_was_cut_off_is_found(log: Log) -> None:
 def test_a_tail_that_was_cut_off_with_its_checkpoint_is_found(log: Log) -> None:
     log.tamper(lambda session: session.execute(delete(AuditEntry).where(AuditEntry.leaf_index >= 3)))
     log.tamper(lambda session: session.execute(delete(AuditCheckpoint).where(AuditCheckpoint.size > 3)))
-    assert log.faults() == ["the tree's edge does not match the entries"]
+    assert log.faults() == [
+        "tile 0/0 does not match the entries",
+        "the tree's edge does not match the entries",
+        "there are tiles of leaves that are gone",
+    ]
 
 
 def test_a_log_whose_tree_is_gone_is_found(log: Log) -> None:

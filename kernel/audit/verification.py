@@ -1,0 +1,108 @@
+"""Checking the whole log: entries, tree, tiles and every checkpoint that was signed or is shown to us must agree."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kernel.audit import notes, tiles
+from kernel.audit.entries import AuditEntry
+from kernel.audit.merkle import Edge, leaf_hash
+from kernel.audit.notes import Checkpoint, CheckSignature, NoteError
+from kernel.audit.sealing import BATCH, AuditCheckpoint, AuditTree, edge_of
+from kernel.audit.tiles import WIDTH, AuditTile, Tiling
+from kernel.database import Database
+
+
+def verify(database: Database, check_signature: CheckSignature, *, earlier: Sequence[str] = ()) -> list[str]:
+    """Recompute the whole log and return what is wrong with it, one sentence each; an empty list is a clean log.
+
+    `check_signature(signature, text)` raises when the checkpoint key did not sign the text. `earlier` are checkpoints
+    that somebody kept: they convict us even when the tables were rolled back as a whole.
+    """
+    with database.snapshot() as session:
+        return _Verification(session, check_signature).run(earlier)
+
+
+@dataclass
+class _Verification:
+    session: Session
+    check_signature: CheckSignature
+    faults: list[str] = field(default_factory=list)
+
+    def run(self, earlier: Sequence[str]) -> list[str]:
+        rows = {row.size: row for row in self.session.scalars(select(AuditCheckpoint))}
+        kept = self._kept(earlier)
+        edge, tiling = Edge(), Tiling()
+        for leaf in self._leaves():
+            edge.append(leaf)
+            tiling.append(leaf)
+            if edge.size % WIDTH == 0:
+                self._compare(tiling)
+            if (row := rows.pop(edge.size, None)) is not None:
+                self.faults += _faults_of_row(row, edge.root(), self.check_signature)
+            for checkpoint in kept.pop(edge.size, ()):
+                if checkpoint.root != edge.root():
+                    self.faults.append(f"the earlier checkpoint of {edge.size} entries does not match the entries")
+        self._compare(tiling)
+        self._finish(edge, [*rows], [*kept])
+        return self.faults
+
+    def _finish(self, edge: Edge, rows: list[int], kept: list[int]) -> None:
+        self.faults += [f"checkpoint {size} covers leaves that are gone" for size in sorted(rows)]
+        self.faults += [f"the earlier checkpoint of {size} entries covers leaves that are gone" for size in sorted(kept)]
+        tree = self.session.get(AuditTree, 1)
+        if (tree.size if tree else 0, edge_of(tree).roots if tree else []) != (edge.size, edge.roots):
+            self.faults.append("the tree's edge does not match the entries")
+        if tiles.width(self.session) > edge.size or tiles.count(self.session) > _tiles_of(edge.size):
+            self.faults.append("there are tiles of leaves that are gone")
+
+    def _kept(self, earlier: Sequence[str]) -> dict[int, list[Checkpoint]]:
+        kept: dict[int, list[Checkpoint]] = {}
+        for note in earlier:
+            try:
+                checkpoint = notes.opened(note, self.check_signature)
+            except NoteError as error:
+                self.faults.append(f"an earlier checkpoint cannot be used: {error}")
+            else:
+                kept.setdefault(checkpoint.size, []).append(checkpoint)
+        return kept
+
+    def _leaves(self) -> Iterator[bytes]:
+        query = select(AuditEntry).where(AuditEntry.leaf_index.is_not(None)).order_by(AuditEntry.leaf_index)
+        for index, entry in enumerate(self.session.scalars(query.execution_options(yield_per=BATCH))):
+            if entry.leaf_index != index:
+                self.faults.append(f"leaf {index} is missing")
+                return
+            commitment = entry.recomputed_commitment()
+            if commitment != entry.commitment:
+                self.faults.append(f"entry {entry.id} was changed after it was written")
+            yield leaf_hash(commitment)
+
+    def _compare(self, tiling: Tiling) -> None:
+        for (level, position), hashes in tiling.take().items():
+            tile = self.session.get(AuditTile, (level, position))
+            if tile is None or tile.hashes != hashes:
+                self.faults.append(f"tile {level}/{position} does not match the entries")
+
+
+def _faults_of_row(row: AuditCheckpoint, root: bytes, check_signature: CheckSignature) -> Iterator[str]:
+    if row.root != root:
+        yield f"checkpoint {row.size} does not match the entries"
+    try:
+        stated = notes.opened(row.note, check_signature)
+    except NoteError:
+        yield f"checkpoint {row.size} is not signed by the log's key"
+        return
+    if (stated.size, stated.root) != (row.size, root):
+        yield f"checkpoint {row.size} says something else than its row"
+
+
+def _tiles_of(size: int) -> int:
+    """Return how many tiles a tree has."""
+    number = 0
+    while size:
+        number += -(-size // WIDTH)
+        size //= WIDTH
+    return number
