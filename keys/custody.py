@@ -1,4 +1,7 @@
-"""Software custody: each key an encrypted PKCS#8 file of its own, readable by its owner only."""
+"""Custody: what every keeper of keys can do, and the keeper in software.
+
+There each key is an encrypted PKCS#8 file of its own, readable by its owner only; `keys.pkcs11` keeps them in a token.
+"""
 
 import os
 import secrets
@@ -6,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import x25519
@@ -17,12 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from keys.algorithms import ALGORITHMS, SigningKey
+from keys.trouble import KeyTroubleError
 
 CustodyKey = SigningKey | x25519.X25519PrivateKey
-
-
-class KeyTroubleError(Exception):
-    """A key is missing, exists already, or cannot be opened. The text names the key, never its material."""
 
 
 class KeyAlgorithm(StrEnum):
@@ -35,6 +36,26 @@ class KeyAlgorithm(StrEnum):
     ED25519 = "ed25519"
     MLDSA65 = "mldsa65"
     X25519 = "x25519"
+
+
+class KeyStore(Protocol):
+    """Keeps keys by name. Whatever holds them, what it opens is a pyca private key.
+
+    Raises KeyTroubleError for what is wrong with a key, its subclass CustodyAwayError while the keeper does not answer;
+    keys from a token may raise both whenever they sign.
+    """
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is such a key."""
+
+    def create(self, name: str, algorithm: KeyAlgorithm) -> CustodyKey:
+        """Make a key and keep it; a name that is taken is refused: keys are never overwritten."""
+
+    def open(self, name: str) -> CustodyKey:
+        """Open a key."""
+
+    def open_signing(self, name: str) -> SigningKey:
+        """Open a key that signs; one that does not is refused."""
 
 
 _GENERATORS: dict[KeyAlgorithm, Callable[[], CustodyKey]] = {

@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from keys.algorithms import SigningKey
 from keys.codes import CodeHasher, Opener, Sealer
-from keys.custody import KeyAlgorithm, KeyTroubleError, SoftwareKeys
+from keys.custody import KeyAlgorithm, SoftwareKeys
+from keys.trouble import KeyTroubleError
 from server.home import Home, secret_file, write_whole
 from server.settings import Settings
 from server.trouble import Trouble

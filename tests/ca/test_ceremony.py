@@ -17,7 +17,8 @@ from ca.issuers import Issuer, SigningIssuer
 from ca.profiles import Addresses, ServerNames
 from ca.tables import CertificateRow
 from kernel.database import Database, connect
-from keys.custody import CustodyKey, KeyAlgorithm, KeyTroubleError, SoftwareKeys
+from keys.custody import CustodyKey, KeyAlgorithm, SoftwareKeys
+from keys.trouble import KeyTroubleError
 from tests.ca.trial import NOW
 
 FreshDatabase = Callable[[], AbstractContextManager[str]]

@@ -6,7 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x25519
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
-from keys.custody import KeyAlgorithm, KeyTroubleError, SoftwareKeys
+from keys.custody import KeyAlgorithm, SoftwareKeys
+from keys.trouble import KeyTroubleError
 
 PASSPHRASE = b"correct horse"
 
