@@ -90,11 +90,12 @@ class Tiling:
             node, self._edges[level] = root_of(bytes(tile)), bytearray()
             level, standing = level + 1, standing // WIDTH
 
-    def take(self) -> dict[tuple[int, int], bytes]:
-        """Return the tiles that changed since the last call, by (level, position)."""
-        changed = {place: bytes(tile) for place, tile in self._changed.items()}
-        self._changed.clear()
-        return changed
+    def take(self, *, only_full: bool = False) -> dict[tuple[int, int], bytes]:
+        """Return the tiles that changed since they were taken last, by (level, position)."""
+        taken = {place: bytes(tile) for place, tile in self._changed.items() if not only_full or len(tile) == FULL}
+        for place in taken:
+            del self._changed[place]
+        return taken
 
 
 def width(session: Session) -> int:

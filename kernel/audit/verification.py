@@ -1,6 +1,6 @@
 """Checking the whole log: entries, tree, tiles and every checkpoint that was signed or is shown to us must agree."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -39,13 +39,13 @@ class _Verification:
             edge.append(leaf)
             tiling.append(leaf)
             if edge.size % WIDTH == 0:
-                self._compare(tiling)
+                self._compare(tiling.take(only_full=True))
             if (row := rows.pop(edge.size, None)) is not None:
                 self.faults += _faults_of_row(row, edge.root(), self.check_signature)
             for checkpoint in kept.pop(edge.size, ()):
                 if checkpoint.root != edge.root():
                     self.faults.append(f"the earlier checkpoint of {edge.size} entries does not match the entries")
-        self._compare(tiling)
+        self._compare(tiling.take())
         self._finish(edge, [*rows], [*kept])
         return self.faults
 
@@ -80,8 +80,8 @@ class _Verification:
                 self.faults.append(f"entry {entry.id} was changed after it was written")
             yield leaf_hash(commitment)
 
-    def _compare(self, tiling: Tiling) -> None:
-        for (level, position), hashes in tiling.take().items():
+    def _compare(self, expected: Mapping[tuple[int, int], bytes]) -> None:
+        for (level, position), hashes in expected.items():
             tile = self.session.get(AuditTile, (level, position))
             if tile is None or tile.hashes != hashes:
                 self.faults.append(f"tile {level}/{position} does not match the entries")
