@@ -1,28 +1,31 @@
-"""Certificate revocation lists (RFC 5280 §5): numbered, signed, stored, then renamed into place.
+"""Certificate revocation lists (RFC 5280 §5): numbered, signed, on record, then renamed into place.
 
-Numbers and times only rise. The number is taken in a transaction of its own, the signature made outside of any,
-and a list is in force once its row is stored; the file that relying parties fetch follows the row.
+Numbers and times only rise. The number is taken in a transaction of its own, together with a snapshot of what is listed;
+the signature is made outside of any; a list is in force once its row is stored, and its file follows under the folder's lock.
 """
 
-import os
-import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from ca import crl_drafts, crl_entries
+from ca.crl_drafts import Draft, ListFaultError, Stage
+from ca.crl_encoding import Extension, Frame, frame, list_name
+from ca.crl_entries import COMPLETE
 from ca.issuers import SigningIssuer
-from ca.revocation import HOLD_REASON
-from ca.tables import CertificateRow, CrlRow, IssuerRow
+from ca.profiles import Addresses
+from ca.tables import CrlRow, IssuerRow
 from kernel import audit
 from kernel.database import Database, forbid_open_transaction
 
-_LISTED_STATES = ("held", "revoked", "abandoned")
+# A list is made again at most after the time in which this many entries a second would be: a million, each twenty seconds.
+_ENTRIES_A_SECOND = 50_000
 
 
 class ClockBehindError(Exception):
@@ -31,19 +34,36 @@ class ClockBehindError(Exception):
 
 @dataclass(frozen=True)
 class _Plan:
-    """A CRL whose number is taken but which is not signed yet."""
+    """A list whose number is taken but which is not signed yet; `base` is what a delta beside it starts from."""
 
+    partition: int
     number: int
     revision: int
     this_update: datetime
-    entries: list[x509.RevokedCertificate]
+    next_update: datetime
+    base: tuple[int, int] | None
+
+
+# A list, where it goes, and the number of its base where it is a delta.
+_ToSign = tuple[Stage, Path, int | None]
+
+
+@dataclass(frozen=True)
+class _Signed:
+    """One file of a plan; `base_number` tells that it is a delta."""
+
+    draft: Draft
+    file: Path
+    base_number: int | None
 
 
 @dataclass(frozen=True)
 class CrlPublisher:
-    """Publishes one issuer's CRL into a folder.
+    """Publishes one issuer's lists into a folder: the complete one, its partitions, and their deltas where asked for.
 
-    A new one appears when anything changed and at least each `period`; each is good for `lifetime`.
+    A new one appears when anything changed and at least each `period`; each is good for `lifetime`. `partition_size` is
+    how many certificates share a partition (0: none), as the profile has it. `addresses` stand in partitions and in
+    what points to deltas.
     """
 
     database: Database
@@ -51,143 +71,274 @@ class CrlPublisher:
     folder: Path
     period: timedelta = timedelta(days=1)
     lifetime: timedelta = timedelta(days=3)
+    addresses: Addresses | None = None
+    partition_size: int = 0
+    delta: bool = False
+    # What stood at a path when it was last compared with its row.
+    _seen: dict[Path, tuple[int, int, int, bytes]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse lists that must name an address without knowing any."""
+        if (self.partition_size or self.delta) and self.addresses is None:
+            raise ValueError("partitions and deltas name the addresses at which they are published")
+
+    @property
+    def name(self) -> str:
+        """The issuer's name."""
+        return self.signer.issuer.name
 
     @property
     def file(self) -> Path:
-        """The file that the status door serves."""
-        return crl_file(self.folder, self.signer.issuer.name)
+        """The complete list, as the status door serves it."""
+        return self._place(COMPLETE)
 
     def publish_if_due(self, now: datetime) -> int | None:
-        """Publish when something changed or the period is over; return the new number or None. A job."""
+        """Publish what changed or whose period is over; return the newest number or None. A job."""
+        newest = None
+        for partition in (COMPLETE, *self._partitions(now)):
+            if self._is_due(partition, now):
+                newest = self.publish(now, partition)
+        return newest
+
+    def publish(self, now: datetime, partition: int = COMPLETE) -> int:
+        """Sign and publish the next list, with its delta where there are deltas, and return its number.
+
+        Raises ClockBehindError, and ListFaultError when what was written does not read back as it was meant.
+        """
+        moment = now.replace(microsecond=0)
+        self._forget(moment)
+        floor = self._floor(partition)
+        with ExitStack() as stack:
+            with self.database.transaction() as session:
+                number = self._take_number(session, moment, floor)
+                # Opened under the issuer's lock: a list with a higher number never shows less.
+                view = stack.enter_context(self.database.snapshot())
+                revision = crl_entries.revision(view, self.name, partition)
+            base = self._base(view, partition, moment, (number, revision))
+            plan = _Plan(partition, number, revision, moment, moment + self.lifetime, base)
+            stages: list[_ToSign] = [(self._stage(view, plan), self._place(partition), None)]
+            if base is not None:
+                stages.append((self._stage_delta(view, plan, base), self._place(partition, delta=True), base[0]))
+        self._put_in_force(plan, self._signed(stages), now)
+        return number
+
+    def _place(self, partition: int, *, delta: bool = False) -> Path:
+        return crl_file(self.folder, list_name(self.name, partition, delta=delta))
+
+    def _partitions(self, now: datetime) -> list[int]:
+        """Return the partitions that have lists, the next one among them; those that are over are closed."""
         with self.database.snapshot() as session:
-            issuer = session.get_one(IssuerRow, self.signer.issuer.name)
-            newest = latest(session, issuer.name)
-            if newest is not None and newest.revision == issuer.revision and now < newest.this_update + self.period:
-                # A crash between row and file, or a file that was lost: the row is what was promised.
-                if _content(self.file) != newest.der:
-                    _put_in_place(self.file, newest.der)
-                return None
-        return self.publish(now)
+            known = crl_entries.partitions(session, self.name)
+            newest = crl_entries.open_partition(session, self.partition_size)
+            ended = [
+                number for number in known if number < newest and self._is_over(session, number, now)
+            ]  # a partition that is filled ends with its last certificate
+        ahead = [number for number in (newest, newest + 1) if newest != COMPLETE and number not in known]
+        if ahead or ended:
+            with self.database.transaction() as session:
+                for number in ahead:
+                    crl_entries.open_ahead(session, self.name, number)
+                for number in ended:
+                    crl_entries.close(session, self.name, number)
+        for number in ended:
+            for delta in (False, True):
+                self._place(number, delta=delta).unlink(missing_ok=True)
+        return sorted(({*known, *ahead}) - {*ended})
 
-    def publish(self, now: datetime) -> int:
-        """Sign and publish the next CRL and return its number; raises ClockBehindError."""
-        plan = self._take_number(now.replace(microsecond=0))
-        forbid_open_transaction()
-        next_update = plan.this_update + self.lifetime
-        der = self._signed(plan, next_update)
-        name = self.signer.issuer.name
-        with self.database.transaction() as session:
-            session.add(
-                CrlRow(
-                    issuer=name,
-                    number=plan.number,
-                    revision=plan.revision,
-                    this_update=plan.this_update,
-                    next_update=next_update,
-                    der=der,
-                )
-            )
-            audit.record(
-                session,
-                now=now,
-                actor=audit.job("crl"),
-                action="crl.publish",
-                subject=f"issuer:{name}",
-                number=plan.number,
-                entries=len(plan.entries),
-            )
-        self._serve_newest()
-        return plan.number
+    def _is_over(self, session: Session, partition: int, now: datetime) -> bool:
+        newest = latest(session, self.name, partition)
+        is_scheduled = newest is not None and now >= newest.this_update + self.period
+        return is_scheduled and crl_entries.is_over(session, self.name, partition, now - 2 * self.period)
 
-    def _take_number(self, now: datetime) -> _Plan:
-        with self.database.transaction() as session:
-            # RFC 5280 §5.2.3: numbers only grow, so the row is locked.
-            issuer = session.scalars(select(IssuerRow).where(IssuerRow.name == self.signer.issuer.name).with_for_update()).one()
-            newest = latest(session, issuer.name)
-            if newest is not None and now < newest.this_update:
-                message = f"now is {now}, CRL {newest.number} of {issuer.name} is of {newest.this_update}"
-                raise ClockBehindError(message)
-            issuer.crl_number += 1
-            entries = list(_entries(session, issuer.name, now - 2 * self.period))
-            return _Plan(issuer.crl_number, issuer.revision, now, entries)
-
-    def _signed(self, plan: _Plan, next_update: datetime) -> bytes:
-        issuer = self.signer.issuer
-        builder = (
-            # The list goes in at once: adding entries one by one is quadratic.
-            x509.CertificateRevocationListBuilder(revoked_certificates=plan.entries)
-            .issuer_name(issuer.certificate.subject)
-            .last_update(plan.this_update)
-            .next_update(next_update)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer.key_identifier), critical=False)
-            .add_extension(x509.CRLNumber(plan.number), critical=False)
+    def _is_due(self, partition: int, now: datetime) -> bool:
+        with self.database.snapshot() as session:
+            revision = crl_entries.revision(session, self.name, partition)
+            newest = latest(session, self.name, partition)
+            deltas = latest(session, self.name, partition, delta=True) if self.delta else None
+        if newest is None or now >= newest.this_update + self.period:
+            return True
+        if newest.revision != revision:
+            return now >= newest.this_update + timedelta(seconds=newest.entries // _ENTRIES_A_SECOND)
+        # A crash between row and file, or a file that was lost or replaced: the next number stands for both.
+        return not (
+            self._stands(self._place(partition), newest)
+            and (not self.delta or self._stands(self._place(partition, delta=True), deltas))
         )
-        crl = builder.sign(self.signer.key, self.signer.hash)
-        if not crl.is_signature_valid(issuer.public_key):
-            message = f"the key of issuer {issuer.name} made a CRL signature that does not verify"
-            raise ValueError(message)
-        return crl.public_bytes(Encoding.DER)
 
-    def _serve_newest(self) -> None:
-        # The newest row and not our own: another node may have published meanwhile, and files must not go back. Looked
-        # at again after each writing: whoever writes last has then seen that nothing newer stands.
-        served = None
-        while (newest := self._newest_number_and_der()) is not None and newest[0] != served:
-            served = newest[0]
-            _put_in_place(self.file, newest[1])
+    def _stands(self, file: Path, row: CrlRow | None) -> bool:
+        """Return whether a file is what its row says; it is read only when it changed since it was looked at."""
+        if row is None:
+            return False
+        try:
+            stat = file.stat()
+        except FileNotFoundError:
+            return False
+        seen = self._seen.get(file)
+        mark = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if seen is None or seen[:3] != mark:
+            seen = (*mark, crl_drafts.digest_of(file) or b"")
+            self._seen[file] = seen
+        return seen[3] == row.sha256
 
-    def _newest_number_and_der(self) -> tuple[int, bytes] | None:
+    def _forget(self, now: datetime) -> None:
+        """Drop the entries of certificates that were listed for two periods after their end (RFC 5280 §3.3 asks for one)."""
+        ended_before = now - 2 * self.period
         with self.database.snapshot() as session:
-            newest = latest(session, self.signer.issuer.name)
-        return (newest.number, newest.der) if newest else None
+            if not crl_entries.has_ended(session, self.name, ended_before):
+                return
+        with self.database.transaction() as session:
+            crl_entries.purge(session, self.name, ended_before)
+
+    def _floor(self, partition: int) -> tuple[int, datetime] | None:
+        """Return number and time of a published list that our records do not know: they were restored from a backup."""
+        file = self._place(partition)
+        with self.database.snapshot() as session:
+            newest = latest(session, self.name, partition)
+        if self._stands(file, newest):
+            return None
+        try:
+            with file.open("rb") as handle, crl_drafts.mapped(handle.fileno()) as view:
+                crl_drafts.verify(view, self.signer.issuer)
+                said = crl_drafts.without_entries(view)
+        except (FileNotFoundError, ListFaultError):
+            return None
+        return number_of(said), said.last_update_utc
+
+    def _take_number(self, session: Session, now: datetime, floor: tuple[int, datetime] | None) -> int:
+        # RFC 5280 §5.2.3: numbers only grow, so the row is locked.
+        issuer = session.scalars(select(IssuerRow).where(IssuerRow.name == self.name).with_for_update()).one()
+        number, newest = max((issuer.crl_number, issuer.crl_time or now), floor or (0, now))
+        newest = max(newest, issuer.crl_time or newest)
+        if now < newest:
+            raise ClockBehindError(f"now is {now}, CRL {number} of {issuer.name} is of {newest}")
+        # At least the seconds since the issuer began: whatever a restored backup forgot was lower.
+        age = now - self.signer.issuer.certificate.not_valid_before_utc
+        issuer.crl_number, issuer.crl_time = max(number + 1, int(age.total_seconds())), now
+        return issuer.crl_number
+
+    def _base(self, session: Session, partition: int, now: datetime, own: tuple[int, int]) -> tuple[int, int] | None:
+        """Return number and revision of the list that a delta starts from.
+
+        It is the newest that nobody may use any more, so that the delta fits every list that is still good.
+        """
+        if not self.delta:
+            return None
+        complete = select(CrlRow).where(CrlRow.issuer == self.name, CrlRow.partition == partition, ~CrlRow.is_delta)
+        over = session.scalar(complete.where(CrlRow.next_update <= now).order_by(CrlRow.number.desc()).limit(1))
+        base = over or session.scalar(complete.order_by(CrlRow.number).limit(1))
+        return (base.number, base.revision) if base else own
+
+    def _stage(self, session: Session, plan: _Plan) -> Stage:
+        extensions = list(self._extensions(plan))
+        if plan.base is not None and self.addresses is not None:
+            address = self.addresses.crl(list_name(self.name, plan.partition, delta=True))
+            extensions.append((x509.FreshestCRL([_point(address)]), False))
+        return crl_drafts.stage(
+            self._frame(plan, extensions), crl_entries.pieces(session, self.name, plan.partition), self.folder
+        )
+
+    def _stage_delta(self, session: Session, plan: _Plan, base: tuple[int, int]) -> Stage:
+        extensions = [*self._extensions(plan), (x509.DeltaCRLIndicator(base[0]), True)]
+        changes = crl_entries.changes(session, self.name, plan.partition, base[1])
+        return crl_drafts.stage(self._frame(plan, extensions), changes, self.folder)
+
+    def _frame(self, plan: _Plan, extensions: list[Extension]) -> Frame:
+        return frame(self.signer.issuer, plan.this_update, plan.next_update, extensions)
+
+    def _extensions(self, plan: _Plan) -> Iterator[Extension]:
+        yield x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self.signer.issuer.key_identifier), False
+        yield x509.CRLNumber(plan.number), False
+        if plan.partition != COMPLETE and self.addresses is not None:
+            yield _scope(self.addresses.crl(list_name(self.name, plan.partition))), True
+
+    def _signed(self, stages: list[_ToSign]) -> list[_Signed]:
+        forbid_open_transaction()
+        return [_Signed(stage.sign(self.signer, file), file, base_number) for stage, file, base_number in stages]
+
+    def _put_in_force(self, plan: _Plan, lists: list[_Signed], now: datetime) -> None:
+        """Put the rows on record and the files into place, unless a newer list got there first."""
+        try:
+            with crl_drafts.publishing(self.folder):
+                with self.database.transaction() as session:
+                    newest = latest(session, self.name, plan.partition)
+                    if newest is not None and newest.number > plan.number:
+                        return
+                    for signed in lists:
+                        self._record(session, plan, signed, now)
+                    self._drop_old_rows(session, plan)
+                for signed in lists:
+                    signed.draft.put_in_place(signed.file)
+        finally:
+            for signed in lists:
+                signed.draft.discard()
+
+    def _record(self, session: Session, plan: _Plan, signed: _Signed, now: datetime) -> None:
+        session.add(
+            CrlRow(
+                issuer=self.name,
+                partition=plan.partition,
+                is_delta=signed.base_number is not None,
+                number=plan.number,
+                base_number=signed.base_number,
+                revision=plan.revision,
+                this_update=plan.this_update,
+                next_update=plan.next_update,
+                entries=signed.draft.entries,
+                sha256=signed.draft.sha256,
+            )
+        )
+        audit.record(
+            session,
+            now=now,
+            actor=audit.job("crl"),
+            action="crl.publish",
+            subject=f"issuer:{self.name}",
+            list=signed.file.name,
+            number=plan.number,
+            entries=signed.draft.entries,
+            sha256=signed.draft.sha256.hex(),
+        )
+
+    def _drop_old_rows(self, session: Session, plan: _Plan) -> None:
+        # The newest list that is over is a base of deltas; older ones nobody asks for. The audit log knows them all.
+        session.execute(
+            delete(CrlRow).where(
+                CrlRow.issuer == self.name,
+                CrlRow.partition == plan.partition,
+                CrlRow.this_update < plan.this_update - 2 * self.lifetime,
+                CrlRow.number != (plan.base or (0, 0))[0],
+            )
+        )
 
 
-def latest(session: Session, issuer: str) -> CrlRow | None:
+def latest(session: Session, issuer: str, partition: int = COMPLETE, *, delta: bool = False) -> CrlRow | None:
     """Return the CRL in force."""
-    return session.scalar(select(CrlRow).where(CrlRow.issuer == issuer).order_by(CrlRow.number.desc()).limit(1))
+    query = select(CrlRow).where(CrlRow.issuer == issuer, CrlRow.partition == partition, CrlRow.is_delta == delta)
+    return session.scalar(query.order_by(CrlRow.number.desc()).limit(1))
 
 
-def crl_file(folder: Path, issuer: str) -> Path:
-    """Return where an issuer's CRL is published."""
-    return folder / f"{issuer}.crl"
+def crl_file(folder: Path, name: str) -> Path:
+    """Return where a list is published, by its name (`crl_encoding.list_name`)."""
+    return folder / f"{name}.crl"
 
 
-def _entries(session: Session, issuer: str, since: datetime) -> Iterator[x509.RevokedCertificate]:
-    """Yield what the list says, of certificates that did not end before `since`."""
-    listed = select(CertificateRow).where(
-        CertificateRow.issuer == issuer, CertificateRow.state.in_(_LISTED_STATES), CertificateRow.not_after >= since
+def number_of(crl: x509.CertificateRevocationList) -> int:
+    """Return a list's number (RFC 5280 §5.2.3)."""
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+def _point(address: str) -> x509.DistributionPoint:
+    return x509.DistributionPoint([x509.UniformResourceIdentifier(address)], None, None, None)
+
+
+def _scope(address: str) -> x509.IssuingDistributionPoint:
+    """Say what a partition is a list of: the certificates that name this address, none of them a CA's (§5.2.5)."""
+    return x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(address)],
+        relative_name=None,
+        only_contains_user_certs=True,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=False,
+        only_contains_attribute_certs=False,
     )
-    for row in session.scalars(listed.order_by(CertificateRow.id)):
-        at = row.revoked_at or row.reserved_at
-        builder = x509.RevokedCertificateBuilder(int(row.serial, 16), at.replace(microsecond=0))
-        # RFC 5280 §5.3.1: an unspecified reason is left out rather than written.
-        if row.reason and row.reason != "unspecified":
-            builder = builder.add_extension(x509.CRLReason(_flag(row.reason)), critical=False)
-        yield builder.build()
-
-
-def _flag(reason: str) -> x509.ReasonFlags:
-    return x509.ReasonFlags.certificate_hold if reason == HOLD_REASON else x509.ReasonFlags(reason)
-
-
-def _content(file: Path) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _put_in_place(file: Path, content: bytes) -> None:
-    """Replace a published file whole: written aside, flushed to disk, renamed."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    with draft.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    draft.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,59 +1,96 @@
 """Revocation, hold and release: what CRL and OCSP say of a certificate from the commit on.
 
-Nothing is ever un-revoked; asking again is answered without harm.
+Nothing is ever un-revoked; asking again is answered without harm. An invalidity date (RFC 5280 §5.3.2) tells since when
+a certificate was not to be trusted; it goes with a hold that is lifted, and stays when a held certificate is revoked.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 
-from sqlalchemy import update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca.certificates import LIFECYCLE, CertificateEvent, CertificateState, find_row
-from ca.tables import CertificateRow, IssuerRow
+from ca import crl_entries
+from ca.certificates import LIFECYCLE, CertificateEvent, CertificateRecord, CertificateState, as_record, find_row
+from ca.tables import CertificateRow
 from kernel.errors import Refused
 
 
 class Reason(StrEnum):
-    """The reasons of RFC 5280 §5.3.1 that a CA may give when it ends a terminal's certificate.
+    """The reasons of RFC 5280 §5.3.1 that a CA may give when it ends a certificate.
 
-    certificateHold is not among them: it is what `hold` says. removeFromCRL belongs to delta CRLs.
+    certificateHold is not among them: it is what `hold` says. removeFromCRL belongs to delta CRLs, aACompromise to
+    attribute certificates. cACompromise is for CA certificates: `TERMINAL_REASONS` are the others.
     """
 
     UNSPECIFIED = "unspecified"
     KEY_COMPROMISE = "keyCompromise"
+    CA_COMPROMISE = "cACompromise"
     AFFILIATION_CHANGED = "affiliationChanged"
     SUPERSEDED = "superseded"
     CESSATION_OF_OPERATION = "cessationOfOperation"
     PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
 
 
+TERMINAL_REASONS = tuple(reason for reason in Reason if reason is not Reason.CA_COMPROMISE)
 HOLD_REASON = "certificateHold"
+# Certificates that are looked up at a time.
+_BATCH = 500
 
 
-def revoke(session: Session, issuer: str, serial: str, *, reason: Reason, now: datetime) -> bool:
+def revoke(
+    session: Session, issuer: str, serial: str, *, reason: Reason, now: datetime, invalid_since: datetime | None = None
+) -> bool:
     """End a certificate for good; return False when it was revoked before (its first time and reason stay).
 
-    Raises Refused("certificate-unknown") and Refused("certificate-state").
+    Raises Refused("certificate-unknown"), Refused("certificate-state") and Refused("invalid-since-future").
     """
     row = _locked(session, issuer, serial)
     if row.state == CertificateState.REVOKED:
         return False
-    _change(session, row, CertificateEvent.REVOKE, now=now, reason=reason.value)
+    _require_past(invalid_since, now)
+    _end(row, reason, now, invalid_since)
+    crl_entries.show(session, issuer, [row])
     return True
 
 
-def hold(session: Session, issuer: str, serial: str, *, now: datetime) -> bool:
-    """Suspend a certificate; return False when it is held already."""
+def revoke_many(
+    session: Session,
+    certificates: Collection[tuple[str, str]],
+    *,
+    reason: Reason,
+    now: datetime,
+    invalid_since: datetime | None = None,
+) -> list[CertificateRecord]:
+    """End certificates, named by issuer and serial; return those that this call ended.
+
+    Those that were revoked before, or are not in a state in which they can be, are passed over: many are named at once, and
+    one that changed meanwhile must not stop the others. Raises Refused("invalid-since-future").
+    """
+    _require_past(invalid_since, now)
+    rows = [row for row in locked_rows(session, certificates) if LIFECYCLE.allows(_state(row), CertificateEvent.REVOKE)]
+    for row in rows:
+        _end(row, reason, now, invalid_since)
+    rows.sort(key=lambda row: row.issuer)
+    for issuer, some in groupby(rows, key=lambda row: row.issuer):
+        crl_entries.show(session, issuer, list(some))
+    return [as_record(row) for row in rows]
+
+
+def hold(session: Session, issuer: str, serial: str, *, now: datetime, invalid_since: datetime | None = None) -> bool:
+    """Suspend a certificate; return False when it is held already. Raises as `revoke`."""
     row = _locked(session, issuer, serial)
     if row.state == CertificateState.HELD:
         return False
-    _change(session, row, CertificateEvent.HOLD, now=now, reason=HOLD_REASON)
+    _require_past(invalid_since, now)
+    _change(session, row, CertificateEvent.HOLD, now=now, reason=HOLD_REASON, invalid_since=invalid_since)
     return True
 
 
 def release(session: Session, issuer: str, serial: str) -> bool:
-    """Lift a hold; return False when the certificate is good already."""
+    """Lift a hold; return False when the certificate is good already. Raises as `revoke`."""
     row = _locked(session, issuer, serial)
     if row.state == CertificateState.VALID:
         return False
@@ -67,6 +104,26 @@ def abandon(session: Session, issuer: str, serial: str, *, now: datetime) -> Non
     _change(session, row, CertificateEvent.ABANDON, now=now, reason=Reason.CESSATION_OF_OPERATION.value)
 
 
+def locked_rows(session: Session, certificates: Collection[tuple[str, str]]) -> list[CertificateRow]:
+    """Return and hold the rows of many certificates, in the order in which everybody locks several."""
+    serials = sorted({serial for _, serial in certificates})
+    wanted = set(certificates)
+    ids: list[int] = []
+    for begin in range(0, len(serials), _BATCH):
+        named = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial)
+        found = session.execute(named.where(CertificateRow.serial.in_(serials[begin : begin + _BATCH])))
+        ids += [row_id for row_id, issuer, serial in found if (issuer, serial) in wanted]
+    return _rows(session, sorted(ids))
+
+
+def _rows(session: Session, ids: Sequence[int]) -> list[CertificateRow]:
+    rows: list[CertificateRow] = []
+    for begin in range(0, len(ids), _BATCH):
+        query = select(CertificateRow).where(CertificateRow.id.in_(ids[begin : begin + _BATCH])).order_by(CertificateRow.id)
+        rows += session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
+    return rows
+
+
 def _locked(session: Session, issuer: str, serial: str) -> CertificateRow:
     row = find_row(session, issuer, serial, lock=True)
     if row is None:
@@ -74,9 +131,31 @@ def _locked(session: Session, issuer: str, serial: str) -> CertificateRow:
     return row
 
 
-def _change(session: Session, row: CertificateRow, event: CertificateEvent, *, now: datetime | None, reason: str | None) -> None:
-    row.state = LIFECYCLE.step(CertificateState(row.state), event)
-    row.revoked_at, row.reason = now, reason
+def _state(row: CertificateRow) -> CertificateState:
+    return CertificateState(row.state)
+
+
+def _require_past(invalid_since: datetime | None, now: datetime) -> None:
+    if invalid_since is not None and invalid_since > now:
+        raise Refused("invalid-since-future", invalid_since=invalid_since.isoformat())
+
+
+def _end(row: CertificateRow, reason: Reason, now: datetime, invalid_since: datetime | None) -> None:
+    row.state = LIFECYCLE.step(_state(row), CertificateEvent.REVOKE)
+    row.revoked_at, row.reason = now, reason.value
+    row.invalid_since = invalid_since or row.invalid_since
+
+
+def _change(
+    session: Session,
+    row: CertificateRow,
+    event: CertificateEvent,
+    *,
+    now: datetime | None,
+    reason: str | None,
+    invalid_since: datetime | None = None,
+) -> None:
+    row.state = LIFECYCLE.step(_state(row), event)
+    row.revoked_at, row.reason, row.invalid_since = now, reason, invalid_since
     # Last, so that the counter, which every revocation of this issuer shares, is locked for as short as possible.
-    session.flush()
-    session.execute(update(IssuerRow).where(IssuerRow.name == row.issuer).values(revision=IssuerRow.revision + 1))
+    crl_entries.show(session, row.issuer, [row])

@@ -17,6 +17,8 @@ class IssuerRow(Base):
     key_name: Mapped[str] = mapped_column(String(60))
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
     crl_number: Mapped[int] = mapped_column(BigInteger, default=0)
+    # The thisUpdate that was taken with the number: no list may be signed for an earlier instant.
+    crl_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # Raised by every change that a CRL must show; the publisher remembers which revision its last CRL showed.
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
 
@@ -41,10 +43,11 @@ class CertificateRow(Base):
             postgresql_where=text("kind = 'terminal' AND state <> 'abandoned'"),
         ),
         Index(
-            "ix_ca_certificate_listed",
-            "issuer",
-            sqlite_where=text("state IN ('held', 'revoked', 'abandoned')"),
-            postgresql_where=text("state IN ('held', 'revoked', 'abandoned')"),
+            "ix_ca_certificate_partition",
+            "partition",
+            "not_after",
+            sqlite_where=text("partition > 0"),
+            postgresql_where=text("partition > 0"),
         ),
     )
 
@@ -61,19 +64,76 @@ class CertificateRow(Base):
     not_after: Mapped[datetime] = mapped_column(UtcDateTime)
     reserved_at: Mapped[datetime] = mapped_column(UtcDateTime)
     issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The partition of the CRL that its CDP names; 0 is the complete list.
+    partition: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     # When it was revoked, held or abandoned; the time that CRL and OCSP name.
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str | None] = mapped_column(String(30))
+    # RFC 5280 §5.3.2: since when it was not to be trusted, where that is known.
+    invalid_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class CrlEntryRow(Base):
+    """What the CRL says of one certificate, encoded when it was revoked: the lists are these entries, joined.
+
+    A narrow table of its own, in the order of the lists, so that a million are read in a moment.
+    """
+
+    __tablename__ = "ca_crl_entry"
+    __table_args__ = (
+        Index("ix_ca_crl_entry_revision", "issuer", "revision"),
+        Index("ix_ca_crl_entry_until", "issuer", "until"),
+        {"sqlite_with_rowid": False},
+    )
+
+    issuer: Mapped[str] = mapped_column(String(40), primary_key=True)
+    partition: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    certificate_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    # The issuer's revision that brought it; delta lists ask for those after their base's.
+    revision: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    entry: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CrlRemovalRow(Base):
+    """A hold that was lifted: delta lists say removeFromCRL of it (RFC 5280 §5.3.1)."""
+
+    __tablename__ = "ca_crl_removal"
+    __table_args__ = (Index("ix_ca_crl_removal_revision", "issuer", "revision"),)
+
+    issuer: Mapped[str] = mapped_column(String(40), primary_key=True)
+    partition: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    certificate_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    entry: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CrlPartitionRow(Base):
+    """A partition of an issuer's list; `revision` is the last one that changed it."""
+
+    __tablename__ = "ca_crl_partition"
+
+    issuer: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class CrlRow(Base):
-    """A CRL that was signed; the highest number is the one in force."""
+    """A CRL that was signed; of each list the highest number is the one in force. Its octets are the published file.
+
+    `partition` 0 is the complete list; a delta has the number of its base, and shares its own with the list beside it.
+    """
 
     __tablename__ = "ca_crl"
 
     issuer: Mapped[str] = mapped_column(String(40), primary_key=True)
+    partition: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    is_delta: Mapped[bool] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    base_number: Mapped[int | None] = mapped_column(BigInteger)
     revision: Mapped[int] = mapped_column(BigInteger)
     this_update: Mapped[datetime] = mapped_column(UtcDateTime)
     next_update: Mapped[datetime] = mapped_column(UtcDateTime)
-    der: Mapped[bytes] = mapped_column(LargeBinary)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))

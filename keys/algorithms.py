@@ -30,13 +30,13 @@ class SignatureAlgorithm:
     # What pyca's `sign` and `verify` want after the octets.
     arguments: tuple[object, ...] = ()
 
-    def sign(self, key: SigningKey, message: bytes) -> bytes:
+    def sign(self, key: SigningKey, message: bytes | memoryview) -> bytes:
         """Sign; raises what the key's holder raises."""
         signer: Any = key
         signature: bytes = signer.sign(message, *self.arguments)
         return signature
 
-    def verify(self, key: VerifyingKey, signature: bytes, message: bytes) -> None:
+    def verify(self, key: VerifyingKey, signature: bytes, message: bytes | memoryview) -> None:
         """Raise InvalidSignature unless the signature is this key's over the message."""
         verifier: Any = key
         verifier.verify(signature, message, *self.arguments)

@@ -1,0 +1,179 @@
+"""What stands on the lists, as rows: entries, removals for delta lists, partitions, and the revisions that order them.
+
+Each change of an issuer's list gets the issuer's next revision; whoever makes a list knows by it what the list shows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
+
+from ca.crl_encoding import REMOVE_FROM_CRL, entry
+from ca.tables import CertificateRow, CrlEntryRow, CrlPartitionRow, CrlRemovalRow, IssuerRow
+from kernel.database import insert_if_absent
+
+# Entries in memory at a time while a list is made: about half a megabyte.
+PIECE = 8_192
+# The list that everything of an issuer stands on.
+COMPLETE = 0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some entries, joined, and how many they are."""
+
+    octets: bytes
+    count: int
+
+
+def show(session: Session, issuer: str, rows: Sequence[CertificateRow]) -> None:
+    """Bring lists up to date with certificates that were revoked, held, abandoned or released, all of one issuer.
+
+    Last in the caller's transaction: the revision, which every revocation of this issuer shares, stays locked.
+    """
+    session.flush()
+    raised = _next_revision(session, issuer, {row.partition for row in rows})
+    ids = [row.id for row in rows]
+    for begin in range(0, len(ids), PIECE):
+        some = ids[begin : begin + PIECE]
+        for table in (CrlEntryRow, CrlRemovalRow):
+            session.execute(delete(table).where(table.issuer == issuer, table.certificate_id.in_(some)))
+    listed = [_values(row, raised, row.reason) for row in rows if row.revoked_at is not None]
+    if listed:
+        session.execute(insert(CrlEntryRow), listed)
+    removed = [_values(row, raised, REMOVE_FROM_CRL) for row in rows if row.revoked_at is None]
+    if removed:
+        session.execute(insert(CrlRemovalRow), removed)
+
+
+def _values(row: CertificateRow, raised: int, reason: str | None) -> dict[str, Any]:
+    # The field must be there; of a removal its date says nothing, and what the hold said is gone.
+    at = row.revoked_at or row.not_before
+    return {
+        "issuer": row.issuer,
+        "partition": row.partition,
+        "certificate_id": row.id,
+        "revision": raised,
+        "until": row.not_after,
+        "entry": entry(int(row.serial, 16), at, reason, row.invalid_since),
+    }
+
+
+def _next_revision(session: Session, issuer: str, partitions: set[int]) -> int:
+    statement = update(IssuerRow).where(IssuerRow.name == issuer).values(revision=IssuerRow.revision + 1)
+    raised = session.scalars(statement.returning(IssuerRow.revision), execution_options={"synchronize_session": False}).one()
+    if named := partitions - {COMPLETE}:
+        touched = update(CrlPartitionRow).where(CrlPartitionRow.issuer == issuer, CrlPartitionRow.number.in_(named))
+        session.execute(touched.values(revision=raised))
+    return raised
+
+
+def revision(session: Session, issuer: str, partition: int) -> int:
+    """Return the revision that changed a list last."""
+    if partition == COMPLETE:
+        return session.scalars(select(IssuerRow.revision).where(IssuerRow.name == issuer)).one()
+    query = select(CrlPartitionRow.revision)
+    return session.scalar(query.where(CrlPartitionRow.issuer == issuer, CrlPartitionRow.number == partition)) or 0
+
+
+def pieces(session: Session, issuer: str, partition: int) -> Iterator[Piece]:
+    """Yield the entries of a list; `COMPLETE` has those of every partition."""
+    for present in _partitions_with_entries(session, issuer) if partition == COMPLETE else (partition,):
+        yield from _pieces(session, CrlEntryRow, issuer, present)
+
+
+def changes(session: Session, issuer: str, partition: int, since: int) -> Iterator[Piece]:
+    """Yield what a list says since a revision: entries that came or changed, and removals."""
+    for table in (CrlEntryRow, CrlRemovalRow):
+        query = select(table.entry).where(table.issuer == issuer, table.revision > since)
+        if partition != COMPLETE:
+            query = query.where(table.partition == partition)
+        ordered = query.order_by(table.partition, table.certificate_id).execution_options(yield_per=PIECE)
+        for some in session.scalars(ordered).partitions():
+            yield Piece(b"".join(some), len(some))
+
+
+def purge(session: Session, issuer: str, ended_before: datetime) -> None:
+    """Forget entries of certificates that ended before an instant."""
+    for table in (CrlEntryRow, CrlRemovalRow):
+        session.execute(delete(table).where(table.issuer == issuer, table.until < ended_before))
+
+
+def has_ended(session: Session, issuer: str, ended_before: datetime) -> bool:
+    """Return whether there is something to forget."""
+    tables = (CrlEntryRow, CrlRemovalRow)
+    queries = (select(table.until).where(table.issuer == issuer, table.until < ended_before).limit(1) for table in tables)
+    return any(session.scalar(query) is not None for query in queries)
+
+
+def open_partition(session: Session, size: int) -> int:
+    """Return the partition for the next certificate; 0 where there are none.
+
+    Certificates are numbered as they are promised, over all issuers, so a partition holds at most `size` of one issuer's
+    (a few more while several are promised at once), and those of one partition end at about the same time.
+    """
+    if not size:
+        return COMPLETE
+    return (session.scalar(select(func.max(CertificateRow.id))) or 0) // size + 1
+
+
+def open_ahead(session: Session, issuer: str, number: int) -> None:
+    """Make a partition known before its first certificate, so that its list is there when somebody asks."""
+    insert_if_absent(session, CrlPartitionRow, {"issuer": issuer, "number": number, "revision": 0})
+
+
+def partitions(session: Session, issuer: str) -> dict[int, int]:
+    """Return the partitions whose lists are kept, with the revision that changed each last."""
+    rows = session.scalars(select(CrlPartitionRow).where(CrlPartitionRow.issuer == issuer).order_by(CrlPartitionRow.number))
+    return {row.number: row.revision for row in rows}
+
+
+def is_over(session: Session, issuer: str, number: int, ended_before: datetime) -> bool:
+    """Return whether every certificate of a partition ended before an instant."""
+    living = select(CertificateRow.id).where(
+        CertificateRow.partition == number, CertificateRow.issuer == issuer, CertificateRow.not_after >= ended_before
+    )
+    return session.scalar(living.where(CertificateRow.partition > 0).limit(1)) is None
+
+
+def close(session: Session, issuer: str, number: int) -> None:
+    """Forget a partition that is over."""
+    session.execute(delete(CrlPartitionRow).where(CrlPartitionRow.issuer == issuer, CrlPartitionRow.number == number))
+
+
+def _partitions_with_entries(session: Session, issuer: str) -> Iterator[int]:
+    lowest = select(func.min(CrlEntryRow.partition)).where(CrlEntryRow.issuer == issuer)
+    present = session.scalar(lowest)
+    while present is not None:
+        yield present
+        present = session.scalar(lowest.where(CrlEntryRow.partition > present))
+
+
+def _pieces(session: Session, table: type[CrlEntryRow], issuer: str, partition: int) -> Iterator[Piece]:
+    after = -1
+    while True:
+        some = (
+            select(table.certificate_id, table.entry)
+            .where(table.issuer == issuer, table.partition == partition, table.certificate_id > after)
+            .order_by(table.certificate_id)
+            .limit(PIECE)
+            .subquery()
+        )
+        joined = _joined(session, some.c.entry, some.c.certificate_id)
+        octets, count, last = session.execute(select(joined, func.count(), func.max(some.c.certificate_id))).one()
+        if not count:
+            return
+        yield Piece(octets, count)
+        after = last
+
+
+def _joined(session: Session, octets: ColumnElement[bytes], order: ColumnElement[int]) -> ColumnElement[bytes]:
+    """Join values in the database: a million rows cost a hundred results."""
+    if session.get_bind().dialect.name == "postgresql":
+        return func.string_agg(octets, aggregate_order_by(literal(b"", LargeBinary), order), type_=LargeBinary)
+    # SQLite joins octets as they are: a BLOB counts as text in the database's encoding, and comes back as what it was.
+    return cast(func.group_concat(octets, ""), LargeBinary)
