@@ -25,18 +25,20 @@ def upgrade() -> None:
         sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reserved_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("partition", sa.Integer(), server_default="0", nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.String(length=30), nullable=True),
+        sa.Column("invalid_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ca_certificate")),
         sa.UniqueConstraint("issuer", "serial", name=op.f("uq_ca_certificate_issuer_serial")),
     )
     with op.batch_alter_table("ca_certificate", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_ca_certificate_listed",
-            ["issuer"],
+            "ix_ca_certificate_partition",
+            ["partition", "not_after"],
             unique=False,
-            sqlite_where=sa.text("state IN ('held', 'revoked', 'abandoned')"),
-            postgresql_where=sa.text("state IN ('held', 'revoked', 'abandoned')"),
+            sqlite_where=sa.text("partition > 0"),
+            postgresql_where=sa.text("partition > 0"),
         )
         batch_op.create_index("ix_ca_certificate_subject", ["subject"], unique=False)
         batch_op.create_index(
@@ -50,19 +52,59 @@ def upgrade() -> None:
     op.create_table(
         "ca_crl",
         sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("is_delta", sa.Boolean(), nullable=False),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("base_number", sa.BigInteger(), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("this_update", sa.DateTime(timezone=True), nullable=False),
         sa.Column("next_update", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("der", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("issuer", "number", name=op.f("pk_ca_crl")),
+        sa.Column("entries", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "partition", "is_delta", "number", name=op.f("pk_ca_crl")),
     )
+    op.create_table(
+        "ca_crl_entry",
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("certificate_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("entry", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "partition", "certificate_id", name=op.f("pk_ca_crl_entry")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("ca_crl_entry", schema=None) as batch_op:
+        batch_op.create_index("ix_ca_crl_entry_revision", ["issuer", "revision"], unique=False)
+        batch_op.create_index("ix_ca_crl_entry_until", ["issuer", "until"], unique=False)
+
+    op.create_table(
+        "ca_crl_partition",
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "number", name=op.f("pk_ca_crl_partition")),
+    )
+    op.create_table(
+        "ca_crl_removal",
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("certificate_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("entry", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "partition", "certificate_id", name=op.f("pk_ca_crl_removal")),
+    )
+    with op.batch_alter_table("ca_crl_removal", schema=None) as batch_op:
+        batch_op.create_index("ix_ca_crl_removal_revision", ["issuer", "revision"], unique=False)
+
     op.create_table(
         "ca_issuer",
         sa.Column("name", sa.String(length=40), nullable=False),
         sa.Column("key_name", sa.String(length=60), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
         sa.Column("crl_number", sa.BigInteger(), nullable=False),
+        sa.Column("crl_time", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_ca_issuer")),
     )
@@ -144,6 +186,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_kernel_audit_entry_office_code"), ["office_code"], unique=False)
         batch_op.create_index(batch_op.f("ix_kernel_audit_entry_subject"), ["subject"], unique=False)
 
+    op.create_table(
+        "kernel_audit_tile",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("hashes", sa.LargeBinary(length=8192), nullable=False),
+        sa.PrimaryKeyConstraint("level", "position", name=op.f("pk_kernel_audit_tile")),
+    )
     op.create_table(
         "kernel_audit_tree",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -716,6 +765,7 @@ def downgrade() -> None:
 
     op.drop_table("kernel_mail")
     op.drop_table("kernel_audit_tree")
+    op.drop_table("kernel_audit_tile")
     with op.batch_alter_table("kernel_audit_entry", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_subject"))
         batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_office_code"))
@@ -738,6 +788,16 @@ def downgrade() -> None:
 
     op.drop_table("enrollment_code_set")
     op.drop_table("ca_issuer")
+    with op.batch_alter_table("ca_crl_removal", schema=None) as batch_op:
+        batch_op.drop_index("ix_ca_crl_removal_revision")
+
+    op.drop_table("ca_crl_removal")
+    op.drop_table("ca_crl_partition")
+    with op.batch_alter_table("ca_crl_entry", schema=None) as batch_op:
+        batch_op.drop_index("ix_ca_crl_entry_until")
+        batch_op.drop_index("ix_ca_crl_entry_revision")
+
+    op.drop_table("ca_crl_entry")
     op.drop_table("ca_crl")
     with op.batch_alter_table("ca_certificate", schema=None) as batch_op:
         batch_op.drop_index(
@@ -747,9 +807,7 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_ca_certificate_subject")
         batch_op.drop_index(
-            "ix_ca_certificate_listed",
-            sqlite_where=sa.text("state IN ('held', 'revoked', 'abandoned')"),
-            postgresql_where=sa.text("state IN ('held', 'revoked', 'abandoned')"),
+            "ix_ca_certificate_partition", sqlite_where=sa.text("partition > 0"), postgresql_where=sa.text("partition > 0")
         )
 
     op.drop_table("ca_certificate")
