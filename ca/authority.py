@@ -6,6 +6,7 @@ second transaction). Intent is durable before a signature exists; what is signed
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
@@ -16,8 +17,9 @@ from ca.certificates import CertificateRecord, CertificateState, as_record, find
 from ca.issuers import SigningIssuer
 from ca.profiles import Subject, TerminalProfile, new_serial
 from ca.requests import RequestedKey
-from ca.signing import certify, to_be_signed
+from ca.signing import certify
 from ca.tables import CertificateRow
+from ca.template import TerminalTemplate, template_of
 from kernel.database import forbid_open_transaction
 from kernel.errors import Refused
 
@@ -33,33 +35,55 @@ class Draft:
     tbs: bytes
     not_before: datetime
     not_after: datetime
+    partition: int = 0
 
 
 @dataclass(frozen=True)
 class Authority:
-    """Issues terminal certificates under one issuing CA and one profile."""
+    """Issues terminal certificates under one issuing CA and one profile.
+
+    Raises ValueError when the profile does not allow the issuing CA's algorithm.
+    """
 
     signer: SigningIssuer
     profile: TerminalProfile
+
+    def __post_init__(self) -> None:
+        """Refuse an issuer that the profile does not know."""
+        if self.signer.issuer.algorithm.name not in self.profile.issuer_algorithms:
+            message = f"the profile does not let {self.issuer_name} issue: it signs by {self.signer.issuer.algorithm.name}"
+            raise ValueError(message)
+
+    @cached_property
+    def _template(self) -> TerminalTemplate:
+        return template_of(self.signer.issuer, self.profile)
 
     @property
     def issuer_name(self) -> str:
         """The issuing CA's name."""
         return self.signer.issuer.name
 
-    def draft(self, key: RequestedKey, subject: Subject, start_date: date, now: datetime) -> Draft:
-        """Compose and lint the certificate.
+    def draft(self, key: RequestedKey, subject: Subject, start_date: date, now: datetime, *, partition: int = 0) -> Draft:
+        """Compose and lint the certificate; `partition` is the CRL's that it names, 0 the complete one.
 
-        Raises Refused("start-date-too-far") and Refused("key-too-short-for-period"); LintError is a fault of ours.
+        Raises Refused("key-unsupported"), Refused("key-weak"), Refused("start-date-too-far") and
+        Refused("key-too-short-for-period"); LintError is a fault of ours.
         """
+        key_policy.accept_by_profile(key.public_key, self.profile.subject_keys, self.profile.rsa_bits)
         validity = self.profile.validity(start_date, now)
         key_policy.accept_until(key.public_key, validity.not_after)
-        serial = new_serial()
-        issuer = self.signer.issuer
-        tbs = to_be_signed(self.profile.builder(issuer, key.public_key, subject, serial, validity), issuer.public_key)
-        lint.check(tbs, lint.Expectation(issuer, self.profile, subject, validity, key.spki_sha256))
+        issuer, serial = self.signer.issuer, new_serial()
+        tbs = self._template.tbs(serial, validity, subject, key.spki, partition)
+        lint.check(tbs, lint.Expectation(issuer, self.profile, subject, validity, key.spki_sha256, partition))
         return Draft(
-            issuer.name, serial_text(serial), subject.terminal, key.spki_sha256, tbs, validity.not_before, validity.not_after
+            issuer=issuer.name,
+            serial=serial_text(serial),
+            subject=subject.terminal,
+            spki_sha256=key.spki_sha256,
+            tbs=tbs,
+            not_before=validity.not_before,
+            not_after=validity.not_after,
+            partition=partition,
         )
 
     def reserve(self, session: Session, draft: Draft, now: datetime) -> CertificateRecord:
@@ -78,6 +102,7 @@ class Authority:
             tbs=draft.tbs,
             not_before=draft.not_before,
             not_after=draft.not_after,
+            partition=draft.partition,
             reserved_at=now,
         )
         session.flush()  # what the caller left waiting must not be mistaken for ours below

@@ -4,11 +4,13 @@ Sources: NIST SP 800-57 part 1 (sizes, end of RSA-2048), Nemec et al. 2017 (ROCA
 """
 
 import math
+from collections.abc import Container
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from kernel.errors import Refused
+from keys.algorithms import algorithm_of
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
@@ -50,6 +52,18 @@ def accept(key: object) -> PublicKey:
         _accept_rsa(key)
         return key
     raise Refused("key-unsupported", algorithm=type(key).__name__)
+
+
+def accept_by_profile(key: PublicKey, kinds: Container[str], rsa_bits: tuple[int, int]) -> None:
+    """Raise Refused unless a profile takes keys like this: `kinds` are p256, p384, rsa, ed25519."""
+    if isinstance(key, rsa.RSAPublicKey):
+        kind, (smallest, largest) = "rsa", rsa_bits
+        if kind in kinds and not smallest <= key.key_size <= largest:
+            raise Refused("key-weak", weakness="size", bits=key.key_size)
+    else:
+        kind = algorithm_of(key).name
+    if kind not in kinds:
+        raise Refused("key-unsupported", algorithm=kind)
 
 
 def accept_until(key: PublicKey, not_after: datetime) -> None:

@@ -6,6 +6,7 @@ RFC 5280 throughout; the terminal profile is the one of docs/architecture.md.
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -26,9 +27,9 @@ class Addresses:
 
     status_url: str
 
-    def crl(self, issuer: str) -> str:
-        """Return the address of an issuer's CRL."""
-        return f"{self.status_url}/crl/{issuer}.crl"
+    def crl(self, issuer: str, partition: int = 0) -> str:
+        """Return the address of an issuer's complete CRL, or of one of its partitions (1 …)."""
+        return f"{self.status_url}/crl/{issuer}{f'.{partition}' if partition else ''}.crl"
 
     def certificate(self, issuer: str) -> str:
         """Return the address of an issuer's certificate."""
@@ -69,44 +70,80 @@ class Validity:
 
 @dataclass(frozen=True)
 class TerminalProfile:
-    """The certificate of a logical terminal.
+    """The certificate of a logical terminal; `ca.profile_file` reads one from YAML.
 
     `san_prefix` is a tag URI's beginning (RFC 4151), the terminal's name follows it. `fixed_end` is the last day of
     the system generation where that is the policy; without it a certificate runs one year from its retrieval.
+    `usages` are the names of pyca's KeyUsage, `purposes` object identifiers. `issuer_algorithms` and `subject_keys` are
+    names of `keys.algorithms`; "rsa" among the latter is any size that `rsa_bits` (smallest, largest) allows.
     """
 
     policy_oid: str
     san_prefix: str
     addresses: Addresses
     fixed_end: date | None = None
+    backdating: timedelta = BACKDATING
+    usages: tuple[str, ...] = ("digital_signature",)
+    purposes: tuple[str, ...] = (ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string,)
+    issuer_algorithms: tuple[str, ...] = ("p256", "p384", "rsa3072", "rsa4096", "ed25519")
+    subject_keys: tuple[str, ...] = ("p256", "p384", "rsa", "ed25519")
+    rsa_bits: tuple[int, int] = (2048, 4096)
 
     def validity(self, start_date: date, now: datetime) -> Validity:
         """Return the dates: never before the start date, until the end of the last day in Tokyo.
 
         Raises Refused("start-date-too-far") when nothing would be left between the two.
         """
-        not_before = max((now - BACKDATING).replace(microsecond=0), day_start(start_date))
+        not_before = max((now - self.backdating).replace(microsecond=0), day_start(start_date))
         not_after = day_end(self.fixed_end or one_year_from(tokyo_date(now)))
         if not_after <= not_before:
             raise Refused("start-date-too-far", start_date=start_date.isoformat())
         return Validity(not_before, not_after)
 
+    @cached_property
+    def key_usage(self) -> x509.KeyUsage:
+        """The key usage (RFC 5280 §4.2.1.3)."""
+        return _key_usage(**dict.fromkeys(self.usages, True))
+
+    @cached_property
+    def extended_key_usage(self) -> x509.ExtendedKeyUsage:
+        """The purposes (RFC 5280 §4.2.1.12)."""
+        return x509.ExtendedKeyUsage([x509.ObjectIdentifier(purpose) for purpose in self.purposes])
+
+    @cached_property
+    def policies(self) -> x509.CertificatePolicies:
+        """The policy under which it is issued (RFC 5280 §4.2.1.4)."""
+        return _policies(self.policy_oid)
+
+    def authority_information(self, issuer: str) -> x509.AuthorityInformationAccess:
+        """Return where OCSP and the issuer's certificate are found (RFC 5280 §4.2.2.1)."""
+        return _authority_information(self.addresses, issuer, ocsp=True)
+
+    def alternative_name(self, terminal: str) -> x509.SubjectAlternativeName:
+        """Return the terminal's URI."""
+        return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(self.san_prefix + terminal)])
+
     def builder(
-        self, issuer: Issuer, public_key: CertificatePublicKeyTypes, subject: Subject, serial: int, validity: Validity
+        self,
+        issuer: Issuer,
+        public_key: CertificatePublicKeyTypes,
+        subject: Subject,
+        serial: int,
+        validity: Validity,
+        *,
+        partition: int = 0,
     ) -> x509.CertificateBuilder:
-        """Describe the certificate; from the request only the public key is taken."""
+        """Describe the certificate for pyca's builder: the reference that `ca.template` is compared with."""
         return (
             _base(issuer.certificate.subject, subject.name(), public_key, serial, validity)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer.key_identifier), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-            .add_extension(_key_usage(digital_signature=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-            .add_extension(_policies(self.policy_oid), critical=False)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.UniformResourceIdentifier(self.san_prefix + subject.terminal)]), critical=False
-            )
-            .add_extension(_crl_address(self.addresses.crl(issuer.name)), critical=False)
-            .add_extension(_authority_information(self.addresses, issuer.name, ocsp=True), critical=False)
+            .add_extension(self.key_usage, critical=True)
+            .add_extension(self.extended_key_usage, critical=False)
+            .add_extension(self.policies, critical=False)
+            .add_extension(self.alternative_name(subject.terminal), critical=False)
+            .add_extension(_crl_address(self.addresses.crl(issuer.name, partition)), critical=False)
+            .add_extension(self.authority_information(issuer.name), critical=False)
         )
 
 
@@ -218,18 +255,21 @@ def _base(
     )
 
 
-def _key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=digital_signature,
-        key_cert_sign=key_cert_sign,
-        crl_sign=crl_sign,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+def _key_usage(**usages: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(**(dict.fromkeys(_USAGES, False) | usages))
 
 
 def _policies(oid: str) -> x509.CertificatePolicies:

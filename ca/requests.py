@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +22,11 @@ class RequestedKey:
 
     public_key: key_policy.PublicKey
     spki_sha256: bytes
+
+    @cached_property
+    def spki(self) -> bytes:
+        """The SubjectPublicKeyInfo in DER."""
+        return self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def read(request: bytes) -> RequestedKey:

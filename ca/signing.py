@@ -7,13 +7,11 @@ Boulder lints (docs/decisions/0003-store-the-tbs.md).
 
 from functools import lru_cache
 
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 
+from ca.der import BIT_STRING, SEQUENCE, elements, tlv
 from ca.issuers import SigningIssuer
 from keys.algorithms import ALGORITHMS, SigningKey, VerifyingKey, algorithm_of
-
-_BIT_STRING, _SEQUENCE = 0x03, 0x30
 
 
 @lru_cache
@@ -29,23 +27,15 @@ def to_be_signed(builder: x509.CertificateBuilder, issuer_key: VerifyingKey) -> 
 
 def assemble(tbs: bytes, signature: bytes) -> bytes:
     """Join a TBSCertificate and its signature (RFC 5280 §4.1); the TBS is not re-encoded."""
-    return join(tbs, asn1_x509.TbsCertificate.load(tbs)["signature"].dump(), signature)
+    _, _, algorithm_identifier, *_ = elements(tbs)
+    return join(tbs, algorithm_identifier, signature)
 
 
 def join(tbs: bytes, algorithm_identifier: bytes, signature: bytes) -> bytes:
     """Write `SEQUENCE { tbs, signatureAlgorithm, signature }`: a certificate or a CRL (RFC 5280 §4.1, §5.1)."""
-    return tlv(_SEQUENCE, tbs + algorithm_identifier + tlv(_BIT_STRING, b"\x00" + signature))
+    return tlv(SEQUENCE, tbs + algorithm_identifier + tlv(BIT_STRING, b"\x00" + signature))
 
 
 def certify(tbs: bytes, issuer: SigningIssuer) -> bytes:
     """Sign stored TBS bytes and return the certificate (DER)."""
     return assemble(tbs, issuer.sign(tbs))
-
-
-def tlv(tag: int, content: bytes) -> bytes:
-    """Write tag, length and content in DER (X.690 §8.1.3, §10.1)."""
-    length = len(content)
-    if length < 0x80:  # noqa: PLR2004 (X.690 §8.1.3.4: the short form)
-        return bytes((tag, length)) + content
-    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + content
