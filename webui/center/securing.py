@@ -23,6 +23,8 @@ from webui.words import REVOCATION_REASONS, TERMINAL_STATES
 
 blueprint = flask.Blueprint("securing", __name__, url_prefix="/terminals/<name>")
 
+# The reasons that staff may give are those that have words; a CA's own compromise is no terminal's.
+OFFERED = tuple(reason for reason in Reason if reason.value in REVOCATION_REASONS)
 # What is said of a certificate that has no number yet.
 _BEING_MADE = "-"
 
@@ -183,7 +185,7 @@ def _reason(file: TerminalFile) -> Reason | Sheet:
     sheet = deeds.typed("reason", "serial")
     if deeds.goes_back():
         return sheet
-    if sheet["reason"] not in tuple(Reason):
+    if sheet["reason"] not in OFFERED:
         return sheet.with_faults({"reason": say(mark("理由を選択してください。"))})
     return Reason(sheet["reason"])
 
@@ -243,7 +245,7 @@ def _reason_form(file: TerminalFile, sheet: Sheet) -> Response:
         pairs=(*_about(file), *certificate_pairs(file)),
         reasons=[
             ("", say(mark("選択してください"))),
-            *((reason.value, gettext(REVOCATION_REASONS[reason.value])) for reason in Reason),
+            *((reason.value, gettext(REVOCATION_REASONS[reason.value])) for reason in OFFERED),
         ],
     )
     return flask.make_response(page, 422 if sheet.faults else 200)

@@ -1,6 +1,7 @@
 """ID通知内容: what is needed to retrieve certificates. Codes are hidden until asked for, and each showing is on record."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import flask
 from werkzeug.wrappers import Response
@@ -8,6 +9,7 @@ from werkzeug.wrappers import Response
 from enrollment import credentials
 from enrollment.codes import Codes
 from enrollment.id_notices import IdNotice
+from kernel.errors import Refused
 from registry import offices, terminals
 from webui import guard
 from webui.accounts import Right
@@ -43,11 +45,11 @@ def show_codes(receipt_number: str | None) -> str:
     asked = set(flask.request.form.getlist("terminal"))
     notice = _own(receipt_number)
     actor = guard.person().actor
-    codes = {
-        line.terminal: portal().notices.show(receipt_number, office_code(), line.terminal, actor)
-        for line in notice.terminals
-        if line.terminal in asked and line.showable
-    }
+    codes = {}
+    for name in (line.terminal for line in notice.terminals if line.terminal in asked and line.showable):
+        # Redeemed or frozen since the page was read: the page says so, and the others' codes are shown all the same.
+        with suppress(Refused):
+            codes[name] = portal().notices.show(receipt_number, office_code(), name, actor)
     return _page(_own(receipt_number), codes)
 
 

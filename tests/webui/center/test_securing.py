@@ -50,7 +50,7 @@ def test_revocation_names_everything_asks_twice_and_is_done_once(issuing_doors: 
     assert "すでに失効しています。" in ito.get(late.location).text
 
 
-@pytest.mark.parametrize("reason", ["", "certificateHold", "<script>"])
+@pytest.mark.parametrize("reason", ["", "certificateHold", "cACompromise", "<script>"])
 @pytest.mark.parametrize("step", ["", "do"])
 def test_a_revocation_needs_a_reason_of_the_list(issuing_doors: Doors, day: Day, reason: str, step: str) -> None:
     ito, serial = issuing_doors.staff("ito"), certificate_of(issuing_doors, day.issued).serial
