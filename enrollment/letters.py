@@ -1,14 +1,15 @@
 """The mails of this room: Japanese with English below, never a code, never a key."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from kernel import outbox
 from kernel.clock import TOKYO
 from registry import offices
+from registry.applicants import Contact
+from registry.letters import Letter, post
+from registry.offices import Office
 
 CENTER = "利用者認証センター / Terminal Authentication Center"
 _FOOTER = f"""
@@ -18,6 +19,17 @@ This mail was sent automatically; replies are not read.
 {CENTER}
 ヘルプデスク / Help desk: 0120-000-000
 """
+
+
+# RFC 5280's reasons in words; the English text has the RFC's own.
+_REASONS = {
+    "unspecified": "指定なし",
+    "keyCompromise": "鍵の漏えい(紛失・盗難を含む)",
+    "affiliationChanged": "所属の変更",
+    "superseded": "再発行・更新",
+    "cessationOfOperation": "利用の終了",
+    "privilegeWithdrawn": "利用資格の取消し",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Prepared:
     terminals: tuple[str, ...]
 
 
-def post_prepared(session: Session, facts: Prepared, applicant_mail: str | None, portal_url: str, now: datetime) -> None:
+def post_prepared(session: Session, facts: Prepared, applicant: Contact, portal_url: str, now: datetime) -> None:
     """Tell administrator and applicant that the certificates can be retrieved."""
     names = "、".join(facts.terminals)
     body = f"""デジタル証明書を取得する準備ができました。ご利用になる端末で取得作業を行ってください。
@@ -49,7 +61,7 @@ The certificates of {", ".join(facts.terminals)} (application {facts.receipt_num
 service starts on {facts.start_date}. The codes are not in this mail: log in to the portal and open
 "ID notice" of the application.
 """
-    _post(session, facts.office_code, "【NSS】デジタル証明書発行完了のお知らせ", body, now, also_to=applicant_mail)
+    _post(session, facts.office_code, "【NSS】デジタル証明書発行完了のお知らせ", body, now, also_to=applicant)
 
 
 def post_retrieved(session: Session, office_code: str, terminal: str, starts: datetime, ends: datetime, now: datetime) -> None:
@@ -72,7 +84,7 @@ def post_revoked(session: Session, office_code: str, terminal: str, reason: str,
     body = f"""論理端末 {terminal} のデジタル証明書を失効しました。この証明書ではログオンできません。
 
 失効日時: {_tokyo(now)}(日本時間)
-理由: {reason}
+理由: {_REASONS.get(reason, reason)}
 
 The certificate of terminal {terminal} was revoked at {_tokyo(now)} (Japan time; reason: {reason}).
 It can no longer be used to log on.
@@ -92,25 +104,22 @@ The suspension of terminal {terminal} {english} at {_tokyo(now)} (Japan time).
     _post(session, office_code, f"【NSS】論理端末の{'利用停止解除' if lifted else '利用停止'}のお知らせ({terminal})", body, now)
 
 
-def _post(session: Session, office_code: str, subject: str, body: str, now: datetime, *, also_to: str | None = None) -> None:
+def _post(session: Session, office_code: str, subject: str, body: str, now: datetime, *, also_to: Contact | None = None) -> None:
+    """Put a mail to the administrator, and one to somebody else, into the outbox: one only where they share an address."""
     office = offices.get(session, office_code)
     if office is None:
         message = f"office {office_code} is not registered"
         raise LookupError(message)
-    administrator = office.administrator
-    salutation = (
-        f"{office.company_name} {office.name} {administrator.department}\n"
-        f"{administrator.family_name} {administrator.given_name} 様\n\n"
-    )
-    for recipient in _once((administrator.mail, also_to)):
-        outbox.post(
-            session, now=now, recipient=recipient, subject=subject, body=salutation + body + _FOOTER, office_code=office_code
-        )
+    contacts = (office.administrator,) if also_to is None else (also_to, office.administrator)
+
+    def write(contact: Contact) -> Letter:
+        return Letter(subject, _salutation(office, contact) + body + _FOOTER)
+
+    post(session, write, now=now, office=office, contacts=contacts)
 
 
-def _once(addresses: Iterable[str | None]) -> list[str]:
-    """Return the addresses without repetitions: one person in two roles gets one mail."""
-    return list(dict.fromkeys(address for address in addresses if address))
+def _salutation(office: Office, contact: Contact) -> str:
+    return f"{office.company_name} {office.name} {contact.department}".rstrip() + f"\n{contact.full_name} 様\n\n"
 
 
 def _tokyo(instant: datetime) -> str:

@@ -62,7 +62,7 @@ class CodePreparation:
                 start_date=application.start_date.strftime("%Y/%m/%d"),
                 terminals=tuple(terminal.name for terminal in waiting),
             )
-            letters.post_prepared(session, facts, application.applicant.mail, self.portal_url, now)
+            letters.post_prepared(session, facts, application.applicant, self.portal_url, now)
             self._announce(session, application.office_code, receipt_number, now, count=len(waiting))
         return facts.terminals
 

@@ -12,6 +12,7 @@ from ca.certificates import find, serial_text
 from ca.revocation import Reason
 from enrollment.codes import Codes
 from enrollment.redemption import Retrieved
+from kernel import outbox
 from kernel.audit import AuditEntry
 from kernel.errors import Refused
 from kernel.outbox import OutboxMail
@@ -93,6 +94,8 @@ def test_a_revocation_is_seen_everywhere_at_once(house: House, codes: Codes, ret
 def test_a_revocation_is_told_to_the_office_and_on_record(house: House, retrieved: Retrieved) -> None:
     house.endings.revoke(retrieved.terminal, Reason.KEY_COMPROMISE, SECURITY)
     assert mails(house)[-1] == f"【NSS】デジタル証明書失効のお知らせ({retrieved.terminal})"
+    with house.database.snapshot() as session:
+        assert "理由: 鍵の漏えい" in outbox.search(session, outbox.Wanted(mentioning="失効"))[0].body
     assert actions(house) == ["certificate.revoke"]
     with house.database.snapshot() as session:
         assert news.latest(session, OFFICE)[0].code == "certificate-revoked"

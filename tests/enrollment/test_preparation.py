@@ -48,6 +48,8 @@ def test_administrator_and_applicant_are_told_without_any_code(house: House, rec
     waiting = house.preparation.prepare(receipt_number, PREPARER)
     mails = mails_of(house)
     assert {mail.recipient for mail in mails} == {"hanako@example.jp", "jiro@example.jp"}
+    # Each is greeted by their own name.
+    assert len({mail.body.splitlines()[1] for mail in mails}) == 2
     for mail in mails:
         assert mail.subject == "【NSS】デジタル証明書発行完了のお知らせ"
         assert receipt_number in mail.body
