@@ -21,6 +21,9 @@ from tests.ca.trial import ADDRESSES, PROFILE, SUBJECT, TODAY, trial_issuer
 INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2110, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 (hypothesis adds the zone)
     lambda instant: instant.replace(microsecond=0)
 )
+VALIDITIES = st.builds(
+    lambda begin, seconds: Validity(begin, begin + timedelta(seconds=seconds)), INSTANTS, st.integers(0, 10**9)
+)
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64)
 SUBJECTS = st.builds(
     Subject, st.from_regex(r"[0-9]{5}[A-Z]", fullmatch=True), st.from_regex(r"[A-Z]{3}[0-9]{3}", fullmatch=True), TEXTS
@@ -50,14 +53,11 @@ def _spki(key: PublicKey) -> bytes:
 
 
 @settings(max_examples=3_000, deadline=None)
-@given(
-    st.integers(1, (1 << 159) - 1), INSTANTS, st.integers(0, 10**9), SUBJECTS, st.integers(0, 15), PROFILES, st.integers(0, 10**6)
-)
-def test_the_template_writes_what_pyca_builds(  # noqa: PLR0913, PLR0917 (each is a field of a certificate)
-    serial: int, begin: datetime, seconds: int, subject: Subject, key: int, profile: TerminalProfile, partition: int
+@given(st.integers(1, (1 << 159) - 1), VALIDITIES, SUBJECTS, st.integers(0, 15), PROFILES, st.integers(0, 10**6))
+def test_the_template_writes_what_pyca_builds(
+    serial: int, validity: Validity, subject: Subject, key: int, profile: TerminalProfile, partition: int
 ) -> None:
     issuer, public_key = trial_issuer().issuer, _keys()[key]
-    validity = Validity(begin, begin + timedelta(seconds=seconds))
     builder = profile.builder(issuer, public_key, subject, serial, validity, partition=partition)
     written = template_of(issuer, profile).tbs(serial, validity, subject, _spki(public_key), partition)
     assert written == to_be_signed(builder, issuer.public_key)
