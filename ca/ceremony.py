@@ -26,7 +26,7 @@ from ca.tables import CertificateRow, IssuerRow
 from kernel import audit
 from kernel.database import Database, insert_if_absent
 from keys.algorithms import algorithm_of
-from keys.custody import KeyAlgorithm, SoftwareKeys
+from keys.custody import KeyAlgorithm, KeyStore
 
 ROOT, ISSUING, RESPONDER, TIMESTAMP = "root", "issuing-1", "ocsp", "timestamp"
 YEAR = timedelta(days=365)
@@ -50,7 +50,7 @@ class Ceremony:
     """Founds the hierarchy with keys of its own making."""
 
     database: Database
-    keys: SoftwareKeys
+    keys: KeyStore
     plan: Plan
 
     def hold(self, now: datetime) -> bool:
@@ -191,7 +191,8 @@ def _sign(tbs: bytes, key: ec.EllipticCurvePrivateKey, parent: SigningIssuer | N
     if parent is not None:
         return certify(tbs, parent)
     algorithm = algorithm_of(key.public_key())
-    signature = algorithm.sign(key, tbs)
+    with issuers.asking_custody():
+        signature = algorithm.sign(key, tbs)
     algorithm.verify(key.public_key(), signature, tbs)
     return assemble(tbs, signature)
 

@@ -1,6 +1,8 @@
 """Issuers as the rest of the room sees them: a name, a certificate, and what is derived from it."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ca.tables import IssuerRow
+from kernel.errors import Unavailable
 from keys.algorithms import SignatureAlgorithm, SignatureHash, SigningKey, VerifyingKey, algorithm_of
+from keys.trouble import KeyTroubleError
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,23 @@ class SigningIssuer:
     def sign(self, tbs: bytes) -> bytes:
         """Sign a certificate's, CRL's or OCSP response's TBS, and verify what was signed.
 
-        A faulty device must not put a broken signature into the world: raises InvalidSignature.
+        A faulty device must not put a broken signature into the world: raises InvalidSignature; and Unavailable while the
+        key's custody does not answer.
         """
         algorithm = self.issuer.algorithm
-        signature = algorithm.sign(self.key, tbs)
+        with asking_custody():
+            signature = algorithm.sign(self.key, tbs)
         algorithm.verify(self.issuer.public_key, signature, tbs)
         return signature
+
+
+@contextmanager
+def asking_custody() -> Iterator[None]:
+    """Turn what a key's custody says, a token that was pulled for instance, into Unavailable: nothing was signed."""
+    try:
+        yield
+    except KeyTroubleError as trouble:
+        raise Unavailable(f"custody of keys: {trouble}") from trouble
 
 
 def load(session: Session, name: str) -> Issuer | None:

@@ -13,6 +13,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca.issuers import asking_custody
 from ca.profiles import new_serial
 from ca.timestamp_requests import Imprint, TimestampRefused, TimestampRequest, read
 from kernel.database import forbid_open_transaction
@@ -125,9 +126,10 @@ class TimestampUnit:
         )
 
     def _sign(self, octets: bytes) -> bytes:
-        """Sign and verify what was signed, as the issuers do."""
+        """Sign and verify what was signed, as the issuers do; raises Unavailable while the key's custody does not answer."""
         public_key: VerifyingKey = self.key.public_key()
-        signature = self._algorithm.sign(self.key, octets)
+        with asking_custody():
+            signature = self._algorithm.sign(self.key, octets)
         self._algorithm.verify(public_key, signature, octets)
         return signature
 
