@@ -40,14 +40,17 @@ def terminals_to_prepare(session: Session, receipt_number: str) -> tuple[Termina
 def mark_prepared(session: Session, receipt_number: str, actor: audit.Actor, now: datetime) -> Application:
     """Note that the codes of an application's terminals are prepared, in the transaction that prepares them.
 
-    Raises Refused with application-unknown, application-state or nothing-to-prepare. Writes the audit entry; news and
-    mails are the caller's, who knows what there is to see.
+    Raises Refused with application-unknown, application-state, nothing-to-prepare or terminal-suspended: codes are
+    prepared once, for all terminals of the application, so one that is suspended then would never get any. Writes the
+    audit entry; news and mails are the caller's, who knows what there is to see.
     """
     row = locked(session, receipt_number)
     take_step(row, ApplicationEvent.PREPARE)
     prepared = terminals_to_prepare(session, receipt_number)
     if not prepared:
         raise Refused("nothing-to-prepare", receipt_number=receipt_number)
+    if (waiting := _suspended_before_retrieval(session, receipt_number)) is not None:
+        raise Refused("terminal-suspended", terminal=waiting)
     audit.record(
         session,
         now=now,
@@ -187,11 +190,19 @@ def _terminals_are_done(session: Session, row: ApplicationRow, now: datetime) ->
     if item is None or item.executed_at is not None:
         return True
     waiting = select(TerminalChangeRow).where(TerminalChangeRow.receipt_number == row.receipt_number, TerminalChangeRow.is_open)
-    unprepared = row.state is ApplicationState.APPROVED and terminals_to_prepare(session, row.receipt_number)
+    unprepared = row.state is ApplicationState.APPROVED and (
+        terminals_to_prepare(session, row.receipt_number) or _suspended_before_retrieval(session, row.receipt_number)
+    )
     if unprepared or session.scalar(waiting.limit(1)) is not None:
         return False
     item.executed_at, item.executed_by = now, str(_JOB)
     return True
+
+
+def _suspended_before_retrieval(session: Session, receipt_number: str) -> str | None:
+    """Return the first of an application's terminals that was suspended before it had a certificate."""
+    made = terminals.made_by(session, receipt_number)
+    return next((terminal.name for terminal in made if terminal.suspended_from is TerminalState.PENDING), None)
 
 
 def _something_waits(session: Session, receipt_number: str) -> bool:

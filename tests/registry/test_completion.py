@@ -52,6 +52,25 @@ def test_an_application_without_new_terminals_has_nothing_to_prepare(database: D
         prepare(database, number)
 
 
+def test_a_terminal_that_is_suspended_before_its_codes_is_not_left_without_any(
+    database: Database, review: Review, file: File
+) -> None:
+    number = file()
+    review.approve(number, START, approver=SATO)
+    with database.transaction() as session:
+        terminals.step(session, "00002W", TerminalEvent.SUSPEND, BEFORE)
+    with pytest.raises(Refused, match="terminal-suspended"):
+        prepare(database, number)
+    with database.transaction() as session:
+        terminals.step(session, "00001W", TerminalEvent.SUSPEND, BEFORE)
+    assert complete_due(database, now=MIDNIGHT) == 0
+    with database.transaction() as session:
+        for name in ("00001W", "00002W"):
+            terminals.resume(session, name, BEFORE)
+    prepare(database, number)
+    assert complete_due(database, now=MIDNIGHT) == 1
+
+
 def test_the_start_date_completes_a_prepared_application_at_midnight_in_tokyo(
     database: Database, review: Review, file: File
 ) -> None:

@@ -1,5 +1,6 @@
 """What staff do to applications: approve, ask, reject, cancel, note what was carried out by hand, prepare the codes."""
 
+from dataclasses import dataclass
 from datetime import date
 
 import flask
@@ -31,6 +32,19 @@ from webui.words import item_name
 
 blueprint = flask.Blueprint("reviewing", __name__, url_prefix="/applications/<number>")
 
+
+@dataclass(frozen=True)
+class Wording:
+    """A form for words to the customer: its title, and the name and label of its one field."""
+
+    title: str
+    field: str
+    label: str
+
+
+_ASKING = Wording(mark("確認事項を送る"), "question", mark("確認事項"))
+_REJECTING = Wording(mark("申込を不承認にする"), "reason", mark("お客様に伝える理由"))
+_CANCELLING = Wording(mark("申込を取り消す"), "reason", mark("お客様に伝える理由"))
 # What an item that was carried out by hand may count at most.
 _COUNT_MOST = 9999
 _COUNTS = ("added", "changed", "removed")
@@ -68,9 +82,9 @@ def query(number: str) -> Response | str:
     dossier = _dossier(number)
     if not (deeds.is_sent() or possible(dossier.detail).query):
         return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
-    words = _words("question")
+    words = _words(_ASKING)
     if isinstance(words, Sheet):
-        return _words_form("question.html", dossier, words)
+        return _words_form(_ASKING, dossier, words)
     if not deeds.is_confirmed():
         return deeds.show(
             Confirmation(
@@ -100,9 +114,9 @@ def reject(number: str) -> Response | str:
     dossier = _dossier(number)
     if not (deeds.is_sent() or possible(dossier.detail).reject):
         return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
-    words = _words("reason")
+    words = _words(_REJECTING)
     if isinstance(words, Sheet):
-        return _words_form("rejection.html", dossier, words)
+        return _words_form(_REJECTING, dossier, words)
     if not deeds.is_confirmed():
         return deeds.show(
             Confirmation(
@@ -132,9 +146,9 @@ def cancel(number: str) -> Response | str:
     dossier = _dossier(number)
     if not (deeds.is_sent() or possible(dossier.detail).cancel):
         return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
-    words = _words("reason")
+    words = _words(_CANCELLING)
     if isinstance(words, Sheet):
-        return _words_form("cancellation.html", dossier, words)
+        return _words_form(_CANCELLING, dossier, words)
     if not deeds.is_confirmed():
         return deeds.show(_cancellation(dossier, words))
 
@@ -316,19 +330,20 @@ def _added(detail: Detail) -> int:
     return sum(line.count for line in detail.lines if line.change is Change.ADD)
 
 
-def _words(name: str) -> str | Sheet:
+def _words(wording: Wording) -> str | Sheet:
     """Return what the center says to the customer, clean; or the form to show: empty, as typed, or with its fault."""
     if not deeds.is_sent():
         return Sheet()
-    sheet = deeds.typed(name)
+    sheet = deeds.typed(wording.field)
     if deeds.goes_back():
         return sheet
-    words = free_text(name, sheet[name], most=WORDS_MOST, required=True)
+    words = free_text(wording.field, sheet[wording.field], most=WORDS_MOST, required=True)
     return deeds.with_fault(sheet, words) if isinstance(words, FieldFault) else words
 
 
-def _words_form(template: str, dossier: Dossier, sheet: Sheet) -> Response:
-    page = flask.render_template(template, dossier=dossier, sheet=sheet, most=WORDS_MOST)
+def _words_form(wording: Wording, dossier: Dossier, sheet: Sheet) -> Response:
+    title, label = say(wording.title), say(wording.label)
+    page = flask.render_template("words.html", dossier=dossier, sheet=sheet, title=title, field=wording.field, label=label)
     return flask.make_response(page, 422 if sheet.faults else 200)
 
 

@@ -26,6 +26,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "item-executed": Sentence(mark("この変更項目はすでに実施済みです。")),
     "same-person": Sentence(mark("この申込を承認した職員は、コードを準備できません。ほかの職員が準備してください。")),
     "nothing-to-prepare": Sentence(mark("コードの準備が必要な端末はありません。")),
+    "terminal-suspended": Sentence(
+        mark("端末%(terminal)sが停止中です。停止を解除してから、すべての端末のコードを準備してください。")
+    ),
     "terminal-unknown": Sentence(mark("この論理端末名の端末はありません。"), HTTPStatus.NOT_FOUND),
     "terminal-state": Sentence(mark("端末の状態が「%(state)s」のため、この操作はできません。")),
     "codes-none": Sentence(mark("この端末には、取得に使えるコードがありません。")),
