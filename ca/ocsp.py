@@ -1,193 +1,223 @@
 """The online status protocol (RFC 6960, RFC 5019, nonce by RFC 9654): request octets in, response octets out.
 
-Signed live by a delegated responder. asn1crypto reads and writes, because several CertIDs may stand in one request.
+Answers are kept as long as they are right: by request, for the revision of the issuer that they were made at, until well
+before their nextUpdate. The revision is read from the database, at most `fresh_for` seconds before the request came.
 """
 
-from dataclasses import dataclass
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from itertools import islice
+from typing import TypeVar
 
-from asn1crypto import algos, core, ocsp
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca.certificates import CertificateRecord, CertificateState, of_serials, serial_text
+from ca import issuers
+from ca.certificates import CertificateState, serial_text
 from ca.issuers import Issuer
-from ca.revocation import HOLD_REASON
+from ca.ocsp_answer import CACHE_SECONDS, Answer
+from ca.ocsp_requests import LONGEST_SERIAL, Asked, CertId, Malformed, read
+from ca.ocsp_responses import Delegate, ResponseWriter, failure, time_der, valid_der
+from ca.ocsp_states import Status, StatusReader
+from ca.tables import CertificateRow
 from kernel.database import Database
-from keys.algorithms import SigningKey, algorithm_of
+from kernel.errors import Unavailable
 
-LARGEST_REQUEST = 16_384  # octets; one CertID takes about 80
-MOST_CERTIFICATES = 100
-LONGEST_NONCE = 128  # RFC 9654 §2.1
 # How long a relying party may go on with an answer. Short, because a revocation is to be seen at once.
 ANSWER_LIFETIME = timedelta(minutes=5)
-# RFC 6960 §2.2: how a responder says "not issued" by the answer "revoked".
-NOT_ISSUED_SINCE = datetime(1970, 1, 1, tzinfo=UTC)
-_EXTENDED_REVOKE = "1.3.6.1.5.5.7.48.1.9"
-_REASONS = {
-    "keyCompromise": "key_compromise",
-    "affiliationChanged": "affiliation_changed",
-    "superseded": "superseded",
-    "cessationOfOperation": "cessation_of_operation",
-    HOLD_REASON: "certificate_hold",
-    "privilegeWithdrawn": "privilege_withdrawn",
-}
+# A kept answer is made anew well before its end: every cache may keep it for as long as it is told to.
+_KEPT_FOR = (ANSWER_LIFETIME - timedelta(seconds=CACHE_SECONDS)) / 2
+_MALFORMED, _TRY_LATER, _UNAUTHORIZED = Answer(failure(1)), Answer(failure(3), retry_after=5), Answer(failure(6))
+_KEPT_ANSWERS = 50_000
+_log = logging.getLogger(__name__)
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An OCSP response; `cacheable_until` is None when it answers one nonce or says that something is wrong."""
+@dataclass(slots=True)
+class _Kept:
+    """An answer, what it says, and at which revision of its issuer that was last seen to be true."""
 
-    der: bytes
-    produced_at: datetime | None = None
-    cacheable_until: datetime | None = None
+    answer: Answer
+    issuer: str
+    revision: int
+    statuses: tuple[Status | None, ...]
+    begin: datetime
+    end: datetime
 
 
-@dataclass(frozen=True)
+class _Party:
+    """One issuer: who writes for it, and what was read of its certificates."""
+
+    def __init__(self, delegate: Delegate) -> None:
+        self.name = delegate.issuer.name
+        self.writer = ResponseWriter(delegate)
+        self.names = {(digest, *delegate.issuer.identifier_hashes(digest)) for digest in ("sha1", "sha256")}
+        self.known: dict[str, tuple[int, Status]] = {}
+
+
 class Responder:
-    """Answers for the certificates of one issuer with a key that this issuer delegated."""
+    """Answers for the certificates of all issuers that delegated it; any thread may ask.
 
-    database: Database
-    issuer: Issuer
-    certificate: x509.Certificate
-    key: SigningKey
+    `fresh_for` is how many seconds old the knowledge may be that nothing was revoked; `cert_hash` adds the hash of a
+    certificate that was given out (Common PKI); `keep` is the number of answers that are kept.
+    """
 
-    @cached_property
-    def _names(self) -> frozenset[tuple[str, bytes, bytes]]:
-        return frozenset((algorithm, *self.issuer.identifier_hashes(algorithm)) for algorithm in ("sha1", "sha256"))
+    def __init__(
+        self,
+        database: Database,
+        delegates: Sequence[Delegate],
+        *,
+        fresh_for: float = 0,
+        cert_hash: bool = False,
+        keep: int = _KEPT_ANSWERS,
+    ) -> None:
+        self._reader = StatusReader(database, with_certificates=cert_hash)
+        self._fresh_for, self._keep = fresh_for, keep
+        self._lock = threading.Lock()
+        self._revisions: Mapping[str, int] = {}
+        self._read_at = float("-inf")
+        self.take_over(delegates)
 
-    @cached_property
-    def _own_certificate(self) -> asn1_x509.Certificate:
-        return asn1_x509.Certificate.load(self.certificate.public_bytes(Encoding.DER))
+    def take_over(self, delegates: Sequence[Delegate]) -> None:
+        """Answer in the name of these from now on: for issuers that came or renewed their responder's certificate."""
+        parties = [_Party(delegate) for delegate in delegates]
+        with self._lock:
+            self.delegates = tuple(delegates)
+            self._parties: dict[tuple[str | None, bytes, bytes], _Party] = {
+                name: party for party in reversed(parties) for name in party.names
+            }
+            self._kept: dict[bytes, _Kept] = {}
+            self._kept_by_ids: dict[tuple[bytes, ...], _Kept] = {}
 
     def answer(self, request: bytes, now: datetime) -> Answer:
-        """Answer a request; never raises for what a client sent (RFC 6960 §2.3 error responses instead)."""
-        try:
-            cert_ids, nonce = _read(request)
-        except (ValueError, TypeError, KeyError):
-            return _error("malformed_request")
-        # RFC 6960 §2.3: we are not authoritative when no certificate asked for is of our issuer.
-        if not any(self._is_ours(cert_id) for cert_id in cert_ids):
-            return _error("unauthorized")
-        with self.database.snapshot() as session:
-            records = self._look_up(session, cert_ids)
-        now = now.replace(microsecond=0)
-        responses = [self._single_response(cert_id, records, now) for cert_id in cert_ids]
-        der = self._sign(responses, nonce, now)
-        return Answer(der) if nonce is not None else Answer(der, now, now + ANSWER_LIFETIME)
+        """Answer a request; raises nothing, neither for what a client sent nor for trouble of ours (RFC 6960 §2.3)."""
+        with self._lock:
+            try:
+                self._look_at_revisions()
+                kept = self._kept.get(request)
+                if kept is not None and kept.revision == self._revisions.get(kept.issuer) and kept.begin <= now < kept.end:
+                    return kept.answer
+                return self._new_answer(request, now.replace(microsecond=0))
+            except Malformed:
+                return _MALFORMED
+            except Unavailable:
+                return _TRY_LATER
+            except Exception:  # noqa: BLE001 (whatever it is, a relying party shall ask again and not take silence for good)
+                _log.exception("an OCSP request could not be answered")
+                return _TRY_LATER
 
-    def _is_ours(self, cert_id: ocsp.CertId) -> bool:
-        algorithm = cert_id["hash_algorithm"]["algorithm"].native
-        return (algorithm, cert_id["issuer_name_hash"].native, cert_id["issuer_key_hash"].native) in self._names
+    def _look_at_revisions(self) -> None:
+        begin = time.monotonic()
+        if begin - self._read_at > self._fresh_for:
+            self._revisions = self._reader.revisions()
+            self._read_at = begin
 
-    def _look_up(self, session: Session, cert_ids: list[ocsp.CertId]) -> dict[str, CertificateRecord]:
-        serials = {cert_id["serial_number"].native for cert_id in cert_ids if self._is_ours(cert_id)}
-        asked = {(self.issuer.name, serial_text(serial)) for serial in serials if serial > 0}
-        return {serial: record for (_, serial), record in of_serials(session, asked).items()}
+    def _new_answer(self, request: bytes, now: datetime) -> Answer:
+        asked = read(request)
+        # One delegate signs; RFC 6960 §2.3: without one for any of the certificates we have no authority.
+        party = next(filter(None, map(self._party_of, asked.cert_ids)), None)
+        if party is None:
+            return _UNAUTHORIZED
+        statuses = self._statuses(party, asked)
+        if asked.nonce is not None:
+            return Answer(_write(party, asked, statuses, now))
+        ids = tuple(cert_id.der for cert_id in asked.cert_ids)
+        kept = self._kept_by_ids.get(ids)
+        revision = self._revisions[party.name]
+        if kept is not None and kept.statuses == statuses and kept.begin <= now < kept.end:
+            kept.revision = revision
+        else:
+            answer = Answer(_write(party, asked, statuses, now), now, now + ANSWER_LIFETIME)
+            kept = _Kept(answer, party.name, revision, statuses, now, now + _KEPT_FOR)
+        # What was never issued, or only promised, may become good while the revision stands still.
+        if all(status is not None and status.is_settled for status in statuses):
+            _put(self._kept_by_ids, ids, kept, self._keep)
+            _put(self._kept, request, kept, self._keep)
+        return kept.answer
 
-    def _single_response(self, cert_id: ocsp.CertId, records: dict[str, CertificateRecord], now: datetime) -> ocsp.SingleResponse:
-        serial = cert_id["serial_number"].native
-        record = records.get(serial_text(serial)) if self._is_ours(cert_id) and serial > 0 else None
-        return ocsp.SingleResponse(
-            {
-                "cert_id": cert_id,
-                "cert_status": _status(record),
-                "this_update": now,
-                "next_update": now + ANSWER_LIFETIME,
-            }
+    def _party_of(self, cert_id: CertId) -> _Party | None:
+        return self._parties.get((cert_id.algorithm, cert_id.name_hash, cert_id.key_hash))
+
+    def _statuses(self, party: _Party, asked: Asked) -> tuple[Status | None, ...]:
+        """Return what is true at the revisions that were read, in the order asked; None is what we never issued."""
+        revision = self._revisions[party.name]
+        serials = [
+            serial_text(one.serial) if self._party_of(one) is party and 0 < one.serial < _SERIAL_END else None
+            for one in asked.cert_ids
+        ]
+        missing = [serial for serial in serials if serial is not None and party.known.get(serial, _NOTHING)[0] != revision]
+        found = self._reader.statuses(party.name, missing)
+        for serial, status in found.items():
+            if status.is_settled:
+                _put(party.known, serial, (revision, status), self._keep)
+        return tuple(
+            None if serial is None else found[serial] if serial in found else _known(party, serial, revision)
+            for serial in serials
         )
 
-    def _sign(self, responses: list[ocsp.SingleResponse], nonce: bytes | None, now: datetime) -> bytes:
-        extensions = [{"extn_id": _EXTENDED_REVOKE, "critical": False, "extn_value": core.ParsableOctetString(b"\x05\x00")}]
-        if nonce is not None:
-            extensions.append({"extn_id": "nonce", "critical": False, "extn_value": core.ParsableOctetString(nonce)})
-        own = self._own_certificate
-        response_data = ocsp.ResponseData(
-            {
-                "responder_id": ocsp.ResponderId("by_key", core.OctetString(own.public_key.sha1)),
-                "produced_at": now,
-                "responses": responses,
-                "response_extensions": extensions,
-            }
-        )
-        algorithm, tbs = algorithm_of(self.key.public_key()), response_data.dump()
-        signature = algorithm.sign(self.key, tbs)
-        algorithm.verify(self.key.public_key(), signature, tbs)
-        basic = ocsp.BasicOCSPResponse(
-            {
-                "tbs_response_data": response_data,
-                "signature_algorithm": algos.SignedDigestAlgorithm.load(algorithm.identifier),
-                "signature": signature,
-                "certs": [own],
-            }
-        )
-        response = ocsp.OCSPResponse(
-            {
-                "response_status": "successful",
-                "response_bytes": {"response_type": "basic_ocsp_response", "response": basic},
-            }
-        )
-        encoded: bytes = response.dump()
-        return encoded
+
+_SERIAL_END = 1 << 8 * LONGEST_SERIAL
+_NOTHING: tuple[int, Status | None] = (-1, None)
 
 
-def _read(request: bytes) -> tuple[list[ocsp.CertId], bytes | None]:
-    """Return the CertIDs and the nonce's octets; raises ValueError for anything that is not a usable request."""
-    if not 0 < len(request) <= LARGEST_REQUEST:
-        message = "size"
-        raise ValueError(message)
-    parsed = ocsp.OCSPRequest.load(request, strict=True)
-    tbs = parsed["tbs_request"]
-    cert_ids = [entry["req_cert"] for entry in tbs["request_list"]]
-    if not 0 < len(cert_ids) <= MOST_CERTIFICATES:
-        message = "number of certificates"
-        raise ValueError(message)
-    for cert_id in cert_ids:
-        _touch(cert_id)
-    nonce = None
-    for extension in tbs["request_extensions"] or ():
-        if extension["extn_id"].native == "nonce":
-            nonce = bytes(extension["extn_value"])
-            _check_nonce(nonce)
-        elif extension["critical"].native and extension["extn_id"].native != "acceptable_responses":
-            message = "unknown critical extension"
-            raise ValueError(message)
-    return cert_ids, nonce
+def _known(party: _Party, serial: str, revision: int) -> Status | None:
+    seen_at, status = party.known.get(serial, _NOTHING)
+    return status if seen_at == revision else None
 
 
-def _touch(cert_id: ocsp.CertId) -> None:
-    """Make asn1crypto parse every field now, where a fault in one is still the client's."""
-    _ = cert_id.native
+def _write(party: _Party, asked: Asked, statuses: Sequence[Status | None], now: datetime) -> bytes:
+    valid = valid_der(now, now + ANSWER_LIFETIME)
+    singles = [
+        party.writer.single(cert_id.der, status, valid=valid) for cert_id, status in zip(asked.cert_ids, statuses, strict=True)
+    ]
+    return party.writer.response(singles, asked.nonce, time_der(now))
 
 
-def _check_nonce(encoded: bytes) -> None:
-    """RFC 9654 §2.1: an OCTET STRING of 1 to 128 octets."""
-    octets = core.OctetString.load(encoded, strict=True).native
-    if not 1 <= len(octets) <= LONGEST_NONCE:
-        message = "nonce length"
-        raise ValueError(message)
+def _put(kept: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+    """Keep something; the oldest tenth goes when there is no room."""
+    if len(kept) >= most and key not in kept:
+        for old in list(islice(kept, max(1, most // 10))):
+            del kept[old]
+    kept[key] = value
 
 
-def _status(record: CertificateRecord | None) -> ocsp.CertStatus:
-    if record is None:
-        return ocsp.CertStatus("unknown", core.Null())
-    if record.state == CertificateState.VALID:
-        return ocsp.CertStatus("good", core.Null())
-    if record.state == CertificateState.RESERVED:
-        # Promised, perhaps signed, given to nobody: nobody may trust it yet.
-        return _revoked(NOT_ISSUED_SINCE, HOLD_REASON)
-    return _revoked(record.revoked_at or record.reserved_at, record.reason)
+@dataclass(frozen=True)
+class Delegation:
+    """Which certificate lets us answer for an issuer, and the name of its key."""
+
+    issuer: Issuer
+    key_name: str
+    certificate: x509.Certificate = field(repr=False)
 
 
-def _revoked(at: datetime, reason: str | None) -> ocsp.CertStatus:
-    revoked: dict[str, object] = {"revocation_time": at.replace(microsecond=0)}
-    if reason in _REASONS:
-        revoked["revocation_reason"] = _REASONS[reason]
-    return ocsp.CertStatus("revoked", ocsp.RevokedInfo(revoked))
+def delegations(session: Session, now: datetime) -> list[Delegation]:
+    """Return the newest delegation of each issuer that is in force, by the issuer's name.
+
+    A responder's key has the name that its certificate is recorded under.
+    """
+    by_name = {issuer.name: issuer for issuer in issuers.load_all(session)}
+    query = select(CertificateRow.issuer, CertificateRow.subject, CertificateRow.der).where(
+        CertificateRow.kind != "terminal", CertificateRow.state == CertificateState.VALID, CertificateRow.der.is_not(None)
+    )
+    newest: dict[str, Delegation] = {}
+    for issuer, subject, der in session.execute(query.order_by(CertificateRow.id)):
+        certificate = x509.load_der_x509_certificate(der or b"")
+        in_force = certificate.not_valid_before_utc <= now.astimezone(UTC) < certificate.not_valid_after_utc
+        if issuer in by_name and in_force and _is_responder(certificate):
+            newest[issuer] = Delegation(by_name[issuer], subject, certificate)
+    return [newest[name] for name in sorted(newest)]
 
 
-def _error(status: str) -> Answer:
-    return Answer(ocsp.OCSPResponse({"response_status": status}).dump())
+def _is_responder(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usage

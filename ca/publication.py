@@ -14,15 +14,15 @@ from werkzeug.http import http_date
 
 from ca import issuers
 from ca.crl import crl_file
-from ca.ocsp import LARGEST_REQUEST, Answer, Responder
+from ca.ocsp import Responder
+from ca.ocsp_answer import CACHE_SECONDS, Answer
+from ca.ocsp_requests import LARGEST_REQUEST
 from ca.timestamps import TimestampUnit
 from kernel import audit
 from kernel.clock import Clock
 from kernel.database import Database
 
-OCSP_RESPONSE = "application/ocsp-response"
 TIMESTAMP_RESPONSE = "application/timestamp-reply"
-CACHE_SECONDS = 60  # a cache between us and a relying party may not delay a revocation for longer
 _KEY = "publication"
 
 blueprint = Blueprint("publication", __name__)
@@ -81,11 +81,9 @@ def ocsp_get(encoded: str) -> Response:
 
 
 def _ocsp_response(answer: Answer) -> Response:
-    response = Response(answer.der, mimetype=OCSP_RESPONSE)
-    if answer.produced_at is None or answer.cacheable_until is None:
-        response.headers["Cache-Control"] = "no-store"
-        return response
-    return _cacheable(response, answer.produced_at)
+    response = Response(answer.der, headers=list(answer.fields))
+    response.make_conditional(request)
+    return response
 
 
 @blueprint.post("/tsa")

@@ -30,12 +30,13 @@ class PortTaken(Trouble):
 
 @dataclass(frozen=True)
 class Door:
-    """What a door is made of: `app` is called in the worker, `credentials` is None for plain HTTP."""
+    """What a door is made of: `app` is called in the worker, `credentials` is None for plain HTTP, `worker` serves."""
 
     name: str
     settings: DoorSettings
     app: Callable[[], Wsgi]
     credentials: Credentials | None
+    worker: type[PatientWorker] = PatientWorker
 
 
 def listen(name: str, settings: DoorSettings) -> socket.socket:
@@ -99,7 +100,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries n
             "proc_name": f"tegata {self._door.name}",
             "workers": settings.workers,
             "threads": settings.threads,
-            "worker_class": PatientWorker,
+            "worker_class": self._door.worker,
             "logger_class": JsonLogger,
             "worker_connections": 1_000,
             "keepalive": 15,

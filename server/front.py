@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server import logs
+from server.express import Express
 from server.settings import Network
 
 Environ = dict[str, Any]
@@ -20,11 +21,15 @@ Checks = Mapping[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class Front:
-    """A WSGI app before another one; `proxies` are the reverse proxies whose word we take."""
+    """A WSGI app before another one; `proxies` are the reverse proxies whose word we take.
+
+    `express` is not used here: the worker of a door that has one answers through it what never comes here.
+    """
 
     app: Wsgi
     checks: Checks
     proxies: tuple[Network, ...] = ()
+    express: Express | None = None
     _log: Any = field(default_factory=lambda: logs.logger("server.front"), repr=False)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     smtp_ca_file: Path | None = None
     mail_from: str = Field(default="no-reply@example.jp", pattern=r"^[^@\s]+@[^@\s]+$")
 
+    # Whether OCSP tells the hash of a certificate that was given out (certHash, Common PKI part 4).
+    ocsp_cert_hash: bool = False
+    # How many OCSP answers each process of the status door keeps; one takes about two kilobytes.
+    ocsp_kept_answers: int = Field(default=20_000, ge=100, le=10_000_000)
+
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

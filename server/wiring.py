@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.database import Database, connect
+from server.express import Express
 from server.front import Checks, Wsgi
 from server.home import Home
 from server.settings import Settings, load
@@ -15,10 +16,11 @@ from server.trouble import Trouble
 
 @dataclass(frozen=True)
 class Assembled:
-    """A door's app and what `/readyz` asks."""
+    """A door's app, what `/readyz` asks, and what of the door is answered before any app (`server.express`)."""
 
     app: Wsgi
     checks: Checks = field(default_factory=dict)
+    express: Express | None = None
 
 
 Assemble = Callable[[Settings], Assembled]

@@ -3,15 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-
-from ca.ceremony import ISSUING, RESPONDER, service_certificate
+from ca.ceremony import ISSUING
 from ca.crl import crl_file
-from ca.ocsp import Responder
 from ca.publication import Publication, create_app
 from kernel.clock import SystemClock
-from server.custody import Custody
-from server.issuing import issuer_of
+from server.express import Express
+from server.responding import keep_renewed, responder_of
 from server.settings import Settings
 from server.stamping import timestamp_unit_of
 from server.trouble import Trouble
@@ -24,13 +21,13 @@ OLDEST_CRL = timedelta(hours=36)
 def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
     database = database_of(settings)
-    certificate = x509.load_der_x509_certificate(service_certificate(database, RESPONDER))
-    responder = Responder(database, issuer_of(database), certificate, Custody(settings).signing(RESPONDER))
-    app = create_app(
-        Publication(database, clock_of(settings), responder, home_of(settings).published, timestamp_unit_of(settings, database))
-    )
+    clock = clock_of(settings)
+    responder = responder_of(settings, database, clock)
+    keep_renewed(responder, settings, database, clock)
+    app = create_app(Publication(database, clock, responder, home_of(settings).published, timestamp_unit_of(settings, database)))
     file = crl_file(home_of(settings).published, ISSUING)
-    return Assembled(app, {"database": database_check(database), "crl": lambda: require_fresh(file)})
+    checks = {"database": database_check(database), "crl": lambda: require_fresh(file)}
+    return Assembled(app, checks, Express(responder, clock))
 
 
 def require_fresh(file: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 from server import logs, process
 from server.doors import Door, listen, serve
+from server.express_worker import ExpressWorker
 from server.front import Front, Wsgi
 from server.home import Home
 from server.settings import DOORS, Settings
@@ -16,6 +17,7 @@ from server.supervisor import Child, Supervisor
 from server.tls import Credentials
 from server.trouble import Trouble
 from server.wiring import Assemble, finished_home, home_of
+from server.worker import PatientWorker
 
 JOBS = "jobs"
 
@@ -44,14 +46,16 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
 
 def door_of(chosen: Settings, name: str) -> Door:
     """Return a door with its app (made later, in the worker) and its TLS files."""
-    return Door(name, chosen.door(name), partial(app_of, chosen, name), credentials_of(chosen, name))
+    credentials = credentials_of(chosen, name)
+    worker = ExpressWorker if name == "status" and credentials is None else PatientWorker
+    return Door(name, chosen.door(name), partial(app_of, chosen, name), credentials, worker)
 
 
 def app_of(chosen: Settings, name: str) -> Wsgi:
     """Make a door's app: only its own module is loaded, with what that one may use."""
     assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
     made = assemble(chosen)
-    return Front(made.app, made.checks, chosen.trusted_proxies)
+    return Front(made.app, made.checks, chosen.trusted_proxies, made.express)
 
 
 def credentials_of(chosen: Settings, name: str) -> Credentials | None:

@@ -8,8 +8,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 
-from ca.ocsp import LARGEST_REQUEST
-from ca.publication import CACHE_SECONDS, Publication, create_app
+from ca.ocsp_answer import CACHE_SECONDS
+from ca.ocsp_requests import LARGEST_REQUEST
+from ca.publication import Publication, create_app
 from kernel import audit
 from kernel.audit import CheckpointSigner
 from keys.custody import KeyAlgorithm

@@ -23,6 +23,7 @@ from ca.authority import Authority
 from ca.crl import CrlPublisher
 from ca.issuers import Issuer, SigningIssuer
 from ca.ocsp import Responder
+from ca.ocsp_responses import Delegate
 from ca.profiles import Addresses, ServerNames, TerminalProfile
 from ca.timestamps import TimestampUnit
 from enrollment import code_sets
@@ -125,7 +126,8 @@ class House:
         """The OCSP responder of the issuing CA."""
         der = ceremony.service_certificate(self.database, ceremony.RESPONDER)
         key = _elliptic(self.keys, ceremony.RESPONDER)
-        return Responder(self.database, self.issuing.issuer, x509.load_der_x509_certificate(der), key)
+        delegate = Delegate(self.issuing.issuer, x509.load_der_x509_certificate(der), key)
+        return Responder(self.database, [delegate])
 
     @cached_property
     def timestamps(self) -> TimestampUnit:
@@ -187,9 +189,11 @@ class House:
         return SigningIssuer(self._issuer(name), _elliptic(self.keys, name))
 
 
-def build_house(database: Database, folder: Path, clock: Clock, *, status_url: str = STATUS_URL) -> House:
-    """Hold the ceremony and register company NAC with office NAC001; `folder` gets keys and published CRLs."""
-    keys = SoftwareKeys(folder / "keys", PASSPHRASE)
+def build_house(
+    database: Database, folder: Path, clock: Clock, *, status_url: str = STATUS_URL, keys: SoftwareKeys | None = None
+) -> House:
+    """Hold the ceremony and register company NAC with office NAC001; `folder` gets published CRLs and, unless given, keys."""
+    keys = keys or SoftwareKeys(folder / "keys", PASSPHRASE)
     addresses = Addresses(status_url)
     doors = {"retrieval": ServerNames(("localhost",)), "terminals": ServerNames(("localhost",))}
     plan = ceremony.Plan("Tegata Trial Network", addresses, doors, folder / "published")

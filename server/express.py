@@ -1,0 +1,171 @@
+"""The express lane of the status door: OCSP over HTTP/1.1, from a connection's octets to the answer's, without sockets.
+
+It takes the plain form of a request, which is what OCSP clients send. Everything else (other paths, conditional requests,
+chunked bodies, unusual or broken HTTP) is left to the door's app and its server, which is slower and knows all of HTTP.
+"""
+
+import re
+import time
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from ca.ocsp import Responder
+from ca.ocsp_answer import http_date
+from ca.ocsp_requests import LARGEST_REQUEST
+from kernel.clock import Clock
+
+LONGEST_HEAD = 8_192  # octets of request line and fields
+_END = b"\r\n\r\n"
+_GET = re.compile(rb"GET /ocsp/([A-Za-z0-9+/=%]+) HTTP/1\.([01])")
+_POST = re.compile(rb"POST /ocsp HTTP/1\.([01])")
+# RFC 9112 §5: a name, a colon without space before it, printable octets.
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*")
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+# What makes a request one for the app: it would change the answer, or how the request is read.
+_UNUSUAL = {b"transfer-encoding", b"expect", b"upgrade", b"range", b"te", b"trailer"}
+_ONCE = {b"host", b"content-length", b"content-type", b"connection"}
+_REMEMBERED, _REMEMBERED_WHOLE = 1_000, 20_000
+# Who sends one never sends the same octets twice.
+_NONCE = bytes.fromhex("2b0601050507300102")
+# A look at the clock is shared for so long; the responder has a limit of its own for what it knows of the database.
+_GLANCE = 0.003
+_CLOSING = b"Connection: close\r\n"
+_Read = TypeVar("_Read")
+
+
+class Next(Enum):
+    """What is to be done with octets that hold no request for the express lane."""
+
+    WAIT = "more must come"
+    APP = "the app answers"
+    REFUSE = "no HTTP"
+
+
+class Fields(NamedTuple):
+    """What a request's fields say; `length` is None when there is no body, `keep` when nothing is said of it."""
+
+    length: int | None
+    is_ocsp: bool
+    keep: bool | None
+
+
+class Ask(NamedTuple):
+    """An OCSP request, where the octets after it begin, and whether the connection stays open."""
+
+    der: bytes
+    end: int
+    keep: bool
+
+
+@dataclass
+class Express:
+    """Reads requests off a connection's octets and answers them. For one thread."""
+
+    responder: Responder
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        """Begin without memories."""
+        self._fields: dict[bytes, Fields | None] = {}
+        self._targets: dict[bytes, bytes] = {}
+        self._seen: dict[bytes, Ask] = {}
+        self._looked_at = float("-inf")
+
+    def next(self, octets: bytes, at: int) -> Ask | Next:
+        """Return the request that begins at a position, or what to do when there is none."""
+        if not at and (seen := self._seen.get(octets)) is not None:
+            return seen
+        found = self._read(octets, at)
+        if isinstance(found, Ask) and not at and found.end == len(octets) and _NONCE not in octets:
+            if len(self._seen) >= _REMEMBERED_WHOLE:
+                self._seen.clear()
+            self._seen[octets] = found
+        return found
+
+    def _read(self, octets: bytes, at: int) -> Ask | Next:
+        end = octets.find(_END, at, at + LONGEST_HEAD)
+        if end < 0:
+            return _unfinished(octets[at : at + LONGEST_HEAD])
+        line_end = octets.find(b"\r\n", at, end + 2)
+        line, block = octets[at:line_end], octets[line_end + 2 : end]
+        fields = _remembered(self._fields, block, read_fields)
+        if fields is None:
+            return Next.APP
+        return self._request(line, fields, octets, end + len(_END))
+
+    def _request(self, line: bytes, fields: Fields, octets: bytes, end: int) -> Ask | Next:
+        if match := _GET.fullmatch(line):
+            if fields.length is not None:
+                return Next.APP
+            return Ask(_remembered(self._targets, match[1], decoded), end, _keeps(fields, match[2]))
+        match = _POST.fullmatch(line)
+        if match is None or not fields.is_ocsp or fields.length is None or fields.length > LARGEST_REQUEST:
+            return Next.APP
+        if len(octets) < end + fields.length:
+            return Next.WAIT
+        return Ask(octets[end : end + fields.length], end + fields.length, _keeps(fields, match[1]))
+
+    def answer(self, der: bytes, *, keep: bool) -> bytes:
+        """Return the whole HTTP response; it says when the connection does not stay open."""
+        begin = time.monotonic()
+        if begin - self._looked_at > _GLANCE:
+            self._now, self._looked_at = self.clock.now(), begin
+            self._head = f"HTTP/1.1 200 OK\r\nDate: {http_date(self._now)}\r\n".encode("ascii")
+        message = self.responder.answer(der, self._now).message
+        return self._head + message if keep else self._head + _CLOSING + message
+
+
+def read_fields(block: bytes) -> Fields | None:
+    """Read the lines between the request line and the empty line; None when the app shall judge them."""
+    named: dict[bytes, bytes] = {}
+    for line in block.split(b"\r\n") if block else ():
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            return None
+        name = match[1].lower()
+        if name in _UNUSUAL or name.startswith(b"if-") or (name in _ONCE and name in named):
+            return None
+        named[name] = match[2]
+    length, connection = named.get(b"content-length"), named.get(b"connection", b"").lower()
+    if connection not in (b"", b"close", b"keep-alive"):
+        return None
+    if length is not None and re.fullmatch(rb"[0-9]{1,6}", length) is None:
+        return None
+    return Fields(
+        None if length is None else int(length),
+        named.get(b"content-type", b"").lower() == b"application/ocsp-request",
+        None if not connection else connection == b"keep-alive",
+    )
+
+
+def decoded(target: bytes) -> bytes:
+    """Return the request that stands in the path of a GET (RFC 6960 appendix A.1); empty when none does."""
+    try:
+        return b64decode(unquote_to_bytes(target), validate=True)
+    except ValueError:
+        return b""
+
+
+def _remembered(memory: dict[bytes, _Read], key: bytes, read: Callable[[bytes], _Read]) -> _Read:
+    """Clients repeat themselves: what was read of the same octets is not read again."""
+    if key not in memory:
+        if len(memory) >= _REMEMBERED:
+            memory.clear()
+        memory[key] = read(key)
+    return memory[key]
+
+
+def _keeps(fields: Fields, minor: bytes) -> bool:
+    """RFC 9112 §9.3: HTTP/1.1 stays unless told otherwise, HTTP/1.0 ends."""
+    return minor == b"1" if fields.keep is None else fields.keep
+
+
+def _unfinished(octets: bytes) -> Next:
+    """Judge a head that has not ended."""
+    if len(octets) >= LONGEST_HEAD or not octets[:1].isalpha() or _BARE_LINE_FEED.search(octets):
+        return Next.REFUSE
+    return Next.WAIT
