@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,16 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "localhost-root.pem"
 
 
-def log_in(page: Page, url: str) -> None:
-    page.goto(url)
+def type_log_in(page: Page) -> None:
     page.get_by_label("事業所コード").fill("NAC001")
     page.get_by_label("ユーザーID").fill("hanako")
     page.get_by_label("パスワード").fill(PASSWORD)
     page.get_by_role("button", name="ログイン").click()
+
+
+def log_in(page: Page, url: str) -> None:
+    page.goto(url)
+    type_log_in(page)
     page.wait_for_url(f"{url}/")
 
 
@@ -105,7 +110,13 @@ def test_the_customers_way_from_log_in_to_the_codes(
         read(visit, portal_url, size, {"queried": own, "withdrawal": f"{own}/withdrawal"})
         page.goto(portal_url + own)
         page.get_by_label("回答").fill("はい。")
+        issuing_doors.clock.advance(timedelta(hours=1))
         page.get_by_role("button", name="回答を送信する").click()
+        inspect(visit, f"portal-log-in-again-{size}")
+        type_log_in(page)
+        inspect(visit, f"portal-resume-{size}")
+        page.get_by_role("button", name="入力した内容を送信する").click()
+        page.get_by_text("回答を送信しました").wait_for()
         issuing_doors.review.approve(number, START, approver=SATO)
         first, second = issuing_doors.preparation.prepare(number, KATO)
         page.goto(portal_url)
