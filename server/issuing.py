@@ -1,6 +1,6 @@
 """What of the CA the processes need: an issuer with its key, the terminals' profile, the addresses in certificates."""
 
-from ca import issuers
+from ca import issuers, profile_file
 from ca.authority import Authority
 from ca.ceremony import ISSUING
 from ca.issuers import Issuer, SigningIssuer
@@ -32,8 +32,13 @@ def authority_of(settings: Settings, database: Database) -> Authority:
 
 
 def profile_of(settings: Settings) -> TerminalProfile:
-    """Return the terminals' profile as the settings have it."""
-    return TerminalProfile(settings.policy_oid, settings.san_tag, addresses_of(settings), settings.generation_end)
+    """Return the terminals' profile: of profiles.yaml in the home where it is there, else the one that comes with us."""
+    own = settings.home / profile_file.PACKAGED.name
+    defaults = profile_file.Defaults(settings.policy_oid, settings.san_tag, settings.generation_end)
+    try:
+        return profile_file.load(own if own.exists() else profile_file.PACKAGED, defaults, addresses_of(settings))
+    except profile_file.ProfileFault as fault:
+        raise Trouble(str(fault)) from fault
 
 
 def addresses_of(settings: Settings) -> Addresses:
