@@ -1,5 +1,6 @@
 """Certificates as records: their states, their read-only view, and how they are found."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -108,6 +109,14 @@ def of_subject(session: Session, subject: str) -> list[CertificateRecord]:
     """Return all certificates of a terminal (or service), newest first."""
     query = select(CertificateRow).where(CertificateRow.subject == subject).order_by(CertificateRow.id.desc())
     return [as_record(row) for row in session.scalars(query)]
+
+
+def living(session: Session, subjects: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the certificates of terminals (or services) that can be revoked: (issuer, serial) and whose it is."""
+    query = select(CertificateRow.issuer, CertificateRow.serial, CertificateRow.subject).where(
+        CertificateRow.subject.in_(subjects), CertificateRow.state.in_((CertificateState.VALID, CertificateState.HELD))
+    )
+    return {(issuer, serial): subject for issuer, serial, subject in session.execute(query)}
 
 
 def of_serials(session: Session, issuer_and_serial: set[tuple[str, str]]) -> dict[tuple[str, str], CertificateRecord]:

@@ -1,6 +1,7 @@
 """Code sets: their states, and the steps that every deed on them shares."""
 
 import calendar
+from collections.abc import Collection
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -68,6 +69,18 @@ def locked(session: Session, code_set_id: str) -> CodeSetRow:
 def open_set(session: Session, terminal: str) -> CodeSetRow | None:
     """Return and hold the one set of a terminal that may still be redeemed, frozen or not."""
     return session.scalar(_open_set(terminal).with_for_update())
+
+
+def open_sets(session: Session, terminals: Collection[str]) -> list[CodeSetRow]:
+    """Return and hold the sets of many terminals that may still be redeemed, in the order in which all hold several."""
+    query = select(CodeSetRow).where(CodeSetRow.terminal.in_(terminals), CodeSetRow.state.in_(OPEN))
+    return list(session.scalars(query.order_by(CodeSetRow.terminal).with_for_update()))
+
+
+def claimed_terminals(session: Session, terminals: Collection[str]) -> set[str]:
+    """Return those of the terminals for which a certificate is being made."""
+    query = select(CodeSetRow.terminal).where(CodeSetRow.terminal.in_(terminals), CodeSetRow.state == CodeSetState.CLAIMED)
+    return set(session.scalars(query))
 
 
 def has_open_set(session: Session, terminal: str) -> bool:

@@ -3,6 +3,7 @@
 Nobody else in this room changes a certificate's state, so none changes without a leaf in the public log.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,45 @@ from ca.certificates import CertificateRecord
 from ca.revocation import Reason
 from kernel import audit
 from kernel.audit import Actor
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a certificate is: `subject` as the audit log names it (`terminal:99999W`), and the office, if it has one."""
+
+    subject: str
+    office_code: str | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why certificates are revoked, by whom, when, and since when they were not to be trusted, where that is known."""
+
+    reason: Reason
+    actor: Actor
+    now: datetime
+    invalid_since: datetime | None = None
+
+
+def revoke_many(session: Session, owners: Mapping[tuple[str, str], Owner], ending: Ending) -> list[CertificateRecord]:
+    """Revoke certificates, named by issuer and serial, each with its audit entry; return those that this call ended."""
+    ended = revocation.revoke_many(
+        session, owners.keys(), reason=ending.reason, now=ending.now, invalid_since=ending.invalid_since
+    )
+    for certificate in ended:
+        owner = owners[certificate.issuer, certificate.serial]
+        audit.record(
+            session,
+            now=ending.now,
+            actor=ending.actor,
+            action="certificate.revoke",
+            subject=owner.subject,
+            office_code=owner.office_code,
+            issuer=certificate.issuer,
+            serial=certificate.serial,
+            reason=ending.reason.value,
+        )
+    return ended
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The mails of this room: Japanese with English below, never a code, never a key."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -90,6 +91,21 @@ The certificate of terminal {terminal} was revoked at {_tokyo(now)} (Japan time;
 It can no longer be used to log on.
 """
     _post(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({terminal})", body, now)
+
+
+def post_revoked_together(session: Session, office_code: str, terminals: Sequence[str], reason: str, now: datetime) -> None:
+    """Tell the administrator that the certificates of several terminals were revoked in one deed."""
+    names = "、".join(terminals)
+    body = f"""次の論理端末のデジタル証明書を失効しました。これらの証明書ではログオンできません。
+
+論理端末名: {names}
+失効日時: {_tokyo(now)}(日本時間)
+理由: {_REASONS.get(reason, reason)}
+
+The certificates of {len(terminals)} terminals ({", ".join(terminals)}) were revoked at {_tokyo(now)}
+(Japan time; reason: {reason}). They can no longer be used to log on.
+"""
+    _post(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({len(terminals)}端末)", body, now)
 
 
 def post_suspended(session: Session, office_code: str, terminal: str, now: datetime, *, lifted: bool) -> None:

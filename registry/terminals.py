@@ -1,6 +1,7 @@
 """論理端末: the logical terminals, their names and their states. What a terminal's certificate is, others know.
 
     get(session, name, *, lock=False) -> Terminal | None
+    named(session, names) -> Mapping[str, Terminal]
     step(session, name, event, now) -> Terminal
     resume(session, name, now) -> Terminal
     register_existing(session, takeover, *, now) -> Terminal
@@ -11,7 +12,7 @@ These write no audit entry: whoever decides the deed does, in the same transacti
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -81,6 +82,14 @@ def get(session: Session, name: str, *, lock: bool = False) -> Terminal | None:
     """Return a terminal; `lock` holds its row until the transaction ends."""
     row = _row(session, name, lock=lock)
     return None if row is None else terminal_of(row)
+
+
+def named(session: Session, names: Collection[str], *, lock: bool = False) -> Mapping[str, Terminal]:
+    """Return many terminals at once, by name; `lock` holds their rows, in the order of their names."""
+    query = select(TerminalRow).where(TerminalRow.name.in_(names)).order_by(TerminalRow.name)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return {row.name: terminal_of(row) for row in session.scalars(query)}
 
 
 def step(session: Session, name: str, event: TerminalEvent, now: datetime) -> Terminal:

@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": "server.commands.demo",
     "init": "server.commands.init",
     "jobs": "server.commands.jobs",
+    "revoke": "server.commands.revoke",
     "serve": "server.commands.serve",
     "staff": "server.commands.staff",
     "terminal": "server.commands.terminal",

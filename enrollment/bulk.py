@@ -1,0 +1,160 @@
+"""Revoking many certificates in one deed: in batches that commit one by one, so that an interrupted deed is taken up again.
+
+Whoever names the same certificates again revokes what is left; what was revoked before stays as it was.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from ca import certificates
+from ca.certificates import CertificateState
+from enrollment import code_sets, letters
+from enrollment.code_sets import CodeSetEvent, CodeSetState
+from enrollment.deeds import Ending, Owner, revoke_many
+from enrollment.ending import announce
+from kernel.clock import Clock
+from kernel.database import Database
+from registry import terminals
+from registry.terminals import Terminal
+
+BATCH = 500
+_TERMINAL = re.compile(r"[0-9]{5}[A-Z]")
+_CERTIFICATE = re.compile(r"([A-Za-z0-9_-]+):0*([0-9A-Fa-f]{1,40})")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a deed would do: how many certificates it would revoke, and how many retrievals under way it would stop.
+
+    `unknown` are the names that name nothing, `ended` those of which nothing is left to revoke.
+    """
+
+    certificates: int
+    being_made: int
+    unknown: tuple[str, ...]
+    ended: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """What a deed did."""
+
+    certificates: int
+    being_made: int
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """A batch, resolved: certificates with their terminal or service; terminals that were named; what named nothing."""
+
+    owners: dict[tuple[str, str], str]
+    terminals: frozenset[str]
+    unknown: tuple[str, ...]
+    ended: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BulkRevocation:
+    """Revokes by name: a terminal's (all its certificates that are good or held) or `ISSUER:SERIAL` in hexadecimal."""
+
+    database: Database
+    clock: Clock
+
+    def preview(self, names: Iterable[str]) -> Preview:
+        """Tell what `revoke` would do now."""
+        count = being_made = 0
+        unknown: list[str] = []
+        ended: list[str] = []
+        for batch in _batches(names):
+            with self.database.snapshot() as session:
+                aim = _resolve(session, batch)
+                claimed = code_sets.claimed_terminals(session, aim.terminals)
+            count += len(aim.owners)
+            being_made += len(claimed)
+            unknown += aim.unknown
+            ended += [name for name in aim.ended if name not in claimed]
+        return Preview(count, being_made, tuple(unknown), tuple(ended))
+
+    def revoke(self, names: Iterable[str], ending: Callable[[datetime], Ending], progress: Progress | None = None) -> Revoked:
+        """Revoke what the names name; names that name nothing are passed over.
+
+        `ending` says why and by whom, at the instant that it gets. `progress(done, all)` is told after each batch how
+        many names are done. Raises Refused("invalid-since-future").
+        """
+        batches = list(_batches(names))
+        total, done, revoked, stopped = sum(map(len, batches)), 0, 0, 0
+        for batch in batches:
+            with self.database.transaction() as session:
+                batch_revoked, batch_stopped = _revoke(session, batch, ending(self.clock.now()))
+            revoked, stopped, done = revoked + batch_revoked, stopped + batch_stopped, done + len(batch)
+            if progress is not None:
+                progress(done, total)
+        return Revoked(revoked, stopped)
+
+
+def _batches(names: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Yield names without repetitions, in an order that keeps one office's terminals mostly together."""
+    unique = sorted({name.strip() for name in names} - {""})
+    for begin in range(0, len(unique), BATCH):
+        yield unique[begin : begin + BATCH]
+
+
+def _resolve(session: Session, names: Sequence[str]) -> _Aim:
+    found = terminals.named(session, [name for name in names if _TERMINAL.fullmatch(name)])
+    owners = certificates.living(session, list(found))
+    having = set(owners.values())
+    unknown, ended = [], [name for name in found if name not in having]
+    wanted = {(match[1], match[2].lower()): name for name in names if (match := _CERTIFICATE.fullmatch(name))}
+    records = certificates.of_serials(session, set(wanted))
+    for key, name in wanted.items():
+        record = records.get(key)
+        if record is None:
+            unknown.append(name)
+        elif record.state in (CertificateState.VALID, CertificateState.HELD):
+            owners[key] = record.subject
+        else:
+            ended.append(name)
+    unknown += [name for name in names if name not in found and not _CERTIFICATE.fullmatch(name)]
+    return _Aim(owners, frozenset(found), tuple(unknown), tuple(ended))
+
+
+def _revoke(session: Session, names: Sequence[str], ending: Ending) -> tuple[int, int]:
+    # The order of locks: code sets, terminals, certificates, at last the issuer's counter (`code_sets.locked`).
+    concerned = _resolve(session, names)
+    rows = code_sets.open_sets(session, concerned.terminals)
+    owning = terminals.named(session, {*concerned.terminals, *concerned.owners.values()}, lock=True)
+    stopped = 0
+    for row in rows:
+        if row.state == CodeSetState.CLAIMED:
+            code_sets.leave(session, row, CodeSetEvent.FREEZE, ending.now, actor=ending.actor, reason=ending.reason.value)
+            stopped += 1
+    owners = _resolve(session, names).owners  # again, under lock: a retrieval may have ended meanwhile
+    whose = {key: _owner(subject, owning.get(subject)) for key, subject in owners.items()}
+    ended = revoke_many(session, whose, ending)
+    _tell(session, [owning[certificate.subject] for certificate in ended if certificate.subject in owning], ending)
+    return len(ended), stopped
+
+
+def _owner(subject: str, terminal: Terminal | None) -> Owner:
+    if terminal is None:
+        return Owner(f"service:{subject}", None)
+    return Owner(f"terminal:{terminal.name}", terminal.office_code)
+
+
+def _tell(session: Session, ended: Iterable[Terminal], ending: Ending) -> None:
+    """Write a line of news for each terminal and one mail for each office."""
+    offices: dict[str, list[str]] = defaultdict(list)
+    for terminal in {terminal.name: terminal for terminal in ended}.values():
+        offices[terminal.office_code].append(terminal.name)
+        announce(session, terminal, "certificate-revoked", ending.now)
+    for office_code, names in offices.items():
+        if len(names) == 1:
+            letters.post_revoked(session, office_code, names[0], ending.reason.value, ending.now)
+        else:
+            letters.post_revoked_together(session, office_code, names, ending.reason.value, ending.now)
