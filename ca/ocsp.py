@@ -8,24 +8,16 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
-from ca import issuers
-from ca.certificates import CertificateState, serial_text
-from ca.issuers import Issuer
+from ca.certificates import serial_text
 from ca.ocsp_answer import CACHE_SECONDS, Answer
-from ca.ocsp_requests import LONGEST_SERIAL, Asked, CertId, Malformed, read
+from ca.ocsp_requests import LONGEST_SERIAL, NONCE, CertId, Malformed, read
 from ca.ocsp_responses import Delegate, ResponseWriter, failure, time_der, valid_der
 from ca.ocsp_states import Status, StatusReader
-from ca.tables import CertificateRow
 from kernel.database import Database
 from kernel.errors import Unavailable
 
@@ -35,31 +27,55 @@ ANSWER_LIFETIME = timedelta(minutes=5)
 _KEPT_FOR = (ANSWER_LIFETIME - timedelta(seconds=CACHE_SECONDS)) / 2
 _MALFORMED, _TRY_LATER, _UNAUTHORIZED = Answer(failure(1)), Answer(failure(3), retry_after=5), Answer(failure(6))
 _KEPT_ANSWERS = 50_000
+_SERIAL_END = 1 << 8 * LONGEST_SERIAL
+# Between the object identifier and the nonce stand two headers: OCTET STRING within OCTET STRING.
+_NONCE_HEADERS = 4
 _log = logging.getLogger(__name__)
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
-@dataclass(slots=True)
-class _Kept:
-    """An answer, what it says, and at which revision of its issuer that was last seen to be true."""
-
-    answer: Answer
-    issuer: str
-    revision: int
-    statuses: tuple[Status | None, ...]
-    begin: datetime
-    end: datetime
-
-
 class _Party:
-    """One issuer: who writes for it, and what was read of its certificates."""
+    """One issuer: who writes for it, and what was read of its certificates, at which revision."""
 
     def __init__(self, delegate: Delegate) -> None:
         self.name = delegate.issuer.name
         self.writer = ResponseWriter(delegate)
         self.names = {(digest, *delegate.issuer.identifier_hashes(digest)) for digest in ("sha1", "sha256")}
         self.known: dict[str, tuple[int, Status]] = {}
+
+
+class _Told(NamedTuple):
+    """What was true of the certificates of a question, and its encoding for one instant."""
+
+    revision: int
+    now: datetime
+    statuses: tuple[Status | None, ...]
+    singles: bytes
+
+
+class _Kept(NamedTuple):
+    """An answer without nonce, until when it is good enough, and what it says."""
+
+    answer: Answer
+    begin: datetime
+    end: datetime
+    statuses: tuple[Status | None, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    """Certificates that were asked for; the serial number of one that is not the party's is None.
+
+    `kept` was last seen to be true at `revision`.
+    """
+
+    party: _Party
+    ids: tuple[bytes, ...]
+    serials: tuple[str | None, ...]
+    told: _Told | None = None
+    kept: _Kept | None = None
+    revision: int = -1
 
 
 class Responder:
@@ -83,28 +99,36 @@ class Responder:
         self._lock = threading.Lock()
         self._revisions: Mapping[str, int] = {}
         self._read_at = float("-inf")
+        self._times = (datetime.min.replace(tzinfo=UTC), b"", b"")
         self.take_over(delegates)
 
     def take_over(self, delegates: Sequence[Delegate]) -> None:
         """Answer in the name of these from now on: for issuers that came or renewed their responder's certificate."""
         parties = [_Party(delegate) for delegate in delegates]
+        by_names: dict[tuple[str | None, bytes, bytes], _Party] = {
+            name: party for party in reversed(parties) for name in party.names
+        }
         with self._lock:
             self.delegates = tuple(delegates)
-            self._parties: dict[tuple[str | None, bytes, bytes], _Party] = {
-                name: party for party in reversed(parties) for name in party.names
-            }
-            self._kept: dict[bytes, _Kept] = {}
-            self._kept_by_ids: dict[tuple[bytes, ...], _Kept] = {}
+            self._parties = by_names
+            # By the octets that ask: all of them, or those before the nonce together with the length of all.
+            self._by_octets: dict[bytes | tuple[bytes, int], _Question] = {}
+            self._by_ids: dict[tuple[bytes, ...], _Question] = {}
 
     def answer(self, request: bytes, now: datetime) -> Answer:
         """Answer a request; raises nothing, neither for what a client sent nor for trouble of ours (RFC 6960 §2.3)."""
         with self._lock:
             try:
                 self._look_at_revisions()
-                kept = self._kept.get(request)
-                if kept is not None and kept.revision == self._revisions.get(kept.issuer) and kept.begin <= now < kept.end:
+                question = self._by_octets.get(request)
+                if (
+                    question is not None
+                    and (kept := question.kept) is not None
+                    and question.revision == self._revisions[question.party.name]
+                    and kept.begin <= now < kept.end
+                ):
                     return kept.answer
-                return self._new_answer(request, now.replace(microsecond=0))
+                return self._new_answer(request, question, now.replace(microsecond=0))
             except Malformed:
                 return _MALFORMED
             except Unavailable:
@@ -119,65 +143,86 @@ class Responder:
             self._revisions = self._reader.revisions()
             self._read_at = begin
 
-    def _new_answer(self, request: bytes, now: datetime) -> Answer:
-        asked = read(request)
-        # One delegate signs; RFC 6960 §2.3: without one for any of the certificates we have no authority.
-        party = next(filter(None, map(self._party_of, asked.cert_ids)), None)
-        if party is None:
+    def _new_answer(self, request: bytes, question: _Question | None, now: datetime) -> Answer:
+        nonce = None
+        if question is None:
+            question, nonce = self._question(request)
+        if question is None:
             return _UNAUTHORIZED
-        statuses = self._statuses(party, asked)
-        if asked.nonce is not None:
-            return Answer(_write(party, asked, statuses, now))
-        ids = tuple(cert_id.der for cert_id in asked.cert_ids)
-        kept = self._kept_by_ids.get(ids)
-        revision = self._revisions[party.name]
-        if kept is not None and kept.statuses == statuses and kept.begin <= now < kept.end:
-            kept.revision = revision
-        else:
-            answer = Answer(_write(party, asked, statuses, now), now, now + ANSWER_LIFETIME)
-            kept = _Kept(answer, party.name, revision, statuses, now, now + _KEPT_FOR)
-        # What was never issued, or only promised, may become good while the revision stands still.
-        if all(status is not None and status.is_settled for status in statuses):
-            _put(self._kept_by_ids, ids, kept, self._keep)
-            _put(self._kept, request, kept, self._keep)
+        told = self._tell(question, now)
+        answer = self._without_nonce(question, told) if nonce is None else Answer(self._respond(question, told, nonce))
+        # What was never issued, or only promised, may become good while the revision stands still: it is not kept.
+        if all(status is not None and status.is_settled for status in told.statuses):
+            octets = request if nonce is None else (request.removesuffix(nonce), len(request))
+            _put(self._by_octets, octets, question, self._keep)
+            _put(self._by_ids, question.ids, question, self._keep)
+        return answer
+
+    def _without_nonce(self, question: _Question, told: _Told) -> Answer:
+        kept = question.kept
+        if kept is None or kept.statuses != told.statuses or not kept.begin <= told.now < kept.end:
+            answer = Answer(self._respond(question, told, None), told.now, told.now + ANSWER_LIFETIME)
+            kept = _Kept(answer, told.now, told.now + _KEPT_FOR, told.statuses)
+        question.kept, question.revision = kept, told.revision
         return kept.answer
+
+    def _question(self, request: bytes) -> tuple[_Question | None, bytes | None]:
+        """Return what is asked and the nonce; no question when it is for nobody's certificates of ours."""
+        if (at := request.rfind(NONCE)) >= 0:
+            # Octets that were read before, but for the nonce at their end, say the same as then.
+            at += len(NONCE) + _NONCE_HEADERS
+            if (question := self._by_octets.get((request[:at], len(request)))) is not None:
+                return question, request[at:]
+        asked = read(request)
+        ids = tuple(cert_id.der for cert_id in asked.cert_ids)
+        if (question := self._by_ids.get(ids)) is not None:
+            return question, asked.nonce
+        parties = [self._party_of(cert_id) for cert_id in asked.cert_ids]
+        # One delegate signs; RFC 6960 §2.3: without one for any of the certificates we have no authority.
+        party = next(filter(None, parties), None)
+        if party is None:
+            return None, asked.nonce
+        serials = (
+            serial_text(one.serial) if theirs is party and 0 < one.serial < _SERIAL_END else None
+            for one, theirs in zip(asked.cert_ids, parties, strict=True)
+        )
+        return _Question(party, ids, tuple(serials)), asked.nonce
 
     def _party_of(self, cert_id: CertId) -> _Party | None:
         return self._parties.get((cert_id.algorithm, cert_id.name_hash, cert_id.key_hash))
 
-    def _statuses(self, party: _Party, asked: Asked) -> tuple[Status | None, ...]:
-        """Return what is true at the revisions that were read, in the order asked; None is what we never issued."""
-        revision = self._revisions[party.name]
-        serials = [
-            serial_text(one.serial) if self._party_of(one) is party and 0 < one.serial < _SERIAL_END else None
-            for one in asked.cert_ids
-        ]
-        missing = [serial for serial in serials if serial is not None and party.known.get(serial, _NOTHING)[0] != revision]
-        found = self._reader.statuses(party.name, missing)
-        for serial, status in found.items():
+    def _tell(self, question: _Question, now: datetime) -> _Told:
+        """Return what is true at the revision that was read; None is the status of what we never issued."""
+        party, told, revision = question.party, question.told, self._revisions[question.party.name]
+        if told is not None and told.revision == revision and told.now == now:
+            return told
+        known = {serial: party.known.get(serial) for serial in question.serials if serial is not None}
+        missing = [serial for serial, seen in known.items() if seen is None or seen[0] != revision]
+        read_now = self._reader.statuses(party.name, missing)
+        for serial in missing:
+            known[serial] = None
+        for serial, status in read_now.items():
+            known[serial] = revision, status
             if status.is_settled:
                 _put(party.known, serial, (revision, status), self._keep)
-        return tuple(
-            None if serial is None else found[serial] if serial in found else _known(party, serial, revision)
-            for serial in serials
-        )
+        seen = [known[serial] if serial is not None else None for serial in question.serials]
+        statuses = tuple(one[1] if one is not None else None for one in seen)
+        _, _, valid = self._encoded(now)
+        singles = map(party.writer.single, question.ids, statuses, [valid] * len(statuses))
+        told = _Told(revision, now, statuses, b"".join(singles))
+        if all(status is not None and status.is_settled for status in statuses):
+            question.told = told
+        return told
 
+    def _respond(self, question: _Question, told: _Told, nonce: bytes | None) -> bytes:
+        _, produced_at, _ = self._encoded(told.now)
+        return question.party.writer.response(told.singles, nonce, produced_at)
 
-_SERIAL_END = 1 << 8 * LONGEST_SERIAL
-_NOTHING: tuple[int, Status | None] = (-1, None)
-
-
-def _known(party: _Party, serial: str, revision: int) -> Status | None:
-    seen_at, status = party.known.get(serial, _NOTHING)
-    return status if seen_at == revision else None
-
-
-def _write(party: _Party, asked: Asked, statuses: Sequence[Status | None], now: datetime) -> bytes:
-    valid = valid_der(now, now + ANSWER_LIFETIME)
-    singles = [
-        party.writer.single(cert_id.der, status, valid=valid) for cert_id, status in zip(asked.cert_ids, statuses, strict=True)
-    ]
-    return party.writer.response(singles, asked.nonce, time_der(now))
+    def _encoded(self, now: datetime) -> tuple[datetime, bytes, bytes]:
+        """Return an instant, its encoding, and that of thisUpdate and nextUpdate of what is told at it."""
+        if self._times[0] != now:
+            self._times = now, time_der(now), valid_der(now, now + ANSWER_LIFETIME)
+        return self._times
 
 
 def _put(kept: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
@@ -186,38 +231,3 @@ def _put(kept: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
         for old in list(islice(kept, max(1, most // 10))):
             del kept[old]
     kept[key] = value
-
-
-@dataclass(frozen=True)
-class Delegation:
-    """Which certificate lets us answer for an issuer, and the name of its key."""
-
-    issuer: Issuer
-    key_name: str
-    certificate: x509.Certificate = field(repr=False)
-
-
-def delegations(session: Session, now: datetime) -> list[Delegation]:
-    """Return the newest delegation of each issuer that is in force, by the issuer's name.
-
-    A responder's key has the name that its certificate is recorded under.
-    """
-    by_name = {issuer.name: issuer for issuer in issuers.load_all(session)}
-    query = select(CertificateRow.issuer, CertificateRow.subject, CertificateRow.der).where(
-        CertificateRow.kind != "terminal", CertificateRow.state == CertificateState.VALID, CertificateRow.der.is_not(None)
-    )
-    newest: dict[str, Delegation] = {}
-    for issuer, subject, der in session.execute(query.order_by(CertificateRow.id)):
-        certificate = x509.load_der_x509_certificate(der or b"")
-        in_force = certificate.not_valid_before_utc <= now.astimezone(UTC) < certificate.not_valid_after_utc
-        if issuer in by_name and in_force and _is_responder(certificate):
-            newest[issuer] = Delegation(by_name[issuer], subject, certificate)
-    return [newest[name] for name in sorted(newest)]
-
-
-def _is_responder(certificate: x509.Certificate) -> bool:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return False
-    return ExtendedKeyUsageOID.OCSP_SIGNING in usage

@@ -9,6 +9,8 @@ from functools import cached_property
 OCSP_RESPONSE = "application/ocsp-response"
 CACHE_SECONDS = 60  # a cache between us and a relying party may not delay a revocation for longer
 
+_LIVE = b"Content-Type: application/ocsp-response\r\nContent-Length: %d\r\nCache-Control: no-store\r\n\r\n"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -41,6 +43,8 @@ class Answer:
     @cached_property
     def message(self) -> bytes:
         """The fields, the empty line and the response: what follows the status line and the date."""
+        if self.next_update is None and self.retry_after is None:
+            return _LIVE % len(self.der) + self.der  # the same as below, for answers that are made for one request each
         lines = "".join(f"{name}: {value}\r\n" for name, value in self.fields)
         return lines.encode("ascii") + b"\r\n" + self.der
 

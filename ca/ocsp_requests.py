@@ -10,13 +10,13 @@ LARGEST_REQUEST = 16_384  # octets; one CertID takes about 80
 MOST_CERTIFICATES = 100
 LONGEST_NONCE = 128  # RFC 9654 §2.1
 LONGEST_SERIAL = 20  # RFC 5280 §4.1.2.2
+NONCE = bytes.fromhex("2b0601050507300102")  # the object identifier's octets
 
 _INTEGER, _OCTET_STRING, _NULL, _OID, _BOOLEAN, _SEQUENCE = 0x02, 0x04, 0x05, 0x06, 0x01, 0x30
 _CONTEXT_0, _CONTEXT_1, _CONTEXT_2 = 0xA0, 0xA1, 0xA2
 _SHORT_FORM, _MOST_LENGTH_OCTETS = 0x80, 2  # X.690 §8.1.3; LARGEST_REQUEST needs no more
 _TRUE = b"\xff"  # X.690 §11.1
 _ALGORITHMS = {bytes.fromhex("2b0e03021a"): "sha1", bytes.fromhex("608648016503040201"): "sha256"}
-_NONCE = bytes.fromhex("2b0601050507300102")
 # We answer with a basic response, which every client that may list what it accepts must list (RFC 6960 §4.4.3).
 _ACCEPTABLE_RESPONSES = bytes.fromhex("2b0601050507300104")
 
@@ -167,7 +167,7 @@ def _extensions(explicit: _Reader) -> bytes | None:
         extension.finish()
         if critical not in (False, _TRUE, b"\x00") or not _is_oid(oid):
             raise Malformed("extension")
-        if oid == _NONCE:
+        if oid == NONCE:
             if nonce is not None:
                 raise Malformed("two nonces")
             nonce = _nonce(value)

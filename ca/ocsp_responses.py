@@ -5,9 +5,9 @@ what asn1crypto writes of the same content.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
@@ -41,6 +41,7 @@ _CERT_HASH = bytes.fromhex("06052b2408030d")  # 1.3.36.8.3.13, of Common PKI
 _SHA256 = bytes.fromhex("300d06096086480165030402010500")
 # RFC 6960 §4.4.8: says that "revoked" may also mean "not issued".
 _EXTENDED_REVOKE = bytes.fromhex("300f06092b060105050730010904020500")
+_NO_NONCE = tlv(0xA1, tlv(SEQUENCE, _EXTENDED_REVOKE))
 _GOOD, _UNKNOWN = b"\x80\x00", b"\x82\x00"
 
 
@@ -61,7 +62,7 @@ class Delegate:
             message = f"the key of the responder of {self.issuer.name} does not match its certificate"
             raise ValueError(message)
 
-    @property
+    @cached_property
     def algorithm(self) -> SignatureAlgorithm:
         """The algorithm of its signatures."""
         return algorithm_of(self.certificate.public_key())
@@ -80,7 +81,7 @@ class ResponseWriter:
         since = tlv(OCTET_STRING, time_der(delegate.issuer.certificate.not_valid_before_utc))
         self._archive_cutoff = tlv(SEQUENCE, _ARCHIVE_CUTOFF + since)
 
-    def single(self, cert_id: bytes, status: Status | None, *, valid: bytes) -> bytes:
+    def single(self, cert_id: bytes, status: Status | None, valid: bytes) -> bytes:
         """Write a SingleResponse; `valid` is thisUpdate and nextUpdate."""
         content = cert_id + _status(status) + valid
         if status is not None:
@@ -88,21 +89,21 @@ class ResponseWriter:
             content += tlv(0xA1, tlv(SEQUENCE, extensions))
         return tlv(SEQUENCE, content)
 
-    def response(self, singles: Sequence[bytes], nonce: bytes | None, produced_at: bytes) -> bytes:
-        """Write and sign a whole response."""
-        extensions = _EXTENDED_REVOKE
-        if nonce is not None:
-            extensions += tlv(SEQUENCE, _NONCE + tlv(OCTET_STRING, tlv(OCTET_STRING, nonce)))
-        tbs = tlv(
-            SEQUENCE,
-            self._responder_id
-            + produced_at
-            + tlv(SEQUENCE, b"".join(singles))
-            + tlv(0xA1, tlv(SEQUENCE, extensions)),
-        )  # fmt: skip
+    def response(self, singles: bytes, nonce: bytes | None, produced_at: bytes) -> bytes:
+        """Write and sign a whole response; `singles` stand one after the other."""
+        content = self._responder_id + produced_at + tlv(SEQUENCE, singles)
+        tbs = tlv(SEQUENCE, content + (_NO_NONCE if nonce is None else _nonce_head(len(nonce)) + nonce))
         signature = tlv(BIT_STRING, b"\x00" + self._algorithm.sign(self._key, tbs))
         basic = tlv(SEQUENCE, tbs + self._algorithm.identifier + signature + self._certificates)
         return tlv(SEQUENCE, b"\x0a\x01\x00" + tlv(0xA0, tlv(SEQUENCE, _BASIC + tlv(OCTET_STRING, basic))))
+
+
+@lru_cache
+def _nonce_head(length: int) -> bytes:
+    """Write the responseExtensions up to a nonce of some length, which is their end."""
+    nonce = bytes(length)
+    extension = tlv(SEQUENCE, _NONCE + tlv(OCTET_STRING, tlv(OCTET_STRING, nonce)))
+    return tlv(0xA1, tlv(SEQUENCE, _EXTENDED_REVOKE + extension))[: -len(nonce)]
 
 
 def failure(code: int) -> bytes:

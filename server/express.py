@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from ca.ocsp import Responder
 from ca.ocsp_answer import http_date
-from ca.ocsp_requests import LARGEST_REQUEST
+from ca.ocsp_requests import LARGEST_REQUEST, NONCE
 from kernel.clock import Clock
 
 LONGEST_HEAD = 8_192  # octets of request line and fields
@@ -29,8 +29,6 @@ _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _UNUSUAL = {b"transfer-encoding", b"expect", b"upgrade", b"range", b"te", b"trailer"}
 _ONCE = {b"host", b"content-length", b"content-type", b"connection"}
 _REMEMBERED, _REMEMBERED_WHOLE = 1_000, 20_000
-# Who sends one never sends the same octets twice.
-_NONCE = bytes.fromhex("2b0601050507300102")
 # A look at the clock is shared for so long; the responder has a limit of its own for what it knows of the database.
 _GLANCE = 0.003
 _CLOSING = b"Connection: close\r\n"
@@ -80,7 +78,8 @@ class Express:
         if not at and (seen := self._seen.get(octets)) is not None:
             return seen
         found = self._read(octets, at)
-        if isinstance(found, Ask) and not at and found.end == len(octets) and _NONCE not in octets:
+        # Who sends a nonce never sends the same octets twice.
+        if isinstance(found, Ask) and not at and found.end == len(octets) and NONCE not in octets:
             if len(self._seen) >= _REMEMBERED_WHOLE:
                 self._seen.clear()
             self._seen[octets] = found

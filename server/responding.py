@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Sequence
 
-from ca.ocsp import Responder, delegations
+from ca.ocsp import Responder
+from ca.ocsp_delegations import delegations
 from ca.ocsp_responses import Delegate
 from kernel.clock import Clock
 from kernel.database import Database

@@ -1,0 +1,49 @@
+"""Who may answer for which issuer: the responders' certificates that the issuers gave."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ca import issuers
+from ca.certificates import CertificateState
+from ca.issuers import Issuer
+from ca.tables import CertificateRow
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """Which certificate lets us answer for an issuer, and the name of its key."""
+
+    issuer: Issuer
+    key_name: str
+    certificate: x509.Certificate = field(repr=False)
+
+
+def delegations(session: Session, now: datetime) -> list[Delegation]:
+    """Return the newest delegation of each issuer that is in force, by the issuer's name.
+
+    A responder's key has the name that its certificate is recorded under.
+    """
+    by_name = {issuer.name: issuer for issuer in issuers.load_all(session)}
+    query = select(CertificateRow.issuer, CertificateRow.subject, CertificateRow.der).where(
+        CertificateRow.kind != "terminal", CertificateRow.state == CertificateState.VALID, CertificateRow.der.is_not(None)
+    )
+    newest: dict[str, Delegation] = {}
+    for issuer, subject, der in session.execute(query.order_by(CertificateRow.id)):
+        certificate = x509.load_der_x509_certificate(der or b"")
+        in_force = certificate.not_valid_before_utc <= now.astimezone(UTC) < certificate.not_valid_after_utc
+        if issuer in by_name and in_force and _is_responder(certificate):
+            newest[issuer] = Delegation(by_name[issuer], subject, certificate)
+    return [newest[name] for name in sorted(newest)]
+
+
+def _is_responder(certificate: x509.Certificate) -> bool:
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usage
