@@ -18,6 +18,7 @@ PLANTED = {
     "Only enrollment and server reach the authority": ("webui/guard.py", "ca.authority"),
     "Only server and the ceremony open keys": ("enrollment/redemption.py", "keys.custody"),
     "The pages know no keys": ("webui/guard.py", "keys.codes"),
+    "No door carries the linter": ("enrollment/redemption.py", "pkilint"),
     "The authority's tables are the authority's": ("enrollment/redemption.py", "ca.tables"),
     "The registry's tables are the registry's": ("enrollment/redemption.py", "registry.tables"),
     "Enrollment's tables are enrollment's": ("webui/guard.py", "enrollment.tables"),
