@@ -1,0 +1,82 @@
+"""pkilint over many certificates, side by side on all processors. Only the checker loads this; no door may."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import cache, partial
+from multiprocessing import get_context
+
+from pkilint import loader
+from pkilint.pkix import certificate, extension, name
+from pkilint.validation import ValidationFindingSeverity, ValidatorContainer
+
+# Starting a process costs as much as some fifty certificates.
+WORTH_PROCESSES = 2_000
+CHUNK = 50
+Found = tuple[str, ...]
+# A finding's code, and how its message begins, of what is so by design.
+Allowed = tuple[tuple[str, str], ...]
+
+
+@contextmanager
+def workers(certificates: int) -> Iterator[Executor | None]:
+    """Give the processes for so many certificates, or None when they would not pay."""
+    if certificates < WORTH_PROCESSES:
+        yield None
+        return
+    # Spawned, not forked: a fork of a process with threads and database connections inherits both.
+    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+def lint_all(ders: Sequence[bytes], allowed: Allowed, executor: Executor | None) -> Iterable[Found]:
+    """Return what pkilint finds at WARNING or above in each certificate, in their order; begins at once."""
+    if executor is None:
+        return [lint(der, allowed) for der in ders]
+    return executor.map(partial(lint, allowed=allowed), ders, chunksize=CHUNK)
+
+
+def lint(der: bytes, allowed: Allowed) -> Found:
+    """Return what pkilint finds in one certificate."""
+    try:
+        document = loader.RFC5280CertificateDocumentLoader().load_der_document(der)
+        results = _rules().validate(document.root)
+    except Exception as error:  # noqa: BLE001 (whatever its parser raises, the certificate is not readable)
+        return (f"unreadable ({type(error).__name__})",)
+    return tuple(
+        f"{described.finding.code} {described.message or ''}".strip()
+        for result in results
+        for described in result.finding_descriptions
+        if described.finding.severity <= ValidationFindingSeverity.WARNING
+        and not any(
+            described.finding.code == code and (described.message or "").startswith(beginning) for code, beginning in allowed
+        )
+    )
+
+
+def by_design(san_prefix: str, status_url: str) -> Allowed:
+    """Return what pkilint does not know better.
+
+    RFC 4151's tag URIs are non-relative URIs with a scheme, as RFC 5280 §4.2.1.6 demands; pkilint knows URLs with a host
+    only. And the addresses of doors are what the operator chose, on trial machines a host without domain.
+    """
+    return (
+        ("pkix.invalid_uri_syntax", f'Invalid URI syntax: "{san_prefix}'),
+        ("pkix.invalid_uri_syntax", f'Invalid URI syntax: "{status_url}/'),
+        ("pkix.invalid_domain_name_syntax", 'Invalid domain name syntax: "localhost"'),
+    )
+
+
+@cache
+def _rules() -> ValidatorContainer:
+    return certificate.create_pkix_certificate_validator_container(
+        certificate.create_decoding_validators(name.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS),
+        [
+            certificate.create_issuer_validator_container([]),
+            certificate.create_validity_validator_container(),
+            certificate.create_subject_validator_container([]),
+            certificate.create_extensions_validator_container([]),
+            certificate.create_spki_validator_container([]),
+        ],
+    )
