@@ -19,6 +19,7 @@ from server.trouble import Trouble
 
 COMMANDS = {
     "audit": "server.commands.audit",
+    "check": "server.commands.check",
     "crl": "server.commands.crl",
     "db": "server.commands.db",
     "demo": "server.commands.demo",

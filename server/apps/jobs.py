@@ -13,6 +13,7 @@ from kernel.clock import Clock
 from kernel.database import Database
 from registry import applications
 from registry.letters import Letters
+from server.checking import nightly
 from server.custody import Custody
 from server.issuing import signing_issuer_of
 from server.jobs import Job, Schedule, stop_signals
@@ -40,6 +41,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
         Job("mail", timedelta(seconds=2), _mail(settings, database), "delivers mails that are due"),
         Job("audit-seal", timedelta(seconds=15), _seal(settings, database), "seals the audit log and signs its head"),
         Job("crl", timedelta(seconds=1), _crl(settings, database), "publishes the CRL when something changed, and daily"),
+        Job(
+            "certificate-check",
+            timedelta(minutes=5),
+            nightly(settings, database),
+            "reads all certificates again each night and tells what is not as it must be",
+        ),
         *_deadlines(database, clock, letters_of(settings)),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
         Job("session-purge", timedelta(minutes=10), _sessions(database), "deletes log-ins that are over"),
