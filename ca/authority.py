@@ -4,18 +4,19 @@ draft (no transaction) → reserve (the caller's first transaction) → sign (no
 second transaction). Intent is durable before a signature exists; what is signed is what was stored.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ca import key_policy, lint
+from ca import blocked_keys, crl_entries, key_policy, lint
 from ca.certificates import CertificateRecord, CertificateState, as_record, find_row, serial_text
 from ca.issuers import SigningIssuer
 from ca.profiles import Subject, TerminalProfile, new_serial
+from ca.published_keys import PublishedKeys
 from ca.requests import RequestedKey
 from ca.signing import certify
 from ca.tables import CertificateRow
@@ -47,6 +48,10 @@ class Authority:
 
     signer: SigningIssuer
     profile: TerminalProfile
+    # How many certificates share a partition of the CRL; 0: all name the complete one.
+    partition_size: int = 0
+    # Keys whose private half is known to the world.
+    published: PublishedKeys = field(default_factory=PublishedKeys)
 
     def __post_init__(self) -> None:
         """Refuse an issuer that the profile does not know."""
@@ -63,12 +68,17 @@ class Authority:
         """The issuing CA's name."""
         return self.signer.issuer.name
 
+    def partition(self, session: Session) -> int:
+        """Return the partition of the CRL that the next certificate is to name."""
+        return crl_entries.open_partition(session, self.partition_size)
+
     def draft(self, key: RequestedKey, subject: Subject, start_date: date, now: datetime, *, partition: int = 0) -> Draft:
         """Compose and lint the certificate; `partition` is the CRL's that it names, 0 the complete one.
 
         Raises Refused("key-unsupported"), Refused("key-weak"), Refused("start-date-too-far") and
         Refused("key-too-short-for-period"); LintError is a fault of ours.
         """
+        key_policy.accept_unpublished(key.public_key, self.published)
         key_policy.accept_by_profile(key.public_key, self.profile.subject_keys, self.profile.rsa_bits)
         validity = self.profile.validity(start_date, now)
         key_policy.accept_until(key.public_key, validity.not_after)
@@ -89,9 +99,10 @@ class Authority:
     def reserve(self, session: Session, draft: Draft, now: datetime) -> CertificateRecord:
         """Store the promise: serial number and to-be-signed bytes.
 
-        Raises Refused("key-used") when any other terminal certificate carries the key. The transaction must then be
-        rolled back, which the exception does.
+        Raises Refused("key-used") when any other terminal certificate carries the key, and Refused("key-blocked"). The
+        transaction must then be rolled back, which the exception does.
         """
+        key_policy.accept_unblocked(draft.spki_sha256, partial(blocked_keys.is_blocked, session))
         row = CertificateRow(
             issuer=draft.issuer,
             serial=draft.serial,
@@ -124,13 +135,14 @@ class Authority:
 
 
 def complete(session: Session, issuer: str, serial: str, der: bytes, now: datetime) -> bool:
-    """Store the signed certificate if it is still only reserved; return False when someone else was first."""
+    """Store the signed certificate if it is still only reserved and its key was not blocked meanwhile, else return False."""
     result = session.execute(
         update(CertificateRow)
         .where(
             CertificateRow.issuer == issuer,
             CertificateRow.serial == serial,
             CertificateRow.state == CertificateState.RESERVED,
+            ~blocked_keys.on_blocked_key(),
         )
         .values(state=CertificateState.VALID, der=der, issued_at=now)
     )

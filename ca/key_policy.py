@@ -4,7 +4,7 @@ Sources: NIST SP 800-57 part 1 (sizes, end of RSA-2048), Nemec et al. 2017 (ROCA
 """
 
 import math
-from collections.abc import Container
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -64,6 +64,18 @@ def accept_by_profile(key: PublicKey, kinds: Container[str], rsa_bits: tuple[int
         kind = algorithm_of(key).name
     if kind not in kinds:
         raise Refused("key-unsupported", algorithm=kind)
+
+
+def accept_unblocked(spki_sha256: bytes, is_blocked: Callable[[bytes], bool]) -> None:
+    """Raise Refused("key-blocked") for a key that was compromised, as `is_blocked` knows."""
+    if is_blocked(spki_sha256):
+        raise Refused("key-blocked")
+
+
+def accept_unpublished(key: PublicKey, published: Container[object]) -> None:
+    """Raise Refused("key-weak") for a key whose private half is known to the world."""
+    if key in published:
+        raise Refused("key-weak", weakness="published")
 
 
 def accept_until(key: PublicKey, not_after: datetime) -> None:

@@ -12,7 +12,7 @@ from itertools import groupby
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca import crl_entries
+from ca import blocked_keys, crl_entries
 from ca.certificates import LIFECYCLE, CertificateEvent, CertificateRecord, CertificateState, as_record, find_row
 from ca.tables import CertificateRow
 from kernel.errors import Refused
@@ -48,6 +48,7 @@ def revoke(
     Raises Refused("certificate-unknown"), Refused("certificate-state") and Refused("invalid-since-future").
     """
     row = _locked(session, issuer, serial)
+    _block_key(session, [row], reason, now)
     if row.state == CertificateState.REVOKED:
         return False
     _require_past(invalid_since, now)
@@ -70,7 +71,9 @@ def revoke_many(
     one that changed meanwhile must not stop the others. Raises Refused("invalid-since-future").
     """
     _require_past(invalid_since, now)
-    rows = [row for row in locked_rows(session, certificates) if LIFECYCLE.allows(_state(row), CertificateEvent.REVOKE)]
+    named = locked_rows(session, certificates)
+    _block_key(session, named, reason, now)
+    rows = [row for row in named if LIFECYCLE.allows(_state(row), CertificateEvent.REVOKE)]
     for row in rows:
         _end(row, reason, now, invalid_since)
     rows.sort(key=lambda row: row.issuer)
@@ -144,6 +147,13 @@ def _end(row: CertificateRow, reason: Reason, now: datetime, invalid_since: date
     row.state = LIFECYCLE.step(_state(row), CertificateEvent.REVOKE)
     row.revoked_at, row.reason = now, reason.value
     row.invalid_since = invalid_since or row.invalid_since
+
+
+def _block_key(session: Session, rows: Sequence[CertificateRow], reason: Reason, now: datetime) -> None:
+    """See that a compromised key gets no certificate again, even if this one had ended before for another reason."""
+    if reason is Reason.KEY_COMPROMISE:
+        for row in rows:
+            blocked_keys.block(session, row.spki_sha256, now)
 
 
 def _change(

@@ -34,6 +34,7 @@ class CertificateRow(Base):
     __table_args__ = (
         UniqueConstraint("issuer", "serial"),
         Index("ix_ca_certificate_subject", "subject"),
+        Index("ix_ca_certificate_spki_sha256", "spki_sha256"),
         # RFC 5280 knows no such rule, ours does: a key belongs to one PC, so it gets one certificate, ever.
         Index(
             "uq_ca_certificate_terminal_key",
@@ -71,6 +72,15 @@ class CertificateRow(Base):
     reason: Mapped[str | None] = mapped_column(String(30))
     # RFC 5280 §5.3.2: since when it was not to be trusted, where that is known.
     invalid_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class BlockedKeyRow(Base):
+    """A key that gets no certificate any more, by SHA-256 over its SubjectPublicKeyInfo."""
+
+    __tablename__ = "ca_blocked_key"
+
+    spki_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    blocked_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class CrlEntryRow(Base):

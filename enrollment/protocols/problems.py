@@ -108,6 +108,11 @@ PROBLEMS: Mapping[str, Problem] = {
         "この鍵は別の証明書で使用されています。端末ごとに新しい鍵を作成してください。",
         "The key is in another certificate. Make a new key for each terminal.",
     ),
+    "key-blocked": Problem(
+        422,
+        "この鍵は漏えいしたため使用できません。新しい鍵を作成してください。",
+        "The key was compromised and may not be used any more. Make a new one.",
+    ),
     "certificate-unreadable": Problem(
         403, "提示された証明書を読み取れません。", "The certificate that was presented can not be read."
     ),

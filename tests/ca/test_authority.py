@@ -65,16 +65,17 @@ def test_a_key_whose_promise_was_abandoned_may_be_promised_again(house: House) -
     assert reserve(house, key=key).serial != first.serial
 
 
-def test_a_key_of_a_revoked_certificate_never_comes_back(house: House) -> None:
+@pytest.mark.parametrize(
+    ("reason", "code"), [(revocation.Reason.SUPERSEDED, "key-used"), (revocation.Reason.KEY_COMPROMISE, "key-blocked")]
+)
+def test_a_key_of_a_revoked_certificate_never_comes_back(house: House, reason: revocation.Reason, code: str) -> None:
     key = new_key()
     reserved = reserve(house, key=key)
     complete(house, reserved)
     with house.database.transaction() as session:
-        revocation.revoke(
-            session, reserved.issuer, reserved.serial, reason=revocation.Reason.KEY_COMPROMISE, now=house.clock.now()
-        )
+        revocation.revoke(session, reserved.issuer, reserved.serial, reason=reason, now=house.clock.now())
         assert certificates.key_was_used(session, key.spki_sha256)
-    with pytest.raises(Refused, match="key-used"):
+    with pytest.raises(Refused, match=code):
         reserve(house, key=key)
 
 
