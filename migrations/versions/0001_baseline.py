@@ -11,6 +11,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "ca_blocked_key",
+        sa.Column("spki_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("blocked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("spki_sha256", name=op.f("pk_ca_blocked_key")),
+    )
+    op.create_table(
         "ca_certificate",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("issuer", sa.String(length=40), nullable=False),
@@ -40,6 +46,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("partition > 0"),
             postgresql_where=sa.text("partition > 0"),
         )
+        batch_op.create_index("ix_ca_certificate_spki_sha256", ["spki_sha256"], unique=False)
         batch_op.create_index("ix_ca_certificate_subject", ["subject"], unique=False)
         batch_op.create_index(
             "uq_ca_certificate_terminal_key",
@@ -806,8 +813,10 @@ def downgrade() -> None:
             postgresql_where=sa.text("kind = 'terminal' AND state <> 'abandoned'"),
         )
         batch_op.drop_index("ix_ca_certificate_subject")
+        batch_op.drop_index("ix_ca_certificate_spki_sha256")
         batch_op.drop_index(
             "ix_ca_certificate_partition", sqlite_where=sa.text("partition > 0"), postgresql_where=sa.text("partition > 0")
         )
 
     op.drop_table("ca_certificate")
+    op.drop_table("ca_blocked_key")
