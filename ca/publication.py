@@ -23,6 +23,8 @@ from kernel.clock import Clock
 from kernel.database import Database
 
 TIMESTAMP_RESPONSE = "application/timestamp-reply"
+# What a tile's name names never changes; a partial one is of no use once there is a wider one.
+FULL_TILE_SECONDS, PARTIAL_TILE_SECONDS = 365 * 86_400, 3_600
 _KEY = "publication"
 
 blueprint = Blueprint("publication", __name__)
@@ -134,6 +136,22 @@ def checkpoint() -> Response:
         abort(404)
     response = Response(newest.note, mimetype="text/plain")
     response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@blueprint.get("/tile/<path:name>")
+def tile(name: str) -> Response:
+    """Serve a hash tile of the audit log (C2SP tlog-tiles): leaves are salted commitments, entries are not published."""
+    parsed = audit.TileName.parse(name)
+    if parsed is None:
+        abort(404)
+    with _publication().database.snapshot() as session:
+        hashes = audit.published_tile(session, parsed)
+    if hashes is None:
+        abort(404)
+    response = Response(hashes, mimetype="application/octet-stream")
+    seconds = FULL_TILE_SECONDS if parsed.is_full else PARTIAL_TILE_SECONDS
+    response.headers["Cache-Control"] = f"max-age={seconds}, public, immutable, no-transform"
     return response
 
 

@@ -52,6 +52,11 @@ class TileName:
         partial = f".p/{self.width}" if self.width < WIDTH else ""
         return f"{self.level}/" + "/".join([f"x{group}" for group in groups[:-1]] + groups[-1:]) + partial
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it names all 256 hashes."""
+        return self.width == WIDTH
+
     @classmethod
     def parse(cls, path: str) -> "TileName | None":
         """Read a path; None for every spelling but the one that the specification allows."""

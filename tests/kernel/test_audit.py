@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from kernel import audit
 from kernel.audit import AuditCheckpoint, AuditEntry, CheckpointSigner
 from kernel.audit.sealing import AuditTree
+from kernel.audit.tiles import AuditTile
 from kernel.clock import TOKYO
 from kernel.database import Database
 
@@ -50,8 +51,8 @@ class Log:
     def seal(self) -> int:
         return audit.seal(self.database, self.signer, now=self.now)
 
-    def faults(self) -> list[str]:
-        return audit.verify(self.database, self.key.public_key().verify)
+    def faults(self, *earlier: str) -> list[str]:
+        return audit.verify(self.database, self.key.public_key().verify, earlier=earlier)
 
     def tamper(self, deed: Callable[[Session], object]) -> None:
         with self.database.transaction() as session:
@@ -229,6 +230,68 @@ def test_a_tail_that_was_cut_off_with_its_checkpoint_is_found(log: Log) -> None:
         "the tree's edge does not match the entries",
         "there are tiles of leaves that are gone",
     ]
+
+
+def _roll_back(session: Session, kept: int) -> None:
+    """Cut the log off and take away everything that tells of the rest, as if there had never been more."""
+    for table in (AuditTree, AuditTile, AuditCheckpoint):
+        session.execute(delete(table))
+    session.execute(delete(AuditEntry).where(AuditEntry.leaf_index >= kept))
+    session.execute(update(AuditEntry).values(leaf_index=None))
+
+
+def test_a_tail_that_was_cut_off_without_a_trace_is_found_by_a_checkpoint_that_somebody_kept(log: Log) -> None:
+    [three, six] = log.notes()
+    log.tamper(lambda session: _roll_back(session, 4))
+    log.seal()
+    assert log.faults() == []
+    assert log.faults(three) == []
+    assert log.faults(three, six) == ["the earlier checkpoint of 6 entries covers leaves that are gone"]
+    log.write("x", "y")
+    log.seal()
+    assert log.faults(three, six) == ["the earlier checkpoint of 6 entries does not match the entries"]
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda session: session.execute(update(AuditEntry).where(AuditEntry.subject == "application:b").values(actor="job:x")),
+        lambda session: session.execute(delete(AuditEntry).where(AuditEntry.subject == "application:b")),
+        lambda session: session.execute(update(AuditEntry).where(AuditEntry.subject == "application:b").values(id=99)),
+        lambda session: audit.record(
+            session, now=datetime(2026, 1, 1, tzinfo=TOKYO), actor=audit.job("x"), action="a.b", subject="c:d"
+        ),
+    ],
+    ids=["edit", "deletion", "reordering", "insertion"],
+)
+def test_a_log_that_was_rewritten_and_sealed_anew_is_found_by_a_checkpoint_that_somebody_kept(
+    log: Log, rewrite: Callable[[Session], object]
+) -> None:
+    kept = log.notes()[-1]
+
+    def forge(session: Session) -> None:
+        _roll_back(session, 6)
+        rewrite(session)
+        session.flush()
+        session.expire_all()
+        for position, entry in enumerate(session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).all()):
+            entry.commitment = entry.recomputed_commitment()
+            if entry.action == "a.b":
+                entry.id = -position - 1  # before all others
+
+    log.tamper(forge)
+    log.write("later")
+    log.seal()
+    assert log.faults() == []
+    assert [fault for fault in log.faults(kept) if "the earlier checkpoint of 6 entries" in fault]
+
+
+def test_an_earlier_checkpoint_of_somebody_else_is_told(log: Log) -> None:
+    stranger = Log(log.database, log.now)
+    assert (
+        log.faults(stranger.signer.note(3, bytes(32)), "x")
+        == ["an earlier checkpoint cannot be used: the checkpoint is not signed by the log's key"] * 2
+    )
 
 
 def test_a_log_whose_tree_is_gone_is_found(log: Log) -> None:

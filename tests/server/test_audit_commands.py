@@ -1,0 +1,78 @@
+"""`tegata audit` as an operator and an auditor use it."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from server import settings
+from server.apps.jobs import all_jobs
+from server.wiring import database_of
+from tests.server.test_commands import tegata
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a home for real work whose log is sealed."""
+    path = tmp_path_factory.mktemp("home") / "home"
+    for arguments in (["init"], ["jobs", "run", "audit-seal"]):
+        done = tegata(path, *arguments)
+        assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_a_proof_is_checked_away_from_the_house_with_the_verifier_key_alone(home: Path, tmp_path: Path) -> None:
+    vkey = tegata(home, "audit", "vkey").stdout.strip()
+    assert vkey.startswith("localhost:8080+")
+    entry = json.loads(tegata(home, "audit", "export").stdout.splitlines()[1])
+    proven = tegata(home, "audit", "proof", str(entry["id"]))
+    file = tmp_path / "receipt.json"
+    file.write_text(proven.stdout, encoding="utf-8")
+    told = tegata(tmp_path / "nowhere", "audit", "verify", "--proof", str(file), "--vkey", vkey)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert f"did {entry['action']} to {entry['subject']}" in told.stdout
+    assert tegata(home, "audit", "verify", "--proof", str(file)).returncode == 0
+    file.write_text(proven.stdout.replace(entry["subject"], "service:forged"), encoding="utf-8")
+    told = tegata(tmp_path / "nowhere", "audit", "verify", "--proof", str(file), "--vkey", vkey)
+    assert (told.returncode, told.stderr) == (1, "tegata: the inclusion proof does not lead to the tree's head\n")
+
+
+def test_a_proof_and_the_checkpoint_that_it_leads_to_are_a_pair(home: Path, tmp_path: Path) -> None:
+    receipt = json.loads(tegata(home, "audit", "proof", "1").stdout)
+    kept, file = tmp_path / "checkpoint", tmp_path / "receipt.json"
+    kept.write_text(receipt["proof"].split("\n\n", 1)[1], encoding="utf-8")
+    file.write_text(tegata(home, "audit", "proof", "1", "--checkpoint", str(kept)).stdout, encoding="utf-8")
+    assert tegata(home, "audit", "verify", "--proof", str(file), "--checkpoint", str(kept)).returncode == 0
+    told = tegata(home, "audit", "verify", "--checkpoint", str(kept))
+    assert (told.returncode, told.stderr) == (0, "")
+    kept.write_text(kept.read_text(encoding="utf-8").replace("localhost:8080\n", "localhost:8081\n", 1), encoding="utf-8")
+    told = tegata(home, "audit", "verify", "--checkpoint", str(kept))
+    assert told.returncode == 1
+    assert "an earlier checkpoint cannot be used" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["proof", "99999"], 1),
+        (["verify", "--vkey", "x"], 2),
+        (["verify", "--proof", "missing"], 2),
+        (["verify", "--proof", __file__], 1),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(home: Path, arguments: list[str], status: int) -> None:
+    told = tegata(home, "audit", *arguments)
+    assert told.returncode == status
+    assert "internal fault" not in told.stderr
+
+
+def test_the_log_is_sealed_and_signed_at_least_each_minute(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEGATA_HOME", str(home))
+    chosen = settings.load()
+    database = database_of(chosen)
+    [sealing] = [job for job in all_jobs(chosen, database) if job.name == "audit-seal"]
+    database.dispose()
+    assert sealing.every <= timedelta(minutes=1)

@@ -1,0 +1,190 @@
+"""A customer's receipt against the public door, checked by a program that shares no code with us."""
+
+import base64
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import Flask
+from sqlalchemy import delete, select, update
+
+from ca.publication import FULL_TILE_SECONDS, Publication, create_app
+from kernel import audit
+from kernel.audit import AuditCheckpoint, AuditEntry, CheckpointSigner
+from kernel.audit.sealing import AuditTree
+from kernel.audit.tiles import AuditTile
+from kernel.database import Database
+from tests.support.clock import SettableClock
+from tests.support.house import House, build_house
+from tests.support.open_doors import serving
+from tests.support.schema import ROOT
+
+SCRIPT = ROOT / "docs" / "verify_receipt.py"
+ORIGIN = "status.example.jp"
+KEY = Ed25519PrivateKey.generate()
+SIGNER = CheckpointSigner(ORIGIN, KEY.public_key().public_bytes_raw(), KEY.sign)
+
+
+@dataclass(frozen=True)
+class Public:
+    """A house whose log is sealed with a key of the test, and its status door."""
+
+    house: House
+    door: str
+    folder: Path
+
+    def write(self, count: int) -> None:
+        """Add entries and seal them."""
+        with self.house.database.transaction() as session:
+            for number in range(count):
+                actor = audit.customer("NAC001", "hanako")
+                audit.record(
+                    session,
+                    now=self.house.clock.now(),
+                    actor=actor,
+                    action="codes.show",
+                    subject=f"terminal:{number:05}W",
+                    数=number,
+                )
+        audit.seal(self.house.database, SIGNER, now=self.house.clock.now())
+
+    def receipt(self, index: int) -> Path:
+        """Open the entry at a leaf; return the file."""
+        file = self.folder / f"receipt-{index}-{len(list(self.folder.iterdir()))}.json"
+        with self.house.database.snapshot() as session:
+            entry = session.scalars(select(AuditEntry.id).where(AuditEntry.leaf_index == index)).one()
+            file.write_text(audit.receipt(session, entry, check=KEY.public_key().verify).text(), encoding="utf-8")
+        return file
+
+    def checkpoint(self) -> Path:
+        """Keep the newest checkpoint; return the file."""
+        with self.house.database.snapshot() as session:
+            newest = audit.latest_checkpoint(session)
+        assert newest
+        file = self.folder / f"checkpoint-{newest.size}"
+        file.write_text(newest.note, encoding="utf-8")
+        return file
+
+
+def verified(public: Public, receipt: Path, *older: Path, vkey: str = str(SIGNER.verifier)) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", str(SCRIPT), str(receipt), public.door, vkey, *map(str, older)]
+    return subprocess.run(command, cwd=public.folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+@contextmanager
+def opened(app: Flask) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    with serving(app, listener):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path, clock: SettableClock) -> House:
+    """Return a house on a fresh database of either kind."""
+    return build_house(database, tmp_path, clock)
+
+
+@pytest.fixture
+def public(house: House, tmp_path: Path) -> Iterator[Public]:
+    """Return a log of several hundred entries at an open door."""
+    app = create_app(Publication(house.database, house.clock, house.responder, house.crl_folder, house.timestamps))
+    with opened(app) as door:
+        public = Public(house, door, tmp_path)
+        for count in (5, 250, 280):
+            public.write(count)
+        yield public
+
+
+@pytest.mark.parametrize("index", [0, 5, 255, 256, 511, 512])
+def test_a_receipt_is_good_at_the_door_now_and_when_the_log_has_grown(public: Public, index: int) -> None:
+    receipt, old = public.receipt(index), public.checkpoint()
+    for growth in (0, 1, 300):
+        public.write(growth)
+        told = verified(public, receipt, old)
+        assert (told.returncode, told.stderr) == (0, "")
+        assert told.stdout.startswith(f"good: entry {index} of ")
+
+
+def test_a_receipt_that_was_edited_is_bad(public: Public) -> None:
+    receipt = public.receipt(300)
+    read = json.loads(receipt.read_text(encoding="utf-8"))
+    read["entry"]["subject"] = "terminal:00000W"
+    receipt.write_text(json.dumps(read), encoding="utf-8")
+    assert verified(public, receipt).stderr == "BAD: the entry is not in the public log\n"
+
+
+def test_another_key_makes_the_checkpoint_worthless(public: Public) -> None:
+    stranger = Ed25519PrivateKey.generate()
+    vkey = str(CheckpointSigner(ORIGIN, stranger.public_key().public_bytes_raw(), stranger.sign).verifier)
+    assert verified(public, public.receipt(300), vkey=vkey).returncode != 0
+
+
+def rolled_back(public: Public) -> None:
+    """Cut the whole log off after five entries as an intruder with all rights in the database would, and seal it anew."""
+    with public.house.database.transaction() as session:
+        for table in (AuditTree, AuditCheckpoint, AuditTile):
+            session.execute(delete(table))
+        session.execute(delete(AuditEntry).where(AuditEntry.leaf_index >= 5))
+        session.execute(update(AuditEntry).values(leaf_index=None))
+    audit.seal(public.house.database, SIGNER, now=public.house.clock.now())
+
+
+def test_a_log_that_was_rolled_back_as_a_whole_is_convicted_by_an_older_checkpoint(public: Public) -> None:
+    receipt, old = public.receipt(2), public.checkpoint()
+    rolled_back(public)
+    assert audit.verify(public.house.database, KEY.public_key().verify) == []  # by itself it looks whole
+    assert verified(public, receipt, old).stderr == "BAD: the public log is shorter than it was\n"
+    assert audit.verify(public.house.database, KEY.public_key().verify, earlier=[old.read_text()]) != []
+
+
+def test_a_log_that_was_rewritten_and_has_grown_again_is_convicted_too(public: Public) -> None:
+    receipt, old = public.receipt(2), public.checkpoint()
+    rolled_back(public)
+    public.write(900)
+    fresh = public.receipt(2)
+    assert verified(public, fresh).returncode == 0
+    for file, older in ((receipt, ()), (fresh, (old,))):
+        told = verified(public, file, *older)
+        assert told.stderr == "BAD: the public log is not the one that was signed for before\n"
+
+
+def test_the_door_serves_full_tiles_for_ever_and_partial_ones_for_a_while(public: Public) -> None:
+    publication = Publication(
+        public.house.database, public.house.clock, public.house.responder, public.house.crl_folder, public.house.timestamps
+    )
+    client = create_app(publication).test_client()
+    size = int(client.get("/checkpoint").text.split("\n")[1])
+    assert client.get("/checkpoint").content_type == "text/plain; charset=utf-8"
+    full, partial = client.get("/tile/0/001"), client.get(f"/tile/0/002.p/{size - 512}")
+    assert (full.status_code, len(full.data), full.mimetype) == (200, 8192, "application/octet-stream")
+    assert full.headers["Cache-Control"] == f"max-age={FULL_TILE_SECONDS}, public, immutable, no-transform"
+    assert (partial.status_code, len(partial.data)) == (200, (size - 512) * 32)
+    assert partial.cache_control.max_age == 3_600
+    assert client.get("/tile/1/000.p/2").data[:32] != full.data[:32]
+
+
+@pytest.mark.parametrize("path", ["0/002", "0/003.p/1", "1/000.p/3", "0/0", "0/x000/001", "entries/000", "data/000", "9/000.p/1"])
+def test_what_no_checkpoint_covers_is_not_found(public: Public, path: str) -> None:
+    client = create_app(
+        Publication(
+            public.house.database, public.house.clock, public.house.responder, public.house.crl_folder, public.house.timestamps
+        )
+    ).test_client()
+    assert client.get(f"/tile/{path}").status_code == 404
+
+
+def test_the_entries_themselves_are_nowhere_at_the_door(public: Public) -> None:
+    receipt = json.loads(public.receipt(300).read_text(encoding="utf-8"))
+    with public.house.database.snapshot() as session:
+        hashes = b"".join(session.scalars(select(AuditTile.hashes)))
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.leaf_index == 300)).one()
+    assert entry.commitment not in hashes
+    assert bytes.fromhex(receipt["salt"]) not in hashes
+    assert base64.b64decode(receipt["proof"].split("\n")[2]) in hashes
