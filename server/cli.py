@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "server.commands.demo",
     "init": "server.commands.init",
     "jobs": "server.commands.jobs",
+    "key": "server.commands.key",
     "revoke": "server.commands.revoke",
     "serve": "server.commands.serve",
     "staff": "server.commands.staff",
