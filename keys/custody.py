@@ -121,6 +121,33 @@ class SoftwareKeys:
         return key
 
 
+@dataclass(frozen=True)
+class AssignedKeys:
+    """Each key in the custody that was chosen for it: `choose` returns the store and the key's name in it."""
+
+    choose: Callable[[str], tuple[KeyStore, str]]
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is such a key."""
+        store, label = self.choose(name)
+        return store.exists(label)
+
+    def create(self, name: str, algorithm: KeyAlgorithm) -> CustodyKey:
+        """Make a key where it belongs."""
+        store, label = self.choose(name)
+        return store.create(label, algorithm)
+
+    def open(self, name: str) -> CustodyKey:
+        """Open a key."""
+        store, label = self.choose(name)
+        return store.open(label)
+
+    def open_signing(self, name: str) -> SigningKey:
+        """Open a key that signs."""
+        store, label = self.choose(name)
+        return store.open_signing(label)
+
+
 def _write_new(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and never over another one."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

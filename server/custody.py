@@ -1,6 +1,9 @@
 """The keys that processes open, by the name of what they are for. Each door calls only what it may have."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
@@ -8,14 +11,25 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from keys.algorithms import SigningKey
 from keys.codes import CodeHasher, Opener, Sealer
-from keys.custody import KeyAlgorithm, SoftwareKeys
-from keys.trouble import KeyTroubleError
+from keys.custody import AssignedKeys, KeyAlgorithm, KeyStore, SoftwareKeys
+from keys.pkcs11 import TokenKeys
+from keys.tokens import Token
+from keys.trouble import CustodyAwayError, KeyTroubleError
 from server.home import Home, secret_file, write_whole
 from server.settings import Settings
 from server.trouble import Trouble
 
 CODES, CHECKPOINT = "codes", "checkpoint"
 KEYS_PASSPHRASE, CODE_HASH_KEY = "keys_passphrase", "code_hash_key"
+
+
+@contextmanager
+def told_to_the_operator() -> Iterator[None]:
+    """Turn what is wrong with a key into Trouble: it is the operator who mends it."""
+    try:
+        yield
+    except KeyTroubleError as error:
+        raise Trouble(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -25,9 +39,27 @@ class Custody:
     settings: Settings
 
     @property
-    def keys(self) -> SoftwareKeys:
+    def software(self) -> SoftwareKeys:
         """The folder of encrypted keys."""
         return SoftwareKeys(Home(self.settings.home).keys, self.settings.secret(KEYS_PASSPHRASE).encode())
+
+    @property
+    def keys(self) -> KeyStore:
+        """All keys, each in the custody that the settings name for it; only what is asked for is opened."""
+        return AssignedKeys(self._store_of)
+
+    def _store_of(self, name: str) -> tuple[KeyStore, str]:
+        place = self.settings.keys.place(name)
+        if place is None:
+            return self.software, name
+        token = Token(place.module, place.token, partial(self._pin, place.pin_secret))
+        return TokenKeys(token, self.settings.keys.backup_key), place.label or name
+
+    def _pin(self, secret: str) -> str:
+        try:
+            return self.settings.secret(secret)
+        except Trouble as trouble:
+            raise CustodyAwayError(str(trouble)) from trouble
 
     def hasher(self) -> CodeHasher:
         """Return the keyed hash of codes: for whoever looks codes up or makes them."""
@@ -42,17 +74,13 @@ class Custody:
 
     def opener(self) -> Opener:
         """Return the private half of the sealing key: for the door that shows codes."""
-        try:
-            return Opener(self.keys.open_sealing(CODES))
-        except KeyTroubleError as error:
-            raise Trouble(str(error)) from error
+        with told_to_the_operator():
+            return Opener(self.software.open_sealing(CODES))
 
     def signing(self, name: str) -> SigningKey:
         """Return an issuer's or the responder's key; raises Trouble when it is missing or can not be opened."""
-        try:
+        with told_to_the_operator():
             return self.keys.open_signing(name)
-        except KeyTroubleError as error:
-            raise Trouble(str(error)) from error
 
     def checkpoint(self) -> ed25519.Ed25519PrivateKey:
         """Return the key that signs the audit log's heads."""
@@ -67,11 +95,11 @@ class Custody:
         for name in (KEYS_PASSPHRASE, CODE_HASH_KEY):
             if not (self.settings.secrets_dir / name).exists():
                 secret_file(home.secrets, name)
-        if not self.keys.exists(CHECKPOINT):
-            self.keys.create(CHECKPOINT, KeyAlgorithm.ED25519)
-        if not self.keys.exists(CODES):
-            self.keys.create(CODES, KeyAlgorithm.X25519)
-        public = self.keys.open_sealing(CODES).public_key()
+        with told_to_the_operator():
+            for name, algorithm in ((CHECKPOINT, KeyAlgorithm.ED25519), (CODES, KeyAlgorithm.X25519)):
+                if not self.keys.exists(name):
+                    self.keys.create(name, algorithm)
+            public = self.software.open_sealing(CODES).public_key()
         write_whole(self._sealing_half, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
     @property

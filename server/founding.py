@@ -17,7 +17,7 @@ from ca.ceremony import ROOT, Ceremony, Plan, server_key_name, service_certifica
 from ca.profiles import ServerNames
 from kernel.database import Database
 from migrations.upgrade import upgrade
-from server.custody import Custody
+from server.custody import Custody, told_to_the_operator
 from server.home import write_whole
 from server.issuing import addresses_of, issuer_of
 from server.settings import DOORS, DoorSettings, Settings
@@ -37,7 +37,8 @@ def found(settings: Settings, database: Database, now: datetime, say: Say) -> No
     custody = Custody(settings)
     custody.found()
     say("certificate authority")
-    Ceremony(database, custody.keys, plan_of(settings)).hold(now)
+    with told_to_the_operator():
+        Ceremony(database, custody.keys, plan_of(settings)).hold(now)
     write_tls_files(settings, database)
     # Last, because it says that the home is whole.
     write_whole(home.root_bundle, issuer_of(database, ROOT).pem)

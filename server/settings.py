@@ -19,6 +19,7 @@ from pydantic_settings import SettingsError as SourceError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from server.key_places import KeySettings
 from server.trouble import Trouble
 
 PREFIX = "TEGATA_"
@@ -117,6 +118,8 @@ class Settings(BaseSettings):
     ocsp_cert_hash: bool = False
     # How many OCSP answers each process of the status door keeps; one takes about two kilobytes.
     ocsp_kept_answers: int = Field(default=20_000, ge=100, le=10_000_000)
+
+    keys: KeySettings = KeySettings()
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -77,7 +77,7 @@ def _house(settings: Settings, database: Database) -> House:
     return House(
         database=database,
         clock=SystemClock(),
-        keys=custody.keys,
+        keys=custody.software,
         crl_folder=home_of(settings).published,
         plan=plan_of(settings),
         hasher=custody.hasher(),

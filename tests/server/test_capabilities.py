@@ -1,10 +1,13 @@
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.server.test_commands import tegata
+from tests.support.softhsm import CONFIGURATION, PIN, soft_token
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +45,7 @@ MAY_OPEN = {
     "status": {"keys_passphrase", "ocsp.key", "timestamp.key"},
     "jobs": {"keys_passphrase", "issuing-1.key", "checkpoint.key"},
 }
+SIGNERS = {"retrieval", "status", "jobs"}
 STRANGERS = {"status": {"registry", "enrollment", "webui"}, "retrieval": {"webui"}, "terminals": {"webui"}}
 
 
@@ -59,3 +63,29 @@ def test_a_process_opens_only_the_keys_that_are_its(home: Path, door: str) -> No
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     assert set(told[0].split()) == MAY_OPEN[door]
     assert not set(told[1].split()) & STRANGERS.get(door, set())
+
+
+@pytest.mark.parametrize("door", sorted(MAY_OPEN))
+def test_with_keys_in_a_token_only_those_who_sign_read_its_pin(
+    home_with_token: tuple[Path, dict[str, str]], door: str
+) -> None:  # fmt: skip
+    home, settings = home_with_token
+    command = [sys.executable, "-c", PROBE, str(home), door]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ | settings)
+    in_software = {"keys_passphrase", "codes.key", "codes.pub", "code_hash_key"} if door not in SIGNERS else {"code_hash_key"}
+    expected = MAY_OPEN[door] & in_software | ({"token_pin"} if door in SIGNERS else set())
+    assert set(told.stdout.splitlines()[0].split()) == expected
+
+
+@pytest.fixture(scope="module")
+def home_with_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Make a home for real work with its keys in a token; return it and the settings that say so."""
+    folder = tmp_path_factory.mktemp("with-token")
+    (folder / "home" / "secrets").mkdir(parents=True)
+    (folder / "home" / "secrets" / "token_pin").touch(mode=0o600)
+    (folder / "home" / "secrets" / "token_pin").write_text(PIN, encoding="ascii")
+    with soft_token(folder) as soft:
+        settings = {"TEGATA_KEYS__CUSTODY": soft.uri, CONFIGURATION: str(soft.configuration)}
+        made = tegata(folder / "home", "init", **settings)
+        assert made.returncode == 0, made.stderr
+        yield folder / "home", settings

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,14 +76,15 @@ class Demo:
                     time.sleep(0.1)
 
 
-def found_demo(folder: Path, *, database_url: str | None = None) -> Demo:
-    """Make a demo home below a folder, in SQLite unless an (empty) database is named."""
+def found_demo(folder: Path, *, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> Demo:
+    """Make a demo home below a folder, in SQLite unless an (empty) database is named; `settings` are more of them."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TEGATA_")}
     environment["TEGATA_HOME"] = str(folder / "home")
     for door, port in zip(DOORS, _free_ports(len(DOORS)), strict=True):
         environment[f"TEGATA_{door.upper()}__BIND"] = f"127.0.0.1:{port}"
     if database_url is not None:
         environment["TEGATA_DATABASE_URL"] = database_url
+    environment |= settings or {}
     demo = Demo(folder / "home", environment)
     demo.run("init", "--demo")
     return demo

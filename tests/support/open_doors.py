@@ -20,6 +20,7 @@ from enrollment.protocols.retrieval import RetrievalDoor
 from enrollment.protocols.terminals import TerminalsDoor
 from kernel.clock import Clock
 from kernel.database import Database
+from keys.custody import SoftwareKeys
 from server.front import Wsgi
 from server.tls import Credentials
 from tests.support.house import PASSPHRASE, House, build_house
@@ -38,10 +39,10 @@ class OpenDoors:
 
 
 @contextmanager
-def open_house(database: Database, folder: Path, clock: Clock) -> Iterator[OpenDoors]:
+def open_house(database: Database, folder: Path, clock: Clock, *, keys: SoftwareKeys | None = None) -> Iterator[OpenDoors]:
     """Build a house whose certificates name the status door's real address, and open its doors."""
     status = _listener()
-    house = build_house(database, folder, clock, status_url=f"http://localhost:{_port(status)}")
+    house = build_house(database, folder, clock, status_url=f"http://localhost:{_port(status)}", keys=keys)
     root, issuing = folder / "root.pem", folder / "issuing.pem"
     root.write_text(house.root.pem, encoding="ascii")
     issuing.write_text(house.issuing.issuer.pem, encoding="ascii")
