@@ -1,0 +1,184 @@
+"""The express lane without sockets: what it takes, what it leaves, what it refuses, however the octets are cut."""
+
+import base64
+import random
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from server.express import LONGEST_HEAD, Ask, Express, Next, read_fields
+
+DER = b"\x30\x03\x02\x01\x07"
+POST = (
+    b"POST /ocsp HTTP/1.1\r\nHost: status.example.jp\r\nContent-Type: application/ocsp-request\r\n"
+    b"Content-Length: 5\r\n\r\n" + DER
+)  # fmt: skip
+GET = b"GET /ocsp/MAMCAQc%3D HTTP/1.1\r\nHost: status.example.jp\r\n\r\n"
+
+
+@pytest.fixture
+def lane() -> Express:
+    """Return a lane that only reads: it has nobody to answer."""
+    return Express(None, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("whole", [POST, GET])
+def test_a_plain_request_is_taken_alone_and_in_a_row(lane: Express, whole: bytes) -> None:
+    for _ in range(2):  # read, then remembered
+        assert lane.next(whole, 0) == Ask(DER, len(whole), keep=True)
+    assert lane.next(POST + whole + b"rest", len(POST)) == Ask(DER, len(POST + whole), keep=True)
+
+
+@pytest.mark.parametrize("whole", [POST, GET])
+def test_every_beginning_of_a_request_waits_for_the_rest(lane: Express, whole: bytes) -> None:
+    assert [lane.next(whole[:length], 0) for length in range(1, len(whole))] == [Next.WAIT] * (len(whole) - 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "keep"),
+    [
+        (b"HTTP/1.1", b"", True),
+        (b"HTTP/1.1", b"Connection: close\r\n", False),
+        (b"HTTP/1.1", b"connection: Keep-Alive\r\n", True),
+        (b"HTTP/1.0", b"", False),
+        (b"HTTP/1.0", b"Connection: keep-alive\r\n", True),
+    ],
+)
+def test_a_connection_stays_as_http_says(lane: Express, line: bytes, field: bytes, keep: object) -> None:
+    for whole in (POST, GET):
+        found = lane.next(whole.replace(b"HTTP/1.1", line).replace(b"Host:", field + b"Host:"), 0)
+        assert isinstance(found, Ask)
+        assert found.keep is keep
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n\r\n",
+        b"HEAD /ocsp/MAMCAQc%3D HTTP/1.1\r\n\r\n",
+        b"GET /ocsp/MAMCAQc%3D?x HTTP/1.1\r\n\r\n",
+        b"GET /ocsp/MAMCAQc%3D HTTP/2.0\r\n\r\n",
+        b"GET /ocsp/MAMCAQc%3D\r\n\r\n",
+        b"GET http://status.example.jp/ocsp/MAMCAQc%3D HTTP/1.1\r\n\r\n",
+        GET.replace(b"Host:", b"If-None-Match: x\r\nHost:"),
+        GET.replace(b"Host:", b"Content-Length: 5\r\nHost:"),
+        GET.replace(b"Host:", b"Expect: 100-continue\r\nHost:"),
+        GET.replace(b"Host:", b"Upgrade: h2c\r\nHost:"),
+        GET.replace(b"Host:", b"Connection: close, x\r\nHost:"),
+        GET.replace(b"Host:", b"Host: two\r\nHost:"),
+        GET.replace(b"Host:", b"Host :"),
+        GET.replace(b"Host:", b"X: y\r\n folded\r\nHost:"),
+        GET.replace(b"Host:", b"X: \x00\r\nHost:"),
+        GET.replace(b"Host:", b"no colon\r\nHost:"),
+        POST.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked"),
+        POST.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked\r\nContent-Length: 5"),
+        POST.replace(b"Content-Length: 5", b"Content-Length: 5\r\nContent-Length: 6"),
+        POST.replace(b"Content-Length: 5", b"Content-Length: -5"),
+        POST.replace(b"Content-Length: 5", b"Content-Length: +5"),
+        POST.replace(b"Content-Length: 5", b"Content-Length: 0x5"),
+        POST.replace(b"Content-Length: 5", b"Content-Length: 5, 5"),
+        POST.replace(b"Content-Length: 5", b"Content-Length: \xd9\xa5"),
+        POST.replace(b"Content-Length: 5", b"Content-Length: 16385"),
+        POST.replace(b"Content-Length: 5", b"Content-Length: 99999999999999"),
+        POST.replace(b"Content-Length: 5\r\n", b""),
+        POST.replace(b"application/ocsp-request", b"text/plain"),
+        b"\r\n" + GET,
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_app(lane: Express, whole: bytes) -> None:
+    assert lane.next(whole, 0) is Next.APP
+    assert lane.next(whole, 0) is Next.APP
+
+
+@pytest.mark.parametrize(
+    "octets", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\nHost: x\n\n", b"G" + b"E" * LONGEST_HEAD, b"\x00", b" GET /"]
+)
+def test_what_is_no_http_is_refused_at_once(lane: Express, octets: bytes) -> None:
+    assert lane.next(octets, 0) is Next.REFUSE
+
+
+def test_a_get_may_be_escaped_or_not(lane: Express) -> None:
+    chance = random.Random(1)  # noqa: S311 (test material)
+    for length in range(1, 200):
+        der = chance.randbytes(length)
+        encoded = base64.b64encode(der).decode("ascii")
+        for path in (quote(encoded, safe=""), quote(encoded, safe="/+="), encoded):
+            found = lane.next(f"GET /ocsp/{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode("ascii"), 0)
+            assert isinstance(found, Ask)
+            assert found.der == der
+
+
+def test_a_get_that_is_no_base64_asks_nothing(lane: Express) -> None:
+    for path in (b"AAA", b"A", b"%%%", b"====", b"A=A=", b"%ff%ff%ff%ff"):
+        found = lane.next(b"GET /ocsp/" + path + b" HTTP/1.1\r\n\r\n", 0)
+        assert isinstance(found, Ask)
+        assert found.der == b""
+
+
+def test_memories_are_bounded(lane: Express) -> None:
+    for number in range(45_000):
+        lane.next(b"GET /ocsp/AA%d HTTP/1.1\r\nX: %d\r\n\r\n" % (number, number), 0)
+    assert len(lane._seen) <= 20_000  # noqa: SLF001 (what no answer shows)
+    assert len(lane._fields) <= 1_000
+    assert len(lane._targets) <= 1_000  # noqa: SLF001
+
+
+def _mangled(count: int) -> Iterator[bytes]:
+    chance = random.Random(20261122)  # noqa: S311 (test material)
+    pieces = [POST, GET, b"\r\n", b"\n", b"Content-Length: 7\r\n", b"Transfer-Encoding: chunked\r\n", b": ", b"\x00", b"HTTP/1.1"]
+    for _ in range(count):
+        octets = bytearray(chance.choice((POST, GET)))
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(octets) + 1)
+            if chance.random() < 0.4:
+                octets[at:at] = chance.choice(pieces)
+            elif chance.random() < 0.5:
+                del octets[at : at + chance.randint(1, 30)]
+            elif octets:
+                octets[at % len(octets)] = chance.randrange(256)
+        yield bytes(octets)
+
+
+def _judged(lane: Express, octets: bytes) -> bool:
+    """Return whether something was taken; what was must be bounded by what its own fields say."""
+    found = lane.next(octets, 0)
+    if not isinstance(found, Ask):
+        return False
+    head, _, rest = octets.partition(b"\r\n\r\n")
+    line, _, block = head.partition(b"\r\n")
+    fields = read_fields(block)
+    assert fields is not None
+    assert b"\n" not in head.replace(b"\r\n", b"")
+    assert b"\ntransfer-encoding:" not in head.lower()
+    if line.startswith(b"POST"):
+        assert head.lower().count(b"\ncontent-length:") == 1
+        assert found.der == rest[: fields.length]
+    assert found.end == len(head) + 4 + (fields.length or 0)
+    return True
+
+
+def test_mangled_requests_are_never_read_in_two_ways() -> None:
+    lane = Express(None, None)  # type: ignore[arg-type]
+    taken = sum(_judged(lane, octets) for octets in _mangled(20_000))
+    assert 500 < taken < 15_000
+
+
+class _Careless(Express):
+    """A planted fault: of two lengths the last one counts, and bodies may be shorter than they say."""
+
+    def next(self, octets: bytes, at: int) -> Ask | Next:
+        """Read without looking twice."""
+        found = super().next(octets, at)
+        head, end, rest = octets.partition(b"\r\n\r\n")
+        if found is Next.WAIT and end and head.startswith(b"POST"):
+            return Ask(rest, len(octets), keep=True)
+        return found
+
+
+def test_the_harness_catches_a_planted_fault() -> None:
+    lane = _Careless(None, None)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError):
+        for octets in _mangled(20_000):
+            _judged(lane, octets)
