@@ -17,6 +17,7 @@ from ca.ceremony import ROOT, Ceremony, Plan, server_key_name, service_certifica
 from ca.profiles import ServerNames
 from kernel.database import Database
 from migrations.upgrade import upgrade
+from server.apps.jobs import checkpoint_signer_of
 from server.custody import Custody, told_to_the_operator
 from server.home import write_whole
 from server.issuing import addresses_of, issuer_of
@@ -40,6 +41,8 @@ def found(settings: Settings, database: Database, now: datetime, say: Say) -> No
     with told_to_the_operator():
         Ceremony(database, custody.keys, plan_of(settings)).hold(now)
     write_tls_files(settings, database)
+    # For those who check the audit log: they must have it from us, not from the door that serves the log.
+    _write_if_changed(home.log_key, f"{checkpoint_signer_of(settings).verifier}\n")
     # Last, because it says that the home is whole.
     write_whole(home.root_bundle, issuer_of(database, ROOT).pem)
 

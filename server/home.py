@@ -67,6 +67,11 @@ class Home:
         """Whether the home was made to its end: the root bundle is written last."""
         return self.root_bundle.exists()
 
+    @property
+    def log_key(self) -> Path:
+        """The audit log's verifier key (C2SP vkey): what those who check the log must have from us."""
+        return self.root_bundle.with_name("log.vkey")
+
     def make(self) -> None:
         """Make the folders that are not there yet, closed to everybody else."""
         folders = (self.keys, self.secrets, self.tls, self.root_bundle.parent, self.published, self.logs)

@@ -76,3 +76,7 @@ def test_the_log_is_sealed_and_signed_at_least_each_minute(home: Path, monkeypat
     [sealing] = [job for job in all_jobs(chosen, database) if job.name == "audit-seal"]
     database.dispose()
     assert sealing.every <= timedelta(minutes=1)
+
+
+def test_the_verifier_key_lies_beside_the_root(home: Path) -> None:
+    assert (home / "ca" / "log.vkey").read_text() == tegata(home, "audit", "vkey").stdout
