@@ -8,11 +8,14 @@ profile, subject and validity policy say. pkilint judges the same certificates a
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
+from asn1crypto import core
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
-from ca.der import content, elements
+from ca.der import OCTET_STRING, SEQUENCE, content, elements, tlv
 from ca.issuers import Issuer
 from ca.profiles import Subject, TerminalProfile, Validity
 from ca.signing import join
@@ -32,6 +35,10 @@ _EXTENSIONS = (
     "authority_information_access",
 )
 _CRITICAL = "key_usage"
+_KEY_OID, _NAME_OID = (
+    core.ObjectIdentifier(oid.dotted_string).dump()
+    for oid in (ExtensionOID.SUBJECT_KEY_IDENTIFIER, ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+)
 
 
 class LintError(Exception):
@@ -75,7 +82,7 @@ def _findings(tbs: bytes, expected: Expectation) -> Iterator[str]:
     if len(fields) != _FIELDS:
         yield "fields are missing, or there are unique identifiers (RFC 5280 §4.1.2.8)"
         return
-    version, serial, algorithm, issuer, _, subject, spki, _ = fields
+    version, serial, algorithm, issuer, _, subject, spki, extensions = fields
     if version != _VERSION_3:
         yield "version is not 3"
     if algorithm != identifier:
@@ -94,40 +101,68 @@ def _findings(tbs: bytes, expected: Expectation) -> Iterator[str]:
     dates = Validity(certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     if dates != expected.validity:
         yield "validity differs from the policy's"
-    yield from _extension_findings(certificate, expected)
+    yield from _extension_findings(extensions, certificate, expected)
 
 
-def _extension_findings(certificate: x509.Certificate, expected: Expectation) -> Iterator[str]:
+def _extension_findings(written: bytes, certificate: x509.Certificate, expected: Expectation) -> Iterator[str]:
+    """Compare octets, as DER has one form for each value; take them apart only to say what the matter is."""
+    before, between, after = _constant_octets(expected.issuer, expected.profile, expected.partition)
+    key, name = _own(certificate, expected)
+    if content(content(written)) == before + _octets(_KEY_OID, key) + between + _octets(_NAME_OID, name) + after:
+        return
+    authority_key, usage, purposes, policies, points, access = _constant(expected.issuer, expected.profile, expected.partition)
+    wanted = (authority_key, key, usage, purposes, policies, name, points, access)
     extensions = list(certificate.extensions)
-    wanted = _wanted(certificate, expected)
-    if len(extensions) != len(wanted) or any(
-        type(had.value) is not type(want) for had, want in zip(extensions, wanted, strict=True)
-    ):
+    if [extension.oid for extension in extensions] != [value.oid for value in wanted]:
         yield f"extensions are {[extension.oid.dotted_string for extension in extensions]}"
         return
-    for name, extension, value in zip(_EXTENSIONS, extensions, wanted, strict=True):
-        if extension.critical != (name == _CRITICAL):
-            yield f"{name} is wrongly marked critical or not"
+    yield "extensions are not what the profile says"
+    for what, extension, value in zip(_EXTENSIONS, extensions, wanted, strict=True):
+        if extension.critical != (what == _CRITICAL):
+            yield f"{what} is wrongly marked critical or not"
         if extension.value != value:
-            yield f"{name} is not what the profile says"
+            yield f"{what} has another value"
 
 
-def _wanted(certificate: x509.Certificate, expected: Expectation) -> tuple[x509.ExtensionType, ...]:
-    """Return what the extensions must say, in their order; written out here, and not taken from what wrote the bytes."""
-    profile, issuer = expected.profile, expected.issuer.name
+def _own(certificate: x509.Certificate, expected: Expectation) -> tuple[x509.SubjectKeyIdentifier, x509.SubjectAlternativeName]:
+    """Return what the extensions must say that are the terminal's own."""
+    uri = x509.UniformResourceIdentifier(expected.profile.san_prefix + expected.subject.terminal)
+    return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()), x509.SubjectAlternativeName([uri])
+
+
+def _constant(issuer: Issuer, profile: TerminalProfile, partition: int) -> tuple[x509.ExtensionType, ...]:
+    """Return what the other extensions must say, in their order; written out here, and not taken from what wrote them."""
     addresses, uri = profile.addresses, x509.UniformResourceIdentifier
     access = [
         x509.AccessDescription(AuthorityInformationAccessOID.OCSP, uri(addresses.ocsp())),
-        x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, uri(addresses.certificate(issuer))),
+        x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, uri(addresses.certificate(issuer.name))),
     ]
-    point = x509.DistributionPoint([uri(addresses.crl(issuer, expected.partition))], None, None, None)
+    point = x509.DistributionPoint([uri(addresses.crl(issuer.name, partition))], None, None, None)
     return (
-        x509.AuthorityKeyIdentifier(expected.issuer.key_identifier.digest, None, None),
-        x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()),
+        x509.AuthorityKeyIdentifier(issuer.key_identifier.digest, None, None),
         profile.key_usage,
         profile.extended_key_usage,
         profile.policies,
-        x509.SubjectAlternativeName([uri(profile.san_prefix + expected.subject.terminal)]),
         x509.CRLDistributionPoints([point]),
         x509.AuthorityInformationAccess(access),
     )
+
+
+@lru_cache(maxsize=64)
+def _constant_octets(issuer: Issuer, profile: TerminalProfile, partition: int) -> tuple[bytes, bytes, bytes]:
+    """Return the encoded extensions before the key identifier, between it and the terminal's name, and after that."""
+    encoded = [
+        asn1_x509.Extension(
+            {
+                "extn_id": value.oid.dotted_string,
+                "critical": isinstance(value, x509.KeyUsage),
+                "extn_value": core.ParsableOctetString(value.public_bytes()),
+            }
+        ).dump()
+        for value in _constant(issuer, profile, partition)
+    ]
+    return encoded[0], b"".join(encoded[1:4]), b"".join(encoded[4:])
+
+
+def _octets(oid: bytes, value: x509.ExtensionType) -> bytes:
+    return tlv(SEQUENCE, oid + tlv(OCTET_STRING, value.public_bytes()))
