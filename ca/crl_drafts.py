@@ -125,28 +125,29 @@ def check(path: Path, issuer: Issuer, frame: Frame, expected: Sequence[tuple[int
     with path.open("rb") as file, mapped(file.fileno()) as view:
         verify(view, issuer)
         tbs, algorithm, _ = parts(view)
-        if algorithm != issuer.algorithm.identifier:
-            raise ListFaultError("the list names another algorithm than its issuer's")
-        length = sum(octets for octets, _ in expected)
-        head = frame.head(length)
-        if bytes(tbs[: len(head)]) != head or bytes(tbs[len(head) + length :]) != frame.after:
-            raise ListFaultError("the frame of the list is not what was meant")
-        at = len(head)
-        for octets, count in expected:
-            _check_entries(issuer, frame, bytes(tbs[at : at + octets]), count)
-            at += octets
-        tbs.release()
+        with tbs:
+            if algorithm != issuer.algorithm.identifier:
+                raise ListFaultError("the list names another algorithm than its issuer's")
+            length = sum(octets for octets, _ in expected)
+            at = len(head := frame.head(length))
+            if tbs[:at] != head or tbs[at + length :] != frame.after:
+                raise ListFaultError("the frame of the list is not what was meant")
+            for octets, count in expected:
+                with tbs[at : at + octets] as entries:
+                    _check_entries(issuer, frame, entries, count)
+                at += octets
         return hashlib.sha256(view).digest()
 
 
-def _check_entries(issuer: Issuer, frame: Frame, entries: bytes, count: int) -> None:
-    excerpt = join(frame.head(len(entries)) + entries + frame.after, issuer.algorithm.identifier, b"")
+def _check_entries(issuer: Issuer, frame: Frame, entries: memoryview, count: int) -> None:
+    """Read entries with pyca's parser, as the content of a small list of their own."""
+    head, tail = frame.head(len(entries)), frame.after + issuer.algorithm.identifier + tlv(BIT_STRING, b"\x00")
     try:
-        found = len(x509.load_der_x509_crl(excerpt))
+        excerpt = x509.load_der_x509_crl(b"".join((header(SEQUENCE, len(head) + len(entries) + len(tail)), head, entries, tail)))
     except ValueError as error:
         raise ListFaultError(f"the list has an entry that can not be read: {error}") from error
-    if found != count:
-        raise ListFaultError(f"{found} entries stand where {count} were meant")
+    if len(excerpt) != count:
+        raise ListFaultError(f"{len(excerpt)} entries stand where {count} were meant")
 
 
 def parts(view: memoryview) -> tuple[memoryview, bytes, bytes]:

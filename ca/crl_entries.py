@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ca.crl_encoding import REMOVE_FROM_CRL, entry
 from ca.tables import CertificateRow, CrlEntryRow, CrlPartitionRow, CrlRemovalRow, IssuerRow
@@ -20,6 +20,10 @@ from kernel.database import insert_if_absent
 PIECE = 8_192
 # The list that everything of an issuer stands on.
 COMPLETE = 0
+
+
+Octets = InstrumentedAttribute[bytes]
+Key = InstrumentedAttribute[int]
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def revision(session: Session, issuer: str, partition: int) -> int:
 def pieces(session: Session, issuer: str, partition: int) -> Iterator[Piece]:
     """Yield the entries of a list; `COMPLETE` has those of every partition."""
     for present in _partitions_with_entries(session, issuer) if partition == COMPLETE else (partition,):
-        yield from _pieces(session, CrlEntryRow, issuer, present)
+        yield from _pieces(session, issuer, present)
 
 
 def changes(session: Session, issuer: str, partition: int, since: int) -> Iterator[Piece]:
@@ -153,25 +157,22 @@ def _partitions_with_entries(session: Session, issuer: str) -> Iterator[int]:
         present = session.scalar(lowest.where(CrlEntryRow.partition > present))
 
 
-def _pieces(session: Session, table: type[CrlEntryRow], issuer: str, partition: int) -> Iterator[Piece]:
-    after = -1
-    while True:
-        some = (
-            select(table.certificate_id, table.entry)
-            .where(table.issuer == issuer, table.partition == partition, table.certificate_id > after)
-            .order_by(table.certificate_id)
-            .limit(PIECE)
-            .subquery()
-        )
-        joined = _joined(session, some.c.entry, some.c.certificate_id)
-        octets, count, last = session.execute(select(joined, func.count(), func.max(some.c.certificate_id))).one()
-        if not count:
-            return
-        yield Piece(octets, count)
-        after = last
+def _pieces(session: Session, issuer: str, partition: int) -> Iterator[Piece]:
+    of_list = (CrlEntryRow.issuer == issuer, CrlEntryRow.partition == partition)
+    key = CrlEntryRow.certificate_id
+    first = session.scalar(select(func.min(key)).where(*of_list))
+    last = session.scalar(select(func.max(key)).where(*of_list))
+    if first is None or last is None:
+        return
+    joined = select(_joined(session, CrlEntryRow.entry, key), func.count()).where(*of_list)
+    # By ranges of the key and not by LIMIT: the database then joins what it reads without a table in between.
+    for begin in range(first, last + 1, PIECE):
+        octets, count = session.execute(joined.where(key.between(begin, begin + PIECE - 1))).one()
+        if count:
+            yield Piece(octets, count)
 
 
-def _joined(session: Session, octets: ColumnElement[bytes], order: ColumnElement[int]) -> ColumnElement[bytes]:
+def _joined(session: Session, octets: Octets, order: Key) -> ColumnElement[bytes]:
     """Join values in the database: a million rows cost a hundred results."""
     if session.get_bind().dialect.name == "postgresql":
         return func.string_agg(octets, aggregate_order_by(literal(b"", LargeBinary), order), type_=LargeBinary)

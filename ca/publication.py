@@ -5,14 +5,16 @@ Reads only; the keys it holds are the OCSP responder's and the time-stamping uni
 
 import base64
 import hashlib
+import os
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, abort, current_app, request
+from flask import Blueprint, Flask, Response, abort, current_app, request, send_file
 from werkzeug.http import http_date
 
-from ca import issuers
+from ca import crl_entries, issuers
 from ca.crl import crl_file
 from ca.ocsp import Responder
 from ca.ocsp_answer import CACHE_SECONDS, Answer
@@ -25,6 +27,8 @@ from kernel.database import Database
 TIMESTAMP_RESPONSE = "application/timestamp-reply"
 # What a tile's name names never changes; a partial one is of no use once there is a wider one.
 FULL_TILE_SECONDS, PARTIAL_TILE_SECONDS = 365 * 86_400, 3_600
+CACHING = f"max-age={CACHE_SECONDS}, public, no-transform, must-revalidate"
+LIST_NAME = re.compile(r"(?P<issuer>[A-Za-z0-9_-]+)(\.(?P<partition>[1-9][0-9]{0,8}))?(?P<delta>\.delta)?")
 _KEY = "publication"
 
 blueprint = Blueprint("publication", __name__)
@@ -105,15 +109,30 @@ def _timestamp_response(asked: bytes) -> Response:
 
 @blueprint.get("/crl/<name>.crl")
 def crl(name: str) -> Response:
-    """Serve the CRL in force as it was published."""
+    """Serve a CRL in force as it was published: an issuer's complete one, a partition, or the delta of either."""
+    parsed = LIST_NAME.fullmatch(name)
+    if parsed is None or not _is_published(parsed["issuer"], int(parsed["partition"] or 0)):
+        abort(404)
+    try:
+        # Opened once: what is told of the file is told of the octets that are sent.
+        file = crl_file(_publication().crl_folder, name).open("rb")
+    except FileNotFoundError:
+        abort(404 if parsed["delta"] else 503)
+    stat = os.fstat(file.fileno())
+    response = send_file(file, mimetype="application/pkix-crl", etag=False, conditional=False)
+    response.content_length = stat.st_size
+    response.headers["Cache-Control"] = CACHING
+    response.headers["Last-Modified"] = http_date(stat.st_mtime)
+    response.set_etag(f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}")
+    response.make_conditional(request, accept_ranges=True, complete_length=stat.st_size)
+    return response
+
+
+def _is_published(issuer: str, partition: int) -> bool:
     with _publication().database.snapshot() as session:
-        if issuers.load(session, name) is None:
-            abort(404)
-    file = crl_file(_publication().crl_folder, name)
-    if not file.exists():
-        abort(503)
-    response = Response(file.read_bytes(), mimetype="application/pkix-crl")
-    return _cacheable(response, datetime.fromtimestamp(file.stat().st_mtime, tz=_publication().clock.now().tzinfo))
+        if issuers.load(session, issuer) is None:
+            return False
+        return not partition or partition in crl_entries.partitions(session, issuer)
 
 
 @blueprint.get("/ca/<name>.cer")
@@ -157,7 +176,7 @@ def tile(name: str) -> Response:
 
 def _cacheable(response: Response, modified: datetime) -> Response:
     """Allow caches a minute, and let clients ask whether anything changed."""
-    response.headers["Cache-Control"] = f"max-age={CACHE_SECONDS}, public, no-transform, must-revalidate"
+    response.headers["Cache-Control"] = CACHING
     response.headers["Last-Modified"] = http_date(modified)
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest())
     response.make_conditional(request)

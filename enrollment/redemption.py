@@ -90,8 +90,8 @@ class Redemption:
                 return present
             if certificates.key_was_used(session, key.spki_sha256) and present is None:
                 raise Refused("key-used")
-            subject, start_date = _subject(session, row), row.start_date
-        draft = self.authority.draft(key, subject, start_date, now)
+            subject, start_date, partition = _subject(session, row), row.start_date, self.authority.partition(session)
+        draft = self.authority.draft(key, subject, start_date, now, partition=partition)
         with self.database.transaction() as session:  # T1
             row = code_sets.locked(session, code_set_id)
             guessing.require_unlocked(session, self.hasher, codes, now)

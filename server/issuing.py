@@ -5,6 +5,7 @@ from ca.authority import Authority
 from ca.ceremony import ISSUING
 from ca.issuers import Issuer, SigningIssuer
 from ca.profiles import Addresses, TerminalProfile
+from ca.published_keys import FILE_NAME, PublishedKeys
 from kernel.database import Database
 from server.custody import Custody
 from server.settings import Settings
@@ -28,7 +29,16 @@ def signing_issuer_of(settings: Settings, database: Database, name: str = ISSUIN
 
 def authority_of(settings: Settings, database: Database) -> Authority:
     """Return what issues terminal certificates."""
-    return Authority(signing_issuer_of(settings, database), profile_of(settings))
+    signer, profile = signing_issuer_of(settings, database), profile_of(settings)
+    return Authority(signer, profile, settings.crl_partition_size, published_keys_of(settings))
+
+
+def published_keys_of(settings: Settings) -> PublishedKeys:
+    """Return the keys that the world knows: those that come with us, and the home's blocklist.dat where it is there."""
+    try:
+        return PublishedKeys(settings.home / FILE_NAME)
+    except ValueError as error:
+        raise Trouble(f"{error}: fetch it anew with `badkeys --update-bl`, or take it away") from error
 
 
 def profile_of(settings: Settings) -> TerminalProfile:

@@ -13,9 +13,10 @@ from kernel.clock import Clock
 from kernel.database import Database
 from registry import applications
 from registry.letters import Letters
+from server import list_checking
 from server.checking import nightly
 from server.custody import Custody
-from server.issuing import signing_issuer_of
+from server.issuing import addresses_of, signing_issuer_of
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
 from server.process import Starting
@@ -41,6 +42,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
         Job("mail", timedelta(seconds=2), _mail(settings, database), "delivers mails that are due"),
         Job("audit-seal", timedelta(seconds=15), _seal(settings, database), "seals the audit log and signs its head"),
         Job("crl", timedelta(seconds=1), _crl(settings, database), "publishes the CRL when something changed, and daily"),
+        Job("crl-check", timedelta(minutes=5), list_checking.watching(settings, database), "fetches the lists as the world does"),
         Job(
             "certificate-check",
             timedelta(minutes=5),
@@ -62,7 +64,14 @@ def checkpoint_signer_of(settings: Settings) -> audit.CheckpointSigner:
 
 def crl_publisher_of(settings: Settings, database: Database) -> CrlPublisher:
     """Return what publishes the issuing CA's CRL; the root's needs the root's key and comes from the ceremony."""
-    return CrlPublisher(database, signing_issuer_of(settings, database), home_of(settings).published)
+    return CrlPublisher(
+        database,
+        signing_issuer_of(settings, database),
+        home_of(settings).published,
+        addresses=addresses_of(settings),
+        partition_size=settings.crl_partition_size,
+        delta=settings.crl_delta,
+    )
 
 
 def _deadlines(database: Database, clock: Clock, letters: Letters) -> list[Job]:

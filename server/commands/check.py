@@ -9,8 +9,9 @@ import click
 
 from ca.inspection import Period
 from kernel.clock import day_start
-from server import settings
+from server import list_checking, settings
 from server.checking import asker_of, check_of
+from server.issuing import addresses_of
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of
 
@@ -50,6 +51,18 @@ def certificates(since: datetime | None, until: datetime | None, *, as_json: boo
         raise Trouble(f"{read} certificates read, {len(found)} findings")
     if not as_json:
         click.echo(f"{read} certificates read, no findings.")
+
+
+@command.command("crl")
+def crl() -> None:
+    """Fetch every list from the address that certificates name; one line for each that is absent, stale or wrong."""
+    chosen = settings.load()
+    lists, faults = list_checking.check(database_of(chosen), addresses_of(chosen), clock_of(chosen).now())
+    for fault in faults:
+        click.echo(str(fault))
+    if faults:
+        raise Trouble(f"{lists} lists fetched, {len(faults)} faults")
+    click.echo(f"{lists} lists fetched, no faults.")
 
 
 def _show(done: int, everything: int) -> None:

@@ -1,0 +1,48 @@
+"""The external check of the lists as processes run it: at the command line, and every few minutes as a job."""
+
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+
+from ca import served_lists
+from ca.profiles import Addresses
+from ca.served_lists import ListFault
+from kernel.database import Database
+from server import logs
+from server.issuing import addresses_of
+from server.settings import Settings
+from server.trouble import Trouble
+
+# Seconds for an answer; a list of a million entries is some fifty megabytes.
+PATIENCE = 60
+LARGEST = 500_000_000
+
+
+def fetch(address: str) -> bytes:
+    """Fetch over HTTP what is served at an address, past caches that would be asked anew anyway; raises OSError."""
+    request = urllib.request.Request(address, headers={"User-Agent": "tegata-check"})  # noqa: S310 (addresses are our own)
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310 (the same)
+        content: bytes = response.read(LARGEST)
+        return content
+
+
+def check(database: Database, addresses: Addresses, now: datetime) -> tuple[int, list[ListFault]]:
+    """Look at every list from outside; return how many there are and what is wrong."""
+    with database.snapshot() as session:
+        return served_lists.check(session, addresses, fetch, now)
+
+
+def watching(settings: Settings, database: Database) -> Callable[[datetime], int]:
+    """Return the job: a line of log for each fault, level error, and the job counts as failed until all is well."""
+    addresses = addresses_of(settings)
+    log = logs.logger("server.lists")
+
+    def watch(now: datetime) -> int:
+        lists, faults = check(database, addresses, now)
+        for fault in faults:
+            log.error("crl.fault", address=fault.address, fault=fault.fault)
+        if faults:
+            raise Trouble(f"{len(faults)} faults in {lists} lists as they are served; the first: {faults[0]}")
+        return 0
+
+    return watch
