@@ -8,10 +8,11 @@ from functools import cached_property
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ca import der
 from ca.tables import IssuerRow
 from kernel.errors import Unavailable
 from keys.algorithms import SignatureAlgorithm, SignatureHash, SigningKey, VerifyingKey, algorithm_of
@@ -59,7 +60,9 @@ class Issuer:
         """Return the hashes of name and key by which OCSP's CertID names this issuer (RFC 6960 §4.1.1)."""
         parsed = asn1_x509.Certificate.load(self.der)
         name = hashlib.new(algorithm, parsed.subject.dump(), usedforsecurity=False).digest()
-        key = hashlib.new(algorithm, bytes(parsed.public_key["public_key"]), usedforsecurity=False).digest()
+        # asn1crypto does not know every kind of key: the bits are taken from the SubjectPublicKeyInfo.
+        _, bits = der.elements(self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        key = hashlib.new(algorithm, der.content(bits)[1:], usedforsecurity=False).digest()
         return name, key
 
 

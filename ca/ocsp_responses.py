@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -75,8 +74,9 @@ class ResponseWriter:
         der = delegate.certificate.public_bytes(Encoding.DER)
         self._key, self._algorithm = delegate.key, delegate.algorithm
         self._certificates = tlv(0xA0, tlv(SEQUENCE, der))
-        # byKey: the SHA-1 of the public key's bits (§4.2.1).
-        self._responder_id = tlv(0xA2, tlv(OCTET_STRING, asn1_x509.Certificate.load(der).public_key.sha1))
+        # byKey: the SHA-1 of the public key's bits (§4.2.1), as in a key identifier.
+        key_hash = x509.SubjectKeyIdentifier.from_public_key(delegate.certificate.public_key()).digest
+        self._responder_id = tlv(0xA2, tlv(OCTET_STRING, key_hash))
         # Nothing is ever forgotten, so certificates are answered for since the issuer began (§4.4.4).
         since = tlv(OCTET_STRING, time_der(delegate.issuer.certificate.not_valid_before_utc))
         self._archive_cutoff = tlv(SEQUENCE, _ARCHIVE_CUTOFF + since)
