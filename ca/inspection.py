@@ -7,7 +7,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
+from asn1crypto import core
 from asn1crypto import x509 as asn1_x509
 from cryptography.exceptions import InvalidSignature
 from sqlalchemy import ColumnElement, func, select
@@ -17,6 +19,7 @@ from ca.certificates import CertificateRecord, CertificateState, as_record
 from ca.findings import Said
 from ca.issuers import Issuer
 from ca.revocation import HOLD_REASON, Reason
+from ca.strictness import parts, require_der
 from ca.tables import CertificateRow
 
 MOST_SERIAL_OCTETS = 20  # RFC 5280 §4.1.2.2
@@ -83,7 +86,7 @@ def row_findings(record: CertificateRecord) -> Iterator[Said]:
 def document_findings(record: CertificateRecord, issuer: Issuer | None) -> Iterator[Said]:
     """Find what is wrong with the stored octets: form, promise and signature, and what the row says of them."""
     try:
-        tbs = _strictly(asn1_x509.TbsCertificate, record.tbs)
+        tbs = parsed_tbs(record.tbs)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         yield "tbs-unreadable", _one_line(error)
         return
@@ -91,7 +94,7 @@ def document_findings(record: CertificateRecord, issuer: Issuer | None) -> Itera
     if issuer is None:
         yield "issuer-unknown", f"there is no issuer {record.issuer}"
         return
-    if tbs["issuer"].dump() != asn1_x509.Certificate.load(issuer.der).subject.dump():
+    if tbs["issuer"].dump() != issuer.certificate.subject.public_bytes():
         yield "issuer-differs", f"it does not name {record.issuer} as its issuer"
     if record.der is not None:
         yield from _signed_findings(record.der, record.tbs, issuer)
@@ -111,28 +114,27 @@ def _tbs_findings(record: CertificateRecord, tbs: asn1_x509.TbsCertificate) -> I
 
 
 def _signed_findings(der: bytes, tbs: bytes, issuer: Issuer) -> Iterator[Said]:
+    """Take the certificate apart (RFC 5280 §4.1): what was promised, the algorithm as it is named there, a signature."""
     try:
-        certificate = _strictly(asn1_x509.Certificate, der)
+        require_der(der)
+        signed, algorithm, signature = parts(der)
+        if signed != tbs:
+            yield "tbs-differs", "what was signed is not what was promised"
+        if algorithm != parsed_tbs(signed)["signature"].dump() or algorithm != issuer.algorithm.identifier:
+            yield "signature-algorithm", "its name is not the issuer's, or not the same in both places"
+        issuer.algorithm.verify(issuer.public_key, core.OctetBitString.load(signature, strict=True).native, signed)
+    except InvalidSignature:
+        yield "signature-invalid", f"the key of {issuer.name} did not sign it"
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         yield "certificate-unreadable", _one_line(error)
-        return
-    if certificate["tbs_certificate"].dump() != tbs:
-        yield "tbs-differs", "what was signed is not what was promised"
-    if certificate["signature_algorithm"].dump() != certificate["tbs_certificate"]["signature"].dump():
-        yield "signature-algorithm", "the two names of the algorithm differ (RFC 5280 §4.1.1.2)"
-    try:
-        signature = certificate["signature_value"].native
-        issuer.algorithm.verify(issuer.public_key, signature, certificate["tbs_certificate"].dump())
-    except (InvalidSignature, ValueError):
-        yield "signature-invalid", f"the key of {issuer.name} did not sign it"
 
 
-def _strictly(kind: type[asn1_x509.Certificate | asn1_x509.TbsCertificate], der: bytes) -> asn1_x509.Certificate:
-    """Parse every field; raise ValueError for what is no DER."""
-    parsed = kind.load(der, strict=True)
+@lru_cache(maxsize=1_024)
+def parsed_tbs(der: bytes) -> asn1_x509.TbsCertificate:
+    """Parse a TBSCertificate and each of its fields; raises ValueError and its like. Kept, for several rules look at it."""
+    require_der(der)
+    parsed = asn1_x509.TbsCertificate.load(der, strict=True)
     _ = parsed.native
-    if kind.load(der, strict=True).dump(force=True) != der:
-        raise ValueError("it is not encoded in DER")
     return parsed
 
 

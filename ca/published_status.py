@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from asn1crypto import algos, core, ocsp
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509 import ocsp as pyca_ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.certificates import CertificateRecord, CertificateState
+from ca.der import OCTET_STRING, SEQUENCE, integer, tlv
 from ca.findings import Finding, Said
-from ca.inspection import LISTED
+from ca.inspection import LISTED, parsed_tbs
 from ca.issuers import Issuer
 from keys.algorithms import algorithm_of
 
 # One question may name so many certificates.
 QUESTION = 100
+_SHA256 = bytes.fromhex("300b0609608648016503040201")
 # Takes a request, returns a response (DER); raises OSError when nobody answers.
 Ask = Callable[[bytes], bytes]
 ListEntry = tuple[datetime, str | None]
@@ -110,7 +110,7 @@ def _named_list(tbs: bytes) -> str | None:
         points = _extension(tbs, "crl_distribution_points") or []
         urls = [url for point in points for url in point["distribution_point"] or ()]
         return urlsplit(urls[0]).path.rpartition("/")[2] if urls else None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None  # told elsewhere
 
 
@@ -118,13 +118,13 @@ def names_responder(record: CertificateRecord) -> bool:
     """Return whether a certificate says that a responder may be asked about it."""
     try:
         access = _extension(record.tbs, "authority_information_access") or []
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return False
     return any(one["access_method"] == "ocsp" for one in access)
 
 
 def _extension(tbs: bytes, name: str) -> list[dict[str, Any]] | None:
-    for extension in asn1_x509.TbsCertificate.load(tbs)["extensions"]:
+    for extension in parsed_tbs(tbs)["extensions"]:
         if extension["extn_id"].native == name:
             value: list[dict[str, Any]] = extension["extn_value"].parsed.native
             return value
@@ -150,21 +150,11 @@ def asked(
 
 
 def _question(records: Sequence[CertificateRecord], issuer: Issuer) -> bytes:
-    name, key = issuer.identifier_hashes("sha256")
-    algorithm = algos.DigestAlgorithm({"algorithm": "sha256"})
-    wanted = [
-        {
-            "req_cert": {
-                "hash_algorithm": algorithm,
-                "issuer_name_hash": name,
-                "issuer_key_hash": key,
-                "serial_number": core.Integer(int(record.serial, 16)),
-            }
-        }
-        for record in records
-    ]
-    encoded: bytes = ocsp.OCSPRequest({"tbs_request": {"request_list": wanted}}).dump()
-    return encoded
+    """Return a request (RFC 6960 §4.1.1) by SHA-256, without nonce."""
+    name, key = (tlv(OCTET_STRING, digest) for digest in issuer.identifier_hashes("sha256"))
+    wanted = (tlv(SEQUENCE, _SHA256 + name + key + integer(int(record.serial, 16))) for record in records)
+    requests = b"".join(tlv(SEQUENCE, cert_id) for cert_id in wanted)
+    return tlv(SEQUENCE, tlv(SEQUENCE, tlv(SEQUENCE, requests)))
 
 
 def _signature_findings(answer: pyca_ocsp.OCSPResponse, issuer: Issuer) -> Iterator[Said]:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ca import key_policy
 from ca.findings import Said
+from ca.inspection import parsed_tbs
 from ca.issuers import Issuer
 from ca.profiles import TerminalProfile
 from kernel.clock import day_end, tokyo_date
@@ -35,7 +36,7 @@ class TerminalRules:
     def findings(self, tbs: bytes, terminal: str, office_code: str | None) -> Iterator[Said]:
         """Find what differs from the rules; without `office_code` nobody knows which office it must name."""
         try:
-            parsed = asn1_x509.TbsCertificate.load(tbs, strict=True)
+            parsed = parsed_tbs(tbs)
             yield from self._subject(parsed, terminal, office_code)
             yield from self._dates(parsed)
             yield from self._extensions(parsed, terminal)
@@ -86,10 +87,9 @@ class TerminalRules:
 
     def _wanted(self, tbs: asn1_x509.TbsCertificate, terminal: str) -> dict[str, object]:
         status = self.profile.addresses.status_url
-        ours = asn1_x509.Certificate.load(self.issuer.der)
         return {
             "authority_key_identifier": {
-                "key_identifier": ours.key_identifier,
+                "key_identifier": self.issuer.key_identifier.digest,
                 "authority_cert_issuer": None,
                 "authority_cert_serial_number": None,
             },

@@ -208,7 +208,7 @@ FAULTS: dict[str, tuple[Plant, set[str]]] = {
     "another key": (_set(spki_sha256=b"x" * 32), {"key-differs", "codes-differ"}),
     "another subject": (_set(subject="00001A"), {"subject-differs", "terminal-unknown"}),
     "signed and lost": (_set(der=None), {"row-impossible"}),
-    "signed and still reserved": (_set(state="reserved"), {"row-impossible", "audit-differs", "ocsp-differs"}),
+    "signed and still reserved": (_set(state="reserved"), {"row-impossible", "audit-differs"}),
     "a state that nothing made": (_set(state="held"), {"row-impossible", "audit-differs", "crl-lacks-it"}),
     "a revocation that nobody made": (_revoked, {"audit-differs", "crl-lacks-it"}),
     "a promise that was signed": (_promised_again, {"audit-differs", "credential-differs", "codes-differ"}),
