@@ -6,17 +6,18 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from ca import blocked_keys, revocation
+from ca import blocked_keys
 from ca.certificates import CertificateRecord, CertificateState
 from ca.revocation import Reason
 from enrollment import code_sets
-from enrollment.bulk import BulkRevocation
+from enrollment.bulk import BulkRevocation, owner_of
 from enrollment.code_sets import CodeSetEvent, CodeSetState
-from enrollment.deeds import Ending
+from enrollment.deeds import Ending, give_up
 from kernel import audit
 from kernel.audit import Actor
 from kernel.clock import Clock
 from kernel.database import Database
+from registry import terminals
 
 
 @dataclass(frozen=True)
@@ -64,4 +65,5 @@ def _give_up(session: Session, certificate: CertificateRecord, actor: Actor, now
     if row is not None and row.state == CodeSetState.CLAIMED and row.serial == certificate.serial:
         code_sets.leave(session, row, CodeSetEvent.FREEZE, now, actor=actor, reason=Reason.KEY_COMPROMISE.value)
     elif (current := blocked_keys.certificates_on(session, [certificate.spki_sha256])) and certificate in current:
-        revocation.abandon(session, certificate.issuer, certificate.serial, now=now)
+        owner = owner_of(certificate.subject, terminals.get(session, certificate.subject))
+        give_up(session, certificate, owner, Ending(Reason.KEY_COMPROMISE, actor, now))

@@ -135,13 +135,14 @@ def _revoke(session: Session, names: Sequence[str], ending: Ending) -> tuple[int
             code_sets.leave(session, row, CodeSetEvent.FREEZE, ending.now, actor=ending.actor, reason=ending.reason.value)
             stopped += 1
     owners = _resolve(session, names).owners  # again, under lock: a retrieval may have ended meanwhile
-    whose = {key: _owner(subject, owning.get(subject)) for key, subject in owners.items()}
+    whose = {key: owner_of(subject, owning.get(subject)) for key, subject in owners.items()}
     ended = revoke_many(session, whose, ending)
     _tell(session, [owning[certificate.subject] for certificate in ended if certificate.subject in owning], ending)
     return len(ended), stopped
 
 
-def _owner(subject: str, terminal: Terminal | None) -> Owner:
+def owner_of(subject: str, terminal: Terminal | None) -> Owner:
+    """Return whose a certificate of this subject is; what is no terminal is a service of ours."""
     if terminal is None:
         return Owner(f"service:{subject}", None)
     return Owner(f"terminal:{terminal.name}", terminal.office_code)

@@ -56,6 +56,22 @@ def revoke_many(session: Session, owners: Mapping[tuple[str, str], Owner], endin
     return ended
 
 
+def give_up(session: Session, certificate: CertificateRecord, owner: Owner, ending: Ending) -> None:
+    """Abandon a promised certificate that no code set claims, with its audit entry."""
+    revocation.abandon(session, certificate.issuer, certificate.serial, now=ending.now)
+    audit.record(
+        session,
+        now=ending.now,
+        actor=ending.actor,
+        action="certificate.abandon",
+        subject=owner.subject,
+        office_code=owner.office_code,
+        issuer=certificate.issuer,
+        serial=certificate.serial,
+        reason=ending.reason.value,
+    )
+
+
 @dataclass(frozen=True)
 class Deed:
     """Somebody acts upon one terminal's certificates, in the caller's transaction."""

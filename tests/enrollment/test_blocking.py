@@ -9,6 +9,7 @@ from enrollment.blocking import Blocked, KeyBlocking
 from enrollment.code_sets import CodeSetState
 from kernel.audit import AuditEntry
 from kernel.errors import Refused
+from tests.ca.issuance import reserve
 from tests.enrollment.test_redemption import claimed
 from tests.support.house import SECURITY, SOURCE, House, new_request
 
@@ -56,6 +57,14 @@ def test_a_retrieval_under_way_is_stopped_and_its_key_refused(house: House) -> N
     assert row.state == CodeSetState.FROZEN
     with house.database.snapshot() as session:
         assert [record.state for record in of_subject(session, terminal)] == [CertificateState.ABANDONED]
+
+
+def test_a_promise_that_no_codes_claim_is_given_up_on_record(house: House) -> None:
+    promise = reserve(house)  # by the authority alone, as a service's is
+    assert _blocking(house).block([promise.spki_sha256], SECURITY) == Blocked(keys=1, certificates=0, being_made=1)
+    with house.database.snapshot() as session:
+        [entry] = session.scalars(select(AuditEntry).where(AuditEntry.action == "certificate.abandon"))
+    assert (entry.subject, entry.facts["serial"]) == (f"service:{promise.subject}", promise.serial)
 
 
 def test_a_blocked_key_is_refused_at_retrieval(house: House) -> None:

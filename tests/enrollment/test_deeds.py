@@ -161,7 +161,7 @@ def test_what_is_done_twice_is_on_record_once(house: House) -> None:
     assert told.count("certificate.revoke") == 1
 
 
-CHANGES = {("revocation", verb) for verb in ("revoke", "hold", "release", "abandon")} | {("authority", "complete")}
+CHANGES = {("revocation", verb) for verb in ("revoke", "revoke_many", "hold", "release", "abandon")} | {("authority", "complete")}
 
 
 def changes_of_state(source: str) -> Iterator[str]:

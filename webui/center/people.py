@@ -39,6 +39,8 @@ DEEDS: Mapping[str, str] = {
     "certificate.issue": mark("証明書の発行"),
     "certificate.revoke": mark("証明書の失効"),
     "certificate.abandon": mark("証明書の発行中止"),
+    "certificate.hold": mark("証明書の一時停止"),
+    "certificate.release": mark("証明書の一時停止の解除"),
     "codes.prepare": mark("コードの準備"),
     "codes.show": mark("コードの表示"),
     "codes.freeze": mark("コードの凍結"),
