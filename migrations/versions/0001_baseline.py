@@ -116,6 +116,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_ca_issuer")),
     )
     op.create_table(
+        "ca_issuer_terms",
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("issues_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("crl_period", sa.Integer(), nullable=False),
+        sa.Column("crl_lifetime", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", name=op.f("pk_ca_issuer_terms")),
+    )
+    op.create_table(
         "enrollment_code_set",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("terminal", sa.String(length=6), nullable=False),
@@ -794,6 +802,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_enrollment_code_set_receipt")
 
     op.drop_table("enrollment_code_set")
+    op.drop_table("ca_issuer_terms")
     op.drop_table("ca_issuer")
     with op.batch_alter_table("ca_crl_removal", schema=None) as batch_op:
         batch_op.drop_index("ix_ca_crl_removal_revision")
