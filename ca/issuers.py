@@ -47,6 +47,11 @@ class Issuer:
         return self.certificate.public_bytes(Encoding.DER)
 
     @cached_property
+    def subject_der(self) -> bytes:
+        """The octets of its name, which certificates and CRLs below it repeat."""
+        return self.certificate.subject.public_bytes()
+
+    @cached_property
     def pem(self) -> str:
         """The certificate as PEM."""
         return self.certificate.public_bytes(Encoding.PEM).decode("ascii")

@@ -56,14 +56,12 @@ def accept(key: object) -> PublicKey:
 
 def accept_by_profile(key: PublicKey, kinds: Container[str], rsa_bits: tuple[int, int]) -> None:
     """Raise Refused unless a profile takes keys like this: `kinds` are p256, p384, rsa, ed25519."""
-    if isinstance(key, rsa.RSAPublicKey):
-        kind, (smallest, largest) = "rsa", rsa_bits
-        if kind in kinds and not smallest <= key.key_size <= largest:
-            raise Refused("key-weak", weakness="size", bits=key.key_size)
-    else:
-        kind = algorithm_of(key).name
+    kind = "rsa" if isinstance(key, rsa.RSAPublicKey) else algorithm_of(key).name
     if kind not in kinds:
         raise Refused("key-unsupported", algorithm=kind)
+    smallest, largest = rsa_bits
+    if isinstance(key, rsa.RSAPublicKey) and not smallest <= key.key_size <= largest:
+        raise Refused("key-weak", weakness="size", bits=key.key_size)
 
 
 def accept_unblocked(spki_sha256: bytes, is_blocked: Callable[[bytes], bool]) -> None:

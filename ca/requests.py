@@ -1,8 +1,7 @@
 """Certification requests (PKCS#10, RFC 2986): read, check proof of possession, take the public key and nothing else."""
 
 import hashlib
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,11 +21,12 @@ class RequestedKey:
 
     public_key: key_policy.PublicKey
     spki_sha256: bytes
+    known_spki: bytes | None = field(default=None, repr=False, compare=False)
 
-    @cached_property
+    @property
     def spki(self) -> bytes:
         """The SubjectPublicKeyInfo in DER."""
-        return self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return self.known_spki or self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def read(request: bytes) -> RequestedKey:
@@ -50,7 +50,9 @@ def read(request: bytes) -> RequestedKey:
         raise Refused("key-unsupported", algorithm="RSASSA-PSS")
     if not proven:
         raise Refused("csr-signature")
-    return RequestedKey(key_policy.accept(public_key), spki_digest(public_key))
+    accepted = key_policy.accept(public_key)
+    spki = accepted.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return RequestedKey(accepted, hashlib.sha256(spki).digest(), spki)
 
 
 def spki_digest(public_key: object) -> bytes:

@@ -116,7 +116,7 @@ def template_of(issuer: Issuer, profile: TerminalProfile) -> TerminalTemplate:
     usage, extended_usage, policies = profile.key_usage, profile.extended_key_usage, profile.policies
     information = profile.authority_information(issuer.name)
     return TerminalTemplate(
-        head=issuer.algorithm.identifier + issuer.certificate.subject.public_bytes(),
+        head=issuer.algorithm.identifier + issuer.subject_der,
         before_key_identifier=_extension(authority_key.oid, authority_key.public_bytes()),
         before_alternative_name=_extension(usage.oid, usage.public_bytes(), critical=True)
         + _extension(extended_usage.oid, extended_usage.public_bytes())
