@@ -20,7 +20,7 @@ from ca.findings import Said
 from ca.issuers import Issuer
 from ca.revocation import HOLD_REASON, Reason
 from ca.strictness import parts, require_der
-from ca.tables import CertificateRow
+from ca.tables import BlockedKeyRow, CertificateRow
 
 MOST_SERIAL_OCTETS = 20  # RFC 5280 §4.1.2.2
 LEAST_SERIAL_BITS = 128  # ours
@@ -65,6 +65,15 @@ def page(session: Session, period: Period, *, after: int, most: int) -> list[Exa
     query = select(CertificateRow).where(CertificateRow.id > after, *_conditions(period))
     rows = session.scalars(query.order_by(CertificateRow.id).limit(most))
     return [Examined(row.id, row.kind, as_record(row)) for row in rows]
+
+
+def living_on_blocked_keys(session: Session, before: datetime) -> list[CertificateRecord]:
+    """Return the certificates that are good, held or promised although their key was blocked before an instant."""
+    blocked = select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.blocked_at < before)
+    living = CertificateRow.state.in_((CertificateState.RESERVED, CertificateState.VALID, CertificateState.HELD))
+    return [
+        as_record(row) for row in session.scalars(select(CertificateRow).where(CertificateRow.spki_sha256.in_(blocked), living))
+    ]
 
 
 def row_findings(record: CertificateRecord) -> Iterator[Said]:

@@ -81,6 +81,8 @@ class _Round:
         yield from traces.shared_keys(self._keys)
         with self._check.database.snapshot() as session:
             yield from traces.findings(session, period)
+            for record in inspection.living_on_blocked_keys(session, self._now - SETTLED):
+                yield Finding("key-blocked", record.subject, record.serial, f"it is {record.state}, and its key is blocked")
             for issuer in self._issuers.values():
                 yield from self._lists.verify(issuer)
                 listed = (((issuer.name, serial), issuer.name, "the published list") for serial, _ in self._lists.serials(issuer))

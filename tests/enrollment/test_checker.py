@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import delete, text, update
 from sqlalchemy.orm import Session
 
-from ca import inspection
+from ca import blocked_keys, inspection
 from ca.authority import Authority
 from ca.certificates import CertificateRecord
 from ca.inspection import Period
@@ -22,7 +22,10 @@ from ca.profiles import Addresses, Subject, Validity
 from ca.revocation import Reason
 from ca.signing import assemble, certify, to_be_signed
 from ca.tables import CertificateRow
+from enrollment.blocking import KeyBlocking
+from enrollment.bulk import BulkRevocation
 from enrollment.checker import CertificateCheck
+from enrollment.deeds import Ending
 from enrollment.tables import CodeSetRow, CredentialRow
 from kernel import audit
 from kernel.audit import AuditEntry, CheckpointSigner
@@ -98,6 +101,28 @@ def _retrieved_by_application(house: House) -> tuple[str, CertificateRecord]:
     receipt_number = approved(house)
     name, *_ = house.preparation.prepare(receipt_number, PREPARER)
     return receipt_number, house.redemption.redeem(house.codes_of(name), new_request().pem, SOURCE).certificate
+
+
+def test_what_ended_in_one_deed_or_with_its_key_is_without_finding(
+    house: House, check: CertificateCheck, sealed: Callable[[], None]
+) -> None:
+    issued = [house.issue().certificate for _ in range(4)]
+    now = house.clock.now()
+    ending = Ending(Reason.CESSATION_OF_OPERATION, SECURITY, now, invalid_since=now - HOUR)
+    BulkRevocation(house.database, house.clock).revoke([one.subject for one in issued[:2]], lambda _: ending)
+    KeyBlocking(house.database, house.clock).block([issued[2].spki_sha256], SECURITY)
+    sealed()
+    assert codes_found(check, house) == set()
+
+
+def test_a_good_certificate_on_a_blocked_key_is_found(
+    house: House, check: CertificateCheck, certificate: CertificateRecord, clock: SettableClock
+) -> None:
+    with house.database.transaction() as session:
+        blocked_keys.block(session, certificate.spki_sha256, clock.now())
+    assert codes_found(check, house) == set()  # whoever blocks it revokes in the next transaction
+    clock.advance(HOUR)
+    assert codes_found(check, house) == {"key-blocked"}
 
 
 Plant = Callable[[Session, CertificateRecord], None]
