@@ -1,177 +1,222 @@
-"""The founding of the hierarchy: root, issuing CA, OCSP responder, and the TLS certificates of our own doors.
+"""The founding of the hierarchy: authorities, the services below them, the links between roots, the first lists.
 
 Every step looks first whether it was done, so a ceremony that was cut off is taken up where it stopped, and one
-that is repeated changes nothing. It is the one place of this room that opens keys.
+that is repeated changes nothing. Before the first key is made the plan is compared with what stands. A root's key may be
+away: only what it would have to sign needs it. It is the one place of this room that opens keys.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ca import issuers, profiles
+from ca import issuers, profiles, terms
 from ca.authority import complete
+from ca.ceremony_check import link_name, newest, require_agreement
 from ca.certificates import CertificateState, serial_text
-from ca.crl import CrlPublisher
+from ca.crl import CrlPublisher, latest
 from ca.issuers import Issuer, SigningIssuer
+from ca.plan import ISSUING, RESPONDER, ROOT, TIMESTAMP, YEAR, AuthorityPlan, Plan, ServicePlan, server_key_name, usual_plan
 from ca.requests import spki_digest
+from ca.service_profiles import link_builder, service_builder
 from ca.signing import assemble, certify, to_be_signed
 from ca.tables import CertificateRow, IssuerRow
+from ca.terms import Terms
 from kernel import audit
 from kernel.database import Database, insert_if_absent
-from keys.algorithms import algorithm_of
+from keys.algorithms import SigningKey, algorithm_of
 from keys.custody import KeyAlgorithm, KeyStore
+from keys.trouble import KeyTroubleError
 
-ROOT, ISSUING, RESPONDER, TIMESTAMP = "root", "issuing-1", "ocsp", "timestamp"
-YEAR = timedelta(days=365)
+__all__ = [
+    "ISSUING",
+    "RESPONDER",
+    "ROOT",
+    "TIMESTAMP",
+    "Ceremony",
+    "Founded",
+    "Plan",
+    "Promise",
+    "issue",
+    "server_key_name",
+    "service_certificate",
+    "usual_plan",
+]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is founded: who we are, where status is published, and the doors (by name) that need TLS certificates."""
+class Founded:
+    """An authority that stands, with its key unless that is kept away."""
 
-    organization: str
-    addresses: profiles.Addresses
-    doors: Mapping[str, profiles.ServerNames]
-    crl_folder: Path
-    root_years: int = 20
-    issuing_years: int = 10
-    service_years: int = 2
+    issuer: Issuer
+    key: SigningKey | None
+
+    def signing(self, what: str) -> SigningIssuer:
+        """Return it as an issuer that signs; raises KeyTroubleError when its key is away."""
+        if self.key is None:
+            raise KeyTroubleError(f"the key of {self.issuer.name} is kept away and must sign {what}: `tegata root import` first")
+        return SigningIssuer(self.issuer, self.key)
 
 
 @dataclass(frozen=True)
 class Ceremony:
-    """Founds the hierarchy with keys of its own making."""
+    """Founds what a plan describes, with keys of its own making."""
 
     database: Database
     keys: KeyStore
     plan: Plan
 
     def hold(self, now: datetime) -> bool:
-        """Do what is still to be done; return False when nothing was."""
-        begun = self._count()
-        root = self._authority(ROOT, KeyAlgorithm.P384, None, self.plan.root_years, now)
-        issuing = self._authority(ISSUING, KeyAlgorithm.P256, root, self.plan.issuing_years, now)
-        self._responder(issuing, now)
-        self._timestamp_unit(issuing, now)
-        for door, names in self.plan.doors.items():
-            self._server(issuing, door, names, now)
-        # The root changes nothing for years; gateways that check the whole chain need its list all the same.
-        CrlPublisher(self.database, root, self.plan.crl_folder, period=YEAR / 2, lifetime=YEAR).publish_if_due(now)
-        CrlPublisher(self.database, issuing, self.plan.crl_folder).publish_if_due(now)
-        return self._count() != begun
+        """Do what is still to be done; return False when nothing was.
 
-    def _count(self) -> int:
+        Raises FileFault, before anything is made, when the plan contradicts what stands.
+        """
+        require_agreement(self.database, self.plan, now, self._kind)
+        begun = self._state()
+        standing: dict[str, Founded] = {}
+        for authority in self.plan.authorities:
+            standing[authority.name] = self._authority(authority, standing.get(authority.under or ""), now)
+        for authority in self.plan.authorities:
+            if authority.replaces is not None:
+                self._link(standing[authority.name], standing[authority.replaces], now)
+                self._link(standing[authority.replaces], standing[authority.name], now)
+        for service in self.plan.services:
+            self._service(service, standing[service.under], now)
+        for authority in self.plan.authorities:
+            self._publish(authority, standing[authority.name], now)
+        return self._state() != begun
+
+    def awaiting(self, now: datetime) -> list[str]:
+        """Return what could not be done because a root's key is away, one sentence each."""
+        sentences = []
+        for authority in self.plan.authorities:
+            if authority.under is None and not self.keys.exists(authority.name):
+                with self.database.snapshot() as session:
+                    list_ = latest(session, authority.name)
+                if list_ is None or now >= list_.this_update + authority.crl_period:
+                    end = f" before {list_.next_update:%Y-%m-%d}" if list_ else ""
+                    sentences.append(f"the CRL of {authority.name} is due and its key is away: `tegata root import`{end}")
+        return sentences
+
+    def _state(self) -> tuple[int, tuple[tuple[str, datetime | None, int, int], ...]]:
+        """Return what changes when something is founded or its terms are altered."""
         with self.database.snapshot() as session:
-            return len(session.scalars(select(CertificateRow.id).where(CertificateRow.kind != "terminal")).all())
+            count = session.scalar(select(func.count(CertificateRow.id)).where(CertificateRow.kind != "terminal"))
+            return count or 0, terms.all_of(session)
 
-    def _key(self, name: str, algorithm: KeyAlgorithm) -> ec.EllipticCurvePrivateKey:
-        key = self.keys.open(name) if self.keys.exists(name) else self.keys.create(name, algorithm)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            message = f"key {name!r} is not an elliptic-curve key"
-            raise TypeError(message)
-        return key
+    def _kind(self, name: str) -> str | None:
+        return algorithm_of(self.keys.open_signing(name).public_key()).name if self.keys.exists(name) else None
 
-    def _authority(
-        self, name: str, algorithm: KeyAlgorithm, parent: SigningIssuer | None, years: int, now: datetime
-    ) -> SigningIssuer:
-        key = self._key(name, algorithm)
+    def _key(self, name: str, algorithm: str) -> SigningKey:
+        if not self.keys.exists(name):
+            self.keys.create(name, KeyAlgorithm(algorithm))
+        return self.keys.open_signing(name)
+
+    def _authority(self, plan: AuthorityPlan, parent: Founded | None, now: datetime) -> Founded:
         with self.database.snapshot() as session:
-            founded = issuers.load(session, name)
-        if founded is not None:
-            return SigningIssuer(founded, key)
-        subject = self._name("Root CA" if parent is None else f"Issuing CA {name.rpartition('-')[2]}")
-        validity = _validity(now, years)
+            issuer = issuers.load(session, plan.name)
+        if issuer is not None:
+            standing = Founded(issuer, self.keys.open_signing(plan.name) if self.keys.exists(plan.name) else None)
+            if standing.key is not None:
+                standing.signing("nothing")  # refuses a key that is not the certificate's
+        else:
+            standing = self._new_authority(plan, parent, now)
+        self._agree(plan, standing.issuer)
+        return standing
+
+    def _new_authority(self, plan: AuthorityPlan, parent: Founded | None, now: datetime) -> Founded:
+        key = self._key(plan.name, plan.algorithm)
         above = parent.issuer if parent else None
 
         def compose() -> bytes:
+            subject, validity = self.plan.name_of(plan.common_name), _validity(now, plan.years)
             builder = profiles.authority_builder(subject, key.public_key(), validity, above, self.plan.addresses)
             return to_be_signed(builder, above.public_key if above else key.public_key())
 
-        der = self._issue(name, above.name if above else name, compose, lambda tbs: _sign(tbs, key, parent), now)
-        issuer = Issuer(name, name, x509.load_der_x509_certificate(der))
-        with self.database.transaction() as session:
-            insert_if_absent(
-                session, IssuerRow, {"name": name, "key_name": name, "certificate": der, "crl_number": 0, "revision": 0}
-            )
-        return SigningIssuer(issuer, key)
+        def sign(tbs: bytes) -> bytes:
+            return certify(tbs, parent.signing(plan.name)) if parent else _self_signed(tbs, key)
 
-    def _responder(self, issuing: SigningIssuer, now: datetime) -> None:
-        key = self._key(RESPONDER, KeyAlgorithm.P256)
+        der = issue(self.database, Promise(plan.name, above.name if above else plan.name, compose, sign), now)
+        issuer = Issuer(plan.name, plan.name, x509.load_der_x509_certificate(der))
+        values = {"name": plan.name, "key_name": plan.name, "certificate": der, "crl_number": 0, "revision": 0}
+        with self.database.transaction() as session:
+            insert_if_absent(session, IssuerRow, values)
+        return Founded(issuer, key)
+
+    def _agree(self, plan: AuthorityPlan, issuer: Issuer) -> None:
+        """Put the issuer's terms on record where they are not yet, or were changed."""
+        begin = None if plan.under is None else plan.issues_from or issuer.certificate.not_valid_before_utc
+        agreed = Terms(begin, plan.crl_period, plan.crl_lifetime)
+        with self.database.transaction() as session:
+            if terms.load(session, plan.name) != agreed:
+                terms.put(session, plan.name, agreed)
+
+    def _link(self, signer: Founded, subject: Founded, now: datetime) -> None:
+        """Let one root certify another one (RFC 4210 §4.4): whoever trusts `signer` then trusts `subject`."""
 
         def compose() -> bytes:
-            builder = profiles.responder_builder(
-                issuing.issuer,
-                self._name("OCSP responder 1"),
-                key.public_key(),
-                profiles.new_serial(),
-                _validity(now, self.plan.service_years),
-            )
-            return to_be_signed(builder, issuing.issuer.public_key)
+            certificate, above = subject.issuer.certificate, signer.issuer
+            end = min(certificate.not_valid_after_utc, above.certificate.not_valid_after_utc)
+            begin = max(certificate.not_valid_before_utc, above.certificate.not_valid_before_utc)
+            builder = link_builder(subject.issuer, above, profiles.Validity(begin, end), self.plan)
+            return to_be_signed(builder, above.public_key)
 
-        self._issue(RESPONDER, issuing.issuer.name, compose, lambda tbs: certify(tbs, issuing), now)
+        name = link_name(subject.issuer.name, signer.issuer.name)
+        promise = Promise(name, signer.issuer.name, compose, lambda tbs: certify(tbs, signer.signing(name)))
+        issue(self.database, promise, now)
 
-    def _timestamp_unit(self, issuing: SigningIssuer, now: datetime) -> None:
-        key = self._key(TIMESTAMP, KeyAlgorithm.P256)
-
-        def compose() -> bytes:
-            name, validity = self._name("time stamps 1"), _validity(now, self.plan.service_years)
-            builder = profiles.timestamp_builder(issuing.issuer, name, key.public_key(), validity, self.plan.addresses)
-            return to_be_signed(builder, issuing.issuer.public_key)
-
-        self._issue(TIMESTAMP, issuing.issuer.name, compose, lambda tbs: certify(tbs, issuing), now)
-
-    def _server(self, issuing: SigningIssuer, door: str, names: profiles.ServerNames, now: datetime) -> None:
-        subject = server_key_name(door)
-        key = self._key(subject, KeyAlgorithm.P256)
+    def _service(self, plan: ServicePlan, above: Founded, now: datetime) -> None:
+        key = self._key(plan.name, plan.algorithm)
 
         def compose() -> bytes:
-            validity = _validity(now, self.plan.service_years)
-            builder = profiles.server_builder(issuing.issuer, names, key.public_key(), validity, self.plan.addresses)
-            return to_be_signed(builder, issuing.issuer.public_key)
+            builder = service_builder(self.plan, plan, above.issuer, key.public_key(), _validity(now, plan.years))
+            return to_be_signed(builder, above.issuer.public_key)
 
-        self._issue(subject, issuing.issuer.name, compose, lambda tbs: certify(tbs, issuing), now)
+        promise = Promise(plan.name, above.issuer.name, compose, lambda tbs: certify(tbs, above.signing(plan.name)))
+        issue(self.database, promise, now)
 
-    def _issue(
-        self, subject: str, issuer: str, compose: Callable[[], bytes], sign: Callable[[bytes], bytes], now: datetime
-    ) -> bytes:
-        """Promise, sign, store: as for terminals, so that none of our own certificates is unknown to us either."""
-        of_subject = select(CertificateRow).where(CertificateRow.subject == subject, CertificateRow.kind == "service")
-        with self.database.transaction() as session:
-            row = session.scalar(of_subject)
-            if row is None:
-                row = _promised(subject, issuer, compose(), now)
-                session.add(row)
-                session.flush()
-                _trace(session, "certificate.reserve", row, now)
-            if row.der is not None:
-                return row.der
-            tbs, serial = row.tbs, row.serial
-        der = sign(tbs)
-        with self.database.transaction() as session:
-            complete(session, issuer, serial, der, now)
-            _trace(session, "certificate.issue", row, now)
-        return der
-
-    def _name(self, role: str) -> x509.Name:
-        return x509.Name(
-            [
-                x509.NameAttribute(NameOID.COUNTRY_NAME, "JP"),
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, self.plan.organization),
-                x509.NameAttribute(NameOID.COMMON_NAME, f"{self.plan.organization} {role}"),
-            ]
-        )
+    def _publish(self, plan: AuthorityPlan, standing: Founded, now: datetime) -> None:
+        if standing.key is None:
+            return
+        signer = standing.signing("its CRL")
+        CrlPublisher(
+            self.database, signer, self.plan.crl_folder, period=plan.crl_period, lifetime=plan.crl_lifetime
+        ).publish_if_due(now)
 
 
-def server_key_name(door: str) -> str:
-    """Return the name of a door's TLS key, which is also its certificate's subject in our records."""
-    return f"tls-{door}"
+@dataclass(frozen=True)
+class Promise:
+    """One certificate of ours to be: its name in our records, its issuer's, and how it is composed and signed."""
+
+    subject: str
+    issuer: str
+    compose: Callable[[], bytes]
+    sign: Callable[[bytes], bytes]
+    # The certificate that this one follows; without it, the first one is made and no second.
+    follows: int | None = None
+    actor: audit.Actor = field(default_factory=lambda: audit.operator("ceremony"))
+
+
+def issue(database: Database, promise: Promise, now: datetime) -> bytes:
+    """Promise, sign, store: as for terminals, so that none of our own certificates is unknown to us either."""
+    with database.transaction() as session:
+        row = newest(session, promise.subject)
+        if row is None or (row.der is not None and row.id == promise.follows):
+            row = _promised(promise.subject, promise.issuer, promise.compose(), now)
+            session.add(row)
+            session.flush()
+            _trace(session, "certificate.reserve", row, promise.actor, now)
+        if row.der is not None:
+            return row.der
+        tbs, serial = row.tbs, row.serial
+    der = promise.sign(tbs)
+    with database.transaction() as session:
+        complete(session, promise.issuer, serial, der, now)
+        _trace(session, "certificate.issue", row, promise.actor, now)
+    return der
 
 
 def service_certificate(database: Database, subject: str) -> bytes:
@@ -187,9 +232,7 @@ def service_certificate(database: Database, subject: str) -> bytes:
     return der
 
 
-def _sign(tbs: bytes, key: ec.EllipticCurvePrivateKey, parent: SigningIssuer | None) -> bytes:
-    if parent is not None:
-        return certify(tbs, parent)
+def _self_signed(tbs: bytes, key: SigningKey) -> bytes:
     algorithm = algorithm_of(key.public_key())
     with issuers.asking_custody():
         signature = algorithm.sign(key, tbs)
@@ -213,11 +256,11 @@ def _promised(subject: str, issuer: str, tbs: bytes, now: datetime) -> Certifica
     )
 
 
-def _trace(session: Session, action: str, row: CertificateRow, now: datetime) -> None:
+def _trace(session: Session, action: str, row: CertificateRow, actor: audit.Actor, now: datetime) -> None:
     audit.record(
         session,
         now=now,
-        actor=audit.operator("ceremony"),
+        actor=actor,
         action=action,
         subject=f"service:{row.subject}",
         issuer=row.issuer,

@@ -1,18 +1,15 @@
 """Profiles as data: a commented YAML file, checked as a whole when it is read, with messages that name the line."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from ca.profiles import Addresses, TerminalProfile
+from ca.yaml_lines import FileFault, faults_of, parse
 
 PACKAGED = Path(__file__).with_name("profiles.yaml")
 _USAGES = {
@@ -39,12 +36,8 @@ _FORBIDDEN_PURPOSES = {
 _OID = r"^[012](\.(0|[1-9][0-9]*)){2,}$"
 
 
-class ProfileFault(Exception):
-    """The profiles can not be used; `faults` has one sentence for each thing to mend, with file and line."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+class ProfileFault(FileFault):
+    """The profiles can not be used."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +117,7 @@ def load(file: Path, defaults: Defaults, addresses: Addresses) -> TerminalProfil
     try:
         written = _Profiles.model_validate(tree).terminal
     except ValidationError as error:
-        raise ProfileFault(
-            [f"{file}:{_line(tree, fault['loc'])}: {_sentence(dict(fault))}" for fault in error.errors()]
-        ) from None
+        raise ProfileFault(faults_of(error, tree, file)) from None
     fixed_end = defaults.fixed_end if written.validity is None else None
     return TerminalProfile(
         policy_oid=written.policy or defaults.policy_oid,
@@ -142,33 +133,10 @@ def load(file: Path, defaults: Defaults, addresses: Addresses) -> TerminalProfil
     )
 
 
-def _parse(file: Path) -> Any:  # noqa: ANN401 (what a file holds is known only once it was checked)
+def _parse(file: Path) -> object:
     try:
-        return YAML(typ="rt").load(file.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ProfileFault([f"{file}:{line}: is not YAML: {error.problem}"]) from None
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        return parse(file.read_bytes(), file)
+    except OSError as error:
         raise ProfileFault([f"{file}:1: can not be read: {error}"]) from None
-
-
-def _line(tree: object, path: Sequence[object]) -> int:
-    """Return the line (from 1) of the deepest part of a path that is written."""
-    line = 1
-    for step in path:
-        if not isinstance(tree, CommentedMap | CommentedSeq):
-            break
-        try:
-            line = (tree.lc.key(step) if isinstance(tree, CommentedMap) else tree.lc.item(step))[0] + 1
-            tree = tree[step]
-        except (KeyError, IndexError, TypeError):
-            break
-    return line
-
-
-def _sentence(fault: dict[str, Any]) -> str:
-    name = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(("literal[", "date")))
-    what = {"extra_forbidden": "is nothing that a profile says", "missing": "is missing"}.get(
-        fault["type"], fault["msg"].removeprefix("Value error, ")
-    )
-    return f"{name}: {what}"
+    except FileFault as fault:
+        raise ProfileFault(fault.faults) from None

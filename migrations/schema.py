@@ -1,6 +1,7 @@
 """All tables of all rooms: what a database looks like after the newest revision."""
 
 import ca.tables
+import ca.terms
 import enrollment.tables
 import kernel.audit
 import kernel.outbox

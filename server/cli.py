@@ -19,6 +19,7 @@ from server.trouble import Trouble
 
 COMMANDS = {
     "audit": "server.commands.audit",
+    "ceremony": "server.commands.ceremony",
     "check": "server.commands.check",
     "crl": "server.commands.crl",
     "db": "server.commands.db",

@@ -12,49 +12,66 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca import issuers
-from ca.ceremony import ROOT, Ceremony, Plan, server_key_name, service_certificate
+from ca import ceremony_check, certificates, issuers
+from ca.ceremony import Plan, server_key_name, service_certificate, usual_plan
+from ca.issuers import Issuer
+from ca.plan_file import render
 from ca.profiles import ServerNames
 from kernel.database import Database
 from migrations.upgrade import upgrade
+from server import ceremonies
 from server.apps.jobs import checkpoint_signer_of
-from server.custody import Custody, told_to_the_operator
+from server.ceremonies import CeremonyFile, Held
+from server.custody import Custody
 from server.home import write_whole
-from server.issuing import addresses_of, issuer_of
-from server.settings import DOORS, DoorSettings, Settings
+from server.issuing import addresses_of
+from server.settings import DoorSettings, Settings
 from server.wiring import home_of
 
+CEREMONY_FILE = "ceremony.yaml"
 Say = Callable[[str], None]
 LOOPBACK = (x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.IPAddress(ipaddress.ip_address("::1")))
 
 
-def found(settings: Settings, database: Database, now: datetime, say: Say) -> None:
-    """Make everything that a home needs before its doors can open."""
+def found(settings: Settings, database: Database, now: datetime, say: Say) -> Held:
+    """Make everything that a home needs before its doors can open, by its ceremony.yaml, or the usual one."""
+    home = home_of(settings)
+    home.make()
+    path = home.path / CEREMONY_FILE
+    if not path.exists():
+        write_whole(path, render(plan_of(settings)))
+    return found_by(settings, database, ceremonies.read(settings, path), now, say)
+
+
+def found_by(
+    settings: Settings, database: Database, file: CeremonyFile, now: datetime, say: Say, *, operator: str = ""
+) -> Held:  # fmt: skip
+    """Make what a ceremony's file describes and the home does not have yet; a home is made where there is none."""
     home = home_of(settings)
     home.make()
     say("database")
     upgrade(database)
+    with database.snapshot() as session:
+        ceremonies.require_complete(settings, file, ceremony_check.services(session))
     say("keys")
-    custody = Custody(settings)
-    custody.found()
+    Custody(settings).found()
     say("certificate authority")
-    with told_to_the_operator():
-        Ceremony(database, custody.keys, plan_of(settings)).hold(now)
+    held = ceremonies.hold(settings, database, file, operator, now)
     write_tls_files(settings, database)
     # For those who check the audit log: they must have it from us, not from the door that serves the log.
     _write_if_changed(home.log_key, f"{checkpoint_signer_of(settings).verifier}\n")
     # Last, because it says that the home is whole.
-    write_whole(home.root_bundle, issuer_of(database, ROOT).pem)
+    _write_if_changed(home.root_bundle, "".join(issuer.pem for issuer in _all_issuers(database) if _is_root(issuer)))
+    return held
 
 
 def plan_of(settings: Settings) -> Plan:
-    """Return what the default ceremony founds."""
-    secure = [name for name in DOORS if settings.door(name).scheme == "https"]
-    return Plan(
-        organization=settings.organisation,
-        addresses=addresses_of(settings),
-        doors={name: names_of(settings.door(name)) for name in secure},
-        crl_folder=home_of(settings).published,
+    """Return what the usual ceremony founds."""
+    return usual_plan(
+        settings.organisation,
+        addresses_of(settings),
+        {name: names_of(settings.door(name)) for name in ceremonies.secure_doors(settings)},
+        home_of(settings).published,
     )
 
 
@@ -76,16 +93,26 @@ def names_of(door: DoorSettings) -> ServerNames:
 def write_tls_files(settings: Settings, database: Database) -> None:
     """Write what the doors' TLS needs: their chains, and the CAs whose terminals the terminals door knows."""
     home = home_of(settings)
-    with database.snapshot() as session:
-        everyone = issuers.load_all(session)
-    for name in plan_of(settings).doors:
-        leaf = x509.load_der_x509_certificate(service_certificate(database, server_key_name(name)))
-        chain = leaf.public_bytes(Encoding.PEM).decode() + issuer_of(database).pem
-        _write_if_changed(home.tls / f"{name}.pem", chain)
+    everyone = _all_issuers(database)
+    for name in ceremonies.secure_doors(settings):
+        der = service_certificate(database, server_key_name(name))
+        leaf = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
+        with database.snapshot() as session:
+            above = issuers.chain(session, certificates.identify(session, der).issuer or "")
+        _write_if_changed(home.tls / f"{name}.pem", leaf + "".join(issuer.pem for issuer in above))
     _write_if_changed(home.tls / "clients.pem", "".join(issuer.pem for issuer in everyone))
     for issuer in everyone:
-        if issuer.name != ROOT:
+        if not _is_root(issuer):
             _write_if_changed(home.root_bundle.with_name(f"{issuer.name}.pem"), issuer.pem)
+
+
+def _all_issuers(database: Database) -> list[Issuer]:
+    with database.snapshot() as session:
+        return issuers.load_all(session)
+
+
+def _is_root(issuer: Issuer) -> bool:
+    return issuer.certificate.issuer == issuer.certificate.subject
 
 
 def _write_if_changed(path: Path, content: str) -> None:

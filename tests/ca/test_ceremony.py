@@ -11,11 +11,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 from sqlalchemy import event, select
 
 from ca import ceremony, issuers
-from ca.ceremony import Ceremony, Plan, server_key_name, service_certificate
+from ca.ceremony import Ceremony, Plan, server_key_name, service_certificate, usual_plan
 from ca.certificates import CertificateState
 from ca.issuers import Issuer, SigningIssuer
 from ca.profiles import Addresses, ServerNames
 from ca.tables import CertificateRow
+from ca.yaml_lines import FileFault
 from kernel.database import Database, connect
 from keys.custody import CustodyKey, KeyAlgorithm, SoftwareKeys
 from keys.trouble import KeyTroubleError
@@ -58,7 +59,7 @@ class FusedKeys(SoftwareKeys):
 
 
 def _plan(folder: Path) -> Plan:
-    return Plan("Trial Network", Addresses("http://status.example.jp"), DOORS, folder / "published")
+    return usual_plan("Trial Network", Addresses("http://status.example.jp"), DOORS, folder / "published")
 
 
 def _ceremony(database: Database, folder: Path) -> Ceremony:
@@ -142,7 +143,7 @@ def test_held_again_it_changes_nothing(database: Database, tmp_path: Path) -> No
 
 def test_a_new_door_is_added_to_what_stands(database: Database, tmp_path: Path) -> None:
     _ceremony(database, tmp_path).hold(NOW)
-    plan = Plan(
+    plan = usual_plan(
         "Trial Network", Addresses("http://status.example.jp"), DOORS | {"more": ServerNames(("more.example.jp",))}, tmp_path
     )
     assert Ceremony(database, SoftwareKeys(tmp_path / "keys", b"secret"), plan).hold(NOW)
@@ -189,7 +190,7 @@ def test_a_wrong_passphrase_founds_nothing(database: Database, tmp_path: Path) -
 
 def test_a_key_of_the_wrong_kind_is_told(database: Database, tmp_path: Path) -> None:
     SoftwareKeys(tmp_path / "keys", b"secret").create("root", KeyAlgorithm.ED25519)
-    with pytest.raises(TypeError, match="'root'"):
+    with pytest.raises(FileFault, match="root: there is a key of this name already, and it is of the kind ed25519"):
         _ceremony(database, tmp_path).hold(NOW)
 
 

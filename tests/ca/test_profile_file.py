@@ -51,7 +51,7 @@ def test_a_changed_profile_says_what_was_written(tmp_path: Path) -> None:
         ("smallest: 2048", "smallest: 1024", "terminal.rsa_bits.smallest"),
         ("smallest: 2048", "smallest: 4096, largest: 2048} #", "smallest is larger than largest"),
         ("backdating_minutes: 10", "backdating_minutes: soon", "terminal.backdating_minutes"),
-        ("backdating_minutes: 10", "backdating: 10", "terminal.backdating: is nothing that a profile says"),
+        ("backdating_minutes: 10", "backdating: 10", "terminal.backdating: is nothing that is known here"),
         ("[clientAuth]", "[clientAuth, 1.3.6.1.5.5.7.3.9]", "nothing that a terminal's certificate may be good for"),
         ("[clientAuth]", "[clientAuth, lunch]", "must be one of clientAuth"),
         ("subject_keys: [p256, p384", "subject_keys: [p256, dsa", "terminal.subject_keys.1"),

@@ -196,7 +196,7 @@ def build_house(
     keys = keys or SoftwareKeys(folder / "keys", PASSPHRASE)
     addresses = Addresses(status_url)
     doors = {"retrieval": ServerNames(("localhost",)), "terminals": ServerNames(("localhost",))}
-    plan = ceremony.Plan("Tegata Trial Network", addresses, doors, folder / "published")
+    plan = ceremony.usual_plan("Tegata Trial Network", addresses, doors, folder / "published")
     ceremony.Ceremony(database, keys, plan).hold(clock.now())
     keys.create("sealing", KeyAlgorithm.X25519)
     opener = Opener(keys.open_sealing("sealing"))

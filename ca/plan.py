@@ -1,0 +1,114 @@
+"""What a ceremony is to found: authorities, and the services below them. `ca.plan_file` reads one from YAML."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from ca.profiles import Addresses, ServerNames
+
+ROOT, ISSUING, RESPONDER, TIMESTAMP = "root", "issuing-1", "ocsp", "timestamp"
+YEAR = timedelta(days=365)
+# A root changes nothing for years; gateways that check the whole chain need its list all the same.
+ROOT_CRL, ISSUING_CRL = (timedelta(days=182), YEAR), (timedelta(days=1), timedelta(days=3))
+_COMMON_NAME_LENGTH = 64  # X.520 ub-common-name
+
+
+class ServiceKind(StrEnum):
+    """What a service's certificate is for."""
+
+    OCSP = "ocsp"
+    TIMESTAMP = "timestamp"
+    DOCUMENT = "document"
+    SCEP = "scep"
+    CMP = "cmp"
+    MAIL = "mail"
+    SERVER = "server"
+
+
+@dataclass(frozen=True)
+class AuthorityPlan:
+    """A certificate authority; a root is below nobody. `name` is the issuer's and its key's.
+
+    `replaces` is the older root that this one is linked with (RFC 4210 §4.4). `line` is where its description begins.
+    """
+
+    name: str
+    common_name: str
+    algorithm: str
+    years: int
+    under: str | None
+    crl_period: timedelta
+    crl_lifetime: timedelta
+    issues_from: datetime | None = None
+    replaces: str | None = None
+    line: int = 1
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """A service of ours that has a key and a certificate; `name` is the key's, and the certificate's in our records."""
+
+    name: str
+    kind: ServiceKind
+    common_name: str
+    algorithm: str
+    years: int
+    under: str
+    names: ServerNames | None = None
+    mail: str | None = None
+    line: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole plan: who we are, where status is published, and what is founded, roots first.
+
+    `file` is where it is written, for messages.
+    """
+
+    organization: str
+    addresses: Addresses
+    authorities: tuple[AuthorityPlan, ...]
+    services: tuple[ServicePlan, ...]
+    crl_folder: Path
+    country: str = "JP"
+    file: Path = field(default=Path("ceremony.yaml"))
+
+    def name_of(self, common_name: str) -> x509.Name:
+        """Return a distinguished name of ours."""
+        return x509.Name(
+            [
+                x509.NameAttribute(NameOID.COUNTRY_NAME, self.country),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, self.organization),
+                x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+            ]
+        )
+
+
+def usual_plan(organization: str, addresses: Addresses, doors: Mapping[str, ServerNames], crl_folder: Path) -> Plan:
+    """Return one root, one issuing CA, its responder, a time-stamping unit, and the doors (by name) with their names."""
+    services = [
+        ServicePlan(RESPONDER, ServiceKind.OCSP, _common_name(organization, "OCSP responder 1"), "p256", 2, ISSUING),
+        ServicePlan(TIMESTAMP, ServiceKind.TIMESTAMP, _common_name(organization, "time stamps 1"), "p256", 2, ISSUING),
+    ]
+    for door, names in doors.items():
+        services.append(ServicePlan(server_key_name(door), ServiceKind.SERVER, names.host_names[0], "p256", 2, ISSUING, names))
+    authorities = (
+        AuthorityPlan(ROOT, _common_name(organization, "Root CA"), "p384", 20, None, *ROOT_CRL),
+        AuthorityPlan(ISSUING, _common_name(organization, "Issuing CA 1"), "p256", 10, ROOT, *ISSUING_CRL),
+    )
+    return Plan(organization, addresses, authorities, tuple(services), crl_folder)
+
+
+def _common_name(organization: str, role: str) -> str:
+    return f"{organization[: _COMMON_NAME_LENGTH - len(role) - 1].rstrip()} {role}"
+
+
+def server_key_name(door: str) -> str:
+    """Return the name of a door's TLS key, which is also its certificate's subject in our records."""
+    return f"tls-{door}"

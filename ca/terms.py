@@ -1,0 +1,101 @@
+"""An issuer's terms, as its ceremony set them: from when it issues to terminals, and how its revocation lists are scheduled.
+
+Several issuing CAs stand side by side; the one whose instant came last issues, the others go on telling status.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Integer, String, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from ca import issuers
+from ca.issuers import Issuer
+from ca.tables import CertificateRow
+from kernel.database import Base, UtcDateTime
+
+
+class IssuerTermsRow(Base):
+    """The terms of one issuer. `issues_from` is empty for one that gives terminals nothing; the rest are seconds."""
+
+    __tablename__ = "ca_issuer_terms"
+
+    issuer: Mapped[str] = mapped_column(String(40), primary_key=True)
+    issues_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    crl_period: Mapped[int] = mapped_column(Integer)
+    crl_lifetime: Mapped[int] = mapped_column(Integer)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """From when an issuer issues (None: never, it is a root), how often its list comes, how long a list is good."""
+
+    issues_from: datetime | None
+    crl_period: timedelta
+    crl_lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class Term:
+    """An issuer that issues from an instant on."""
+
+    begin: datetime
+    issuer: Issuer
+
+
+def load(session: Session, name: str) -> Terms | None:
+    """Return the terms of an issuer."""
+    row = session.get(IssuerTermsRow, name)
+    return _as_terms(row) if row else None
+
+
+def all_of(session: Session) -> tuple[tuple[str, datetime | None, int, int], ...]:
+    """Return all terms, comparable."""
+    rows = session.scalars(select(IssuerTermsRow).order_by(IssuerTermsRow.issuer))
+    return tuple((row.issuer, row.issues_from, row.crl_period, row.crl_lifetime) for row in rows)
+
+
+def put(session: Session, name: str, terms: Terms) -> None:
+    """Set the terms of an issuer."""
+    row = session.get(IssuerTermsRow, name) or IssuerTermsRow(issuer=name)
+    row.issues_from = terms.issues_from
+    row.crl_period, row.crl_lifetime = int(terms.crl_period.total_seconds()), int(terms.crl_lifetime.total_seconds())
+    session.add(row)
+
+
+def succession(session: Session) -> list[Term]:
+    """Return the issuing CAs in the order in which their turns begin."""
+    query = select(IssuerTermsRow).where(IssuerTermsRow.issues_from.is_not(None))
+    rows = session.scalars(query.order_by(IssuerTermsRow.issues_from, IssuerTermsRow.issuer)).all()
+    found = ((row.issues_from, issuers.load(session, row.issuer)) for row in rows)
+    return [Term(begin, issuer) for begin, issuer in found if begin is not None and issuer is not None]
+
+
+def whose_turn(order: list[Term], now: datetime) -> Issuer | None:
+    """Return the one of a succession that issues now: the last that has begun and has not ended."""
+    begun = [term.issuer for term in order if term.begin <= now < term.issuer.certificate.not_valid_after_utc]
+    return begun[-1] if begun else None
+
+
+def telling_status(session: Session, now: datetime) -> list[tuple[Issuer, Terms]]:
+    """Return the issuing CAs whose lists are still to be published, by name.
+
+    One goes on until two periods after its last certificate has ended, and at least as long as it may issue.
+    """
+    query = select(IssuerTermsRow).where(IssuerTermsRow.issues_from.is_not(None)).order_by(IssuerTermsRow.issuer)
+    telling = []
+    for row in session.scalars(query):
+        issuer, terms = issuers.load(session, row.issuer), _as_terms(row)
+        if issuer is None or issuer.certificate.not_valid_after_utc <= now:
+            # RFC 5280 §6.3: what it would sign now, nobody could verify.
+            continue
+        last = session.scalar(select(func.max(CertificateRow.not_after)).where(CertificateRow.issuer == row.issuer))
+        is_superseded = (turn := whose_turn(succession(session), now)) is not None and turn.name != issuer.name
+        is_ahead = terms.issues_from is not None and terms.issues_from > now
+        if is_ahead or not is_superseded or last is None or last + 2 * terms.crl_period > now:
+            telling.append((issuer, terms))
+    return telling
+
+
+def _as_terms(row: IssuerTermsRow) -> Terms:
+    return Terms(row.issues_from, timedelta(seconds=row.crl_period), timedelta(seconds=row.crl_lifetime))

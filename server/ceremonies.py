@@ -1,0 +1,141 @@
+"""Ceremonies at the command line: the file is read, held, and told of in a signed transcript in the home."""
+
+import getpass
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from ca import plan_file, transcript
+from ca.ceremony import Ceremony, Plan
+from ca.plan import TIMESTAMP, server_key_name
+from ca.plan_file import Surroundings
+from ca.transcript import Occasion
+from ca.yaml_lines import FileFault
+from kernel import audit
+from kernel.database import Database
+from server.custody import Custody, told_to_the_operator
+from server.home import write_whole
+from server.issuing import addresses_of
+from server.settings import DOORS, Settings
+from server.trouble import Trouble
+from server.wiring import home_of
+
+SIGNATURE, PUBLIC_KEY = ".sig", "transcripts.pub"
+
+
+@contextmanager
+def told_with_lines() -> Iterator[None]:
+    """Turn the faults of a file into Trouble."""
+    try:
+        yield
+    except FileFault as fault:
+        raise Trouble(str(fault)) from fault
+
+
+@dataclass(frozen=True)
+class Held:
+    """What came of a ceremony: whether anything was done, its transcript where one was written, and what still waits."""
+
+    is_new: bool
+    transcript: Path | None
+    awaiting: list[str]
+
+
+@dataclass(frozen=True)
+class CeremonyFile:
+    """A ceremony's file as it was read once."""
+
+    path: Path
+    content: bytes
+    plan: Plan
+
+
+def secure_doors(settings: Settings) -> list[str]:
+    """Return the doors that speak TLS themselves."""
+    return [name for name in DOORS if settings.door(name).scheme == "https"]
+
+
+def read(settings: Settings, path: Path) -> CeremonyFile:
+    """Read a ceremony's file; raises Trouble with every fault and its line, also when the doors would lack something."""
+    content = path.read_bytes()
+
+    def custody_of(name: str) -> str:
+        return "software" if settings.keys.place(name) is None else "pkcs11"
+
+    around = Surroundings(addresses_of(settings), home_of(settings).published, custody_of)
+    with told_with_lines():
+        plan = plan_file.read(content, path, around)
+    return CeremonyFile(path, content, plan)
+
+
+def require_complete(settings: Settings, file: CeremonyFile, standing: set[str]) -> None:
+    """Raise Trouble when neither a file nor what stands has the certificates without which the doors do not open."""
+    needed = {TIMESTAMP, *map(server_key_name, secure_doors(settings))}
+    missing = sorted(needed - standing - {service.name for service in file.plan.services})
+    if missing:
+        raise Trouble(f"{file.path}:1: the doors need services that are not there: {', '.join(missing)}")
+
+
+def hold(settings: Settings, database: Database, file: CeremonyFile, operator: str, now: datetime) -> Held:
+    """Hold a ceremony and write its transcript; what was done already is not done again."""
+    ceremony = Ceremony(database, Custody(settings).keys, file.plan)
+    with told_with_lines(), told_to_the_operator():
+        is_new = ceremony.hold(now)
+        awaiting = ceremony.awaiting(now)
+    occasion = Occasion(operator or _user(), _user(), now, file.path.name, file.content)
+    return Held(is_new, _write_transcript(settings, database, file, occasion), awaiting)
+
+
+def verify(settings: Settings, path: Path) -> None:
+    """Raise Trouble unless a transcript is as this house signed it."""
+    key = load_pem_public_key((home_of(settings).path / "ceremonies" / PUBLIC_KEY).read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise Trouble(f"{PUBLIC_KEY} is no Ed25519 key")
+    try:
+        key.verify(path.with_name(path.name + SIGNATURE).read_bytes(), path.read_bytes())
+    except InvalidSignature:
+        raise Trouble(f"{path} is not what was signed") from None
+
+
+def _write_transcript(settings: Settings, database: Database, file: CeremonyFile, occasion: Occasion) -> Path | None:
+    """Write text, then the audit entry, then the signature: whose presence says that the other two are there."""
+    folder = home_of(settings).path / "ceremonies"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with database.snapshot() as session:
+        digest = transcript.digest(session, file.plan, file.content)
+        content = transcript.text(session, occasion).encode()
+    if any(folder.glob(f"*-{digest}.txt{SIGNATURE}")):
+        return None
+    path = folder / f"{occasion.held:%Y%m%d}-{digest}.txt"
+    key = Custody(settings).checkpoint()
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    write_whole(folder / PUBLIC_KEY, public)
+    write_whole(path, content)
+    with database.transaction() as session:
+        audit.record(
+            session,
+            now=occasion.held,
+            actor=audit.operator("ceremony"),
+            action="ceremony.hold",
+            subject=f"ceremony:{digest}",
+            operator=occasion.operator,
+            file_sha256=hashlib.sha256(file.content).hexdigest(),
+            transcript_sha256=hashlib.sha256(content).hexdigest(),
+        )
+    write_whole(path.with_name(path.name + SIGNATURE), key.sign(content))
+    return path
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without an entry in the system's list
+        return str(os.getuid())
