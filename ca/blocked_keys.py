@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateRecord, CertificateState, as_record
 from ca.tables import BlockedKeyRow, CertificateRow
-from kernel.database import insert_if_absent
+from kernel.database import insert_all_if_absent, insert_if_absent
 
 _LIVING = (CertificateState.RESERVED, CertificateState.VALID, CertificateState.HELD)
 
@@ -20,6 +20,11 @@ _LIVING = (CertificateState.RESERVED, CertificateState.VALID, CertificateState.H
 def block(session: Session, spki_sha256: bytes, now: datetime) -> bool:
     """Block a key; return False when it was blocked before."""
     return insert_if_absent(session, BlockedKeyRow, {"spki_sha256": spki_sha256, "blocked_at": now})
+
+
+def block_all(session: Session, keys: Collection[bytes], now: datetime) -> None:
+    """Block many keys, in the order in which everybody does; those that were blocked before stay as they are."""
+    insert_all_if_absent(session, BlockedKeyRow, [{"spki_sha256": key, "blocked_at": now} for key in sorted(set(keys))])
 
 
 def is_blocked(session: Session, spki_sha256: bytes) -> bool:

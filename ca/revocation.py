@@ -152,8 +152,7 @@ def _end(row: CertificateRow, reason: Reason, now: datetime, invalid_since: date
 def _block_key(session: Session, rows: Sequence[CertificateRow], reason: Reason, now: datetime) -> None:
     """See that a compromised key gets no certificate again, even if this one had ended before for another reason."""
     if reason is Reason.KEY_COMPROMISE:
-        for row in rows:
-            blocked_keys.block(session, row.spki_sha256, now)
+        blocked_keys.block_all(session, [row.spki_sha256 for row in rows], now)
 
 
 def _change(

@@ -9,7 +9,7 @@ transactions, REPEATABLE READ READ ONLY for snapshots.
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -166,6 +166,13 @@ def insert_if_absent(session: Session, table: type[Base], values: Mapping[str, o
     # A count of rows is not known on PostgreSQL, where SQLAlchemy asks for the key in the same statement; a row returned is.
     statement = insert(table).values(**values).on_conflict_do_nothing().returning(literal(1))
     return session.scalar(statement) is not None
+
+
+def insert_all_if_absent(session: Session, table: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, in their order, but for those whose key stands already."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    if rows:
+        session.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
 
 def _commit(session: Session) -> None:
