@@ -3,6 +3,7 @@
 A change of the profile is made here, too, by intent: what issues and what checks must not share their mistakes.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -82,7 +83,7 @@ class TerminalRules:
         lists = extensions["crl_distribution_points"]["extn_value"].parsed.native
         urls = [url for point in lists for url in point["distribution_point"] or ()]
         beginning = self.profile.addresses.crl(self.issuer.name).removesuffix(".crl")
-        if len(urls) != 1 or not (urls[0].startswith(beginning) and urls[0].endswith(".crl")):
+        if len(urls) != 1 or not re.fullmatch(re.escape(beginning) + r"(\.[1-9][0-9]*)?\.crl", urls[0]):
             yield "profile", f"it names {urls} as its lists"
 
     def _wanted(self, tbs: asn1_x509.TbsCertificate, terminal: str) -> dict[str, object]:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from ca import blocked_keys, inspection
 from ca.authority import Authority
 from ca.certificates import CertificateRecord
+from ca.crl import CrlPublisher
 from ca.inspection import Period
 from ca.profiles import Addresses, Subject, Validity
 from ca.revocation import Reason
@@ -388,6 +389,27 @@ def test_a_list_that_names_what_is_good_or_unknown_is_found(
     forged = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
     house.crl.file.write_bytes(forged.public_bytes(Encoding.DER))
     assert "crl-signature" in codes_found(check, house)
+
+
+def test_the_partition_that_a_certificate_names_is_read_too(
+    house: House, check: CertificateCheck, sealed: Callable[[], None], clock: SettableClock
+) -> None:
+    authority = Authority(house.issuing, house.profile, partition_size=2)
+    redemption = dataclasses.replace(house.redemption, authority=authority)
+    lists = CrlPublisher(
+        house.database, house.issuing, house.crl_folder, addresses=house.profile.addresses, partition_size=2, delta=True
+    )
+    lists.publish_if_due(clock.now())
+    issued = [redemption.redeem(codes, new_request().pem, SOURCE).certificate for _, codes in house.new_codes(3)]
+    house.endings.revoke(issued[0].subject, Reason.KEY_COMPROMISE, SECURITY)
+    before = {file: file.read_bytes() for file in house.crl_folder.iterdir()}
+    lists.publish_if_due(clock.advance(timedelta(minutes=1)))
+    sealed()
+    assert codes_found(check, house) == set()
+    changed = [file for file, content in before.items() if file.read_bytes() != content and "delta" not in file.name]
+    partition = next(file for file in changed if file.name != "issuing-1.crl")
+    partition.write_bytes(before[partition])
+    assert codes_found(check, house) == {"crl-lacks-it"}
 
 
 def test_a_stale_list_is_found(
