@@ -1,0 +1,27 @@
+"""A finding of the lint is a fault of ours that must not be forgotten: it goes on record before anybody hears of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from ca.lint import LintError
+from kernel import audit
+from kernel.database import Database
+
+
+@contextmanager
+def kept(database: Database, terminal: str, now: datetime) -> Iterator[None]:
+    """Record a LintError of the block, in a transaction of its own, and raise it on. The findings name fields, no content."""
+    try:
+        yield
+    except LintError as error:
+        with database.transaction() as session:
+            audit.record(
+                session,
+                now=now,
+                actor=audit.job("lint"),
+                action="certificate.lint",
+                subject=f"terminal:{terminal}",
+                findings="; ".join(error.findings),
+            )
+        raise

@@ -1,0 +1,28 @@
+import pytest
+from sqlalchemy import select
+
+from ca import lint_record
+from ca.lint import LintError
+from kernel.audit import AuditEntry
+from tests.support.house import House
+
+
+def _recorded(house: House) -> list[AuditEntry]:
+    with house.database.snapshot() as session:
+        return list(session.scalars(select(AuditEntry).where(AuditEntry.action == "certificate.lint")))
+
+
+def test_a_finding_is_on_record_before_it_is_told(house: House) -> None:
+    with pytest.raises(LintError), lint_record.kept(house.database, "99999W", house.clock.now()):
+        raise LintError(["version is not 3", "subject is not the terminal"])
+    [entry] = _recorded(house)
+    assert entry.subject == "terminal:99999W"
+    assert entry.facts["findings"] == "version is not 3; subject is not the terminal"
+
+
+def test_nothing_is_recorded_of_what_passes_or_fails_otherwise(house: House) -> None:
+    with lint_record.kept(house.database, "99999W", house.clock.now()):
+        pass
+    with pytest.raises(LookupError), lint_record.kept(house.database, "99999W", house.clock.now()):
+        raise LookupError
+    assert _recorded(house) == []
