@@ -4,9 +4,14 @@ draft (no transaction) → reserve (the caller's first transaction) → sign (no
 second transaction). Intent is durable before a signature exists; what is signed is what was stored.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property, partial
+from math import inf
+from threading import Lock
+from typing import Protocol
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
@@ -14,15 +19,16 @@ from sqlalchemy.orm import Session
 
 from ca import blocked_keys, crl_entries, key_policy, lint
 from ca.certificates import CertificateRecord, CertificateState, as_record, find_row, serial_text
-from ca.issuers import SigningIssuer
+from ca.issuers import Issuer, SigningIssuer
 from ca.profiles import Subject, TerminalProfile, new_serial
 from ca.published_keys import PublishedKeys
 from ca.requests import RequestedKey
 from ca.signing import certify
 from ca.tables import CertificateRow
 from ca.template import TerminalTemplate, template_of
-from kernel.database import forbid_open_transaction
-from kernel.errors import Refused
+from ca.terms import Term, succession, whose_turn
+from kernel.database import Database, forbid_open_transaction
+from kernel.errors import Refused, Unavailable
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,16 @@ class Draft:
     not_before: datetime
     not_after: datetime
     partition: int = 0
+
+
+class Authorities(Protocol):
+    """Who issues when: one authority for ever, or several that take turns."""
+
+    def at(self, now: datetime) -> "Authority":
+        """Return the one that issues now."""
+
+    def of(self, issuer: str) -> "Authority":
+        """Return the one with this issuer, whose turn may be over: what it promised it may sign."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,17 @@ class Authority:
     def issuer_name(self) -> str:
         """The issuing CA's name."""
         return self.signer.issuer.name
+
+    def at(self, now: datetime) -> "Authority":
+        """Return this one: alone, it issues at all times."""
+        del now
+        return self
+
+    def of(self, issuer: str) -> "Authority":
+        """Return this one; raises LookupError when the issuer is another."""
+        if issuer != self.issuer_name:
+            raise LookupError(issuer)
+        return self
 
     def partition(self, session: Session) -> int:
         """Return the partition of the CRL that the next certificate is to name."""
@@ -132,6 +159,49 @@ class Authority:
             message = f"certificate {reserved.serial} belongs to issuer {reserved.issuer}, not {self.issuer_name}"
             raise ValueError(message)
         return certify(reserved.tbs, self.signer)
+
+
+class Succession:
+    """Authorities that take turns, by the terms of their issuers; who comes is seen within `LOOK_EACH` seconds.
+
+    `open_authority` makes one, with its key; what it raises is passed on.
+    """
+
+    LOOK_EACH = 15.0
+
+    def __init__(self, database: Database, open_authority: Callable[[Issuer], Authority]) -> None:
+        self._database, self._open = database, open_authority
+        self._lock = Lock()
+        self._order: list[Term] = []
+        self._looked_at = -inf
+        self._opened: dict[str, Authority] = {}
+
+    def at(self, now: datetime) -> Authority:
+        """Return the one that issues now; raises Unavailable when the turn of all has ended, or of none begun."""
+        with self._lock:
+            self._look()
+            issuer = whose_turn(self._order, now)
+            if issuer is None:
+                raise Unavailable("no issuing CA is in force")
+            return self._authority(issuer)
+
+    def of(self, issuer: str) -> Authority:
+        """Return the one with this issuer; raises LookupError when there is none."""
+        with self._lock:
+            self._look()
+            found = {term.issuer.name: term.issuer for term in self._order}
+            return self._authority(found[issuer])
+
+    def _look(self) -> None:
+        if time.monotonic() - self._looked_at > self.LOOK_EACH:
+            with self._database.snapshot() as session:
+                self._order = succession(session)
+            self._looked_at = time.monotonic()
+
+    def _authority(self, issuer: Issuer) -> Authority:
+        if issuer.name not in self._opened:
+            self._opened[issuer.name] = self._open(issuer)
+        return self._opened[issuer.name]
 
 
 def complete(session: Session, issuer: str, serial: str, der: bytes, now: datetime) -> bool:

@@ -4,7 +4,7 @@ Several issuing CAs stand side by side; the one whose instant came last issues, 
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Integer, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -78,23 +78,28 @@ def whose_turn(order: list[Term], now: datetime) -> Issuer | None:
 
 
 def telling_status(session: Session, now: datetime) -> list[tuple[Issuer, Terms]]:
-    """Return the issuing CAs whose lists are still to be published, by name.
+    """Return the issuing CAs whose lists are still to be published.
 
     One goes on until two periods after its last certificate has ended, and at least as long as it may issue.
     """
-    query = select(IssuerTermsRow).where(IssuerTermsRow.issues_from.is_not(None)).order_by(IssuerTermsRow.issuer)
+    order = succession(session)
+    turn = whose_turn(order, now)
     telling = []
-    for row in session.scalars(query):
-        issuer, terms = issuers.load(session, row.issuer), _as_terms(row)
-        if issuer is None or issuer.certificate.not_valid_after_utc <= now:
-            # RFC 5280 §6.3: what it would sign now, nobody could verify.
+    for term in order:
+        agreed = load(session, term.issuer.name)
+        # RFC 5280 §6.3: what an authority signs after its end, nobody can verify.
+        if agreed is None or term.issuer.certificate.not_valid_after_utc <= now:
             continue
-        last = session.scalar(select(func.max(CertificateRow.not_after)).where(CertificateRow.issuer == row.issuer))
-        is_superseded = (turn := whose_turn(succession(session), now)) is not None and turn.name != issuer.name
-        is_ahead = terms.issues_from is not None and terms.issues_from > now
-        if is_ahead or not is_superseded or last is None or last + 2 * terms.crl_period > now:
-            telling.append((issuer, terms))
+        is_over = turn is not None and term.begin <= now and turn.name != term.issuer.name
+        if not is_over or _last_end(session, term.issuer.name) + 2 * agreed.crl_period > now:
+            telling.append((term.issuer, agreed))
     return telling
+
+
+def _last_end(session: Session, issuer: str) -> datetime:
+    """Return when an issuer's last certificate ends."""
+    last = session.scalar(select(func.max(CertificateRow.not_after)).where(CertificateRow.issuer == issuer))
+    return last or datetime.min.replace(tzinfo=UTC)
 
 
 def _as_terms(row: IssuerTermsRow) -> Terms:

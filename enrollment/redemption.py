@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from ca import certificates, issuers, requests
-from ca.authority import Authority, Draft
+from ca import certificates, issuers, lint_record, requests
+from ca.authority import Authorities, Authority, Draft
 from ca.certificates import CertificateRecord, CertificateState
 from ca.issuers import Issuer
 from ca.profiles import Subject
@@ -59,7 +59,7 @@ class Redemption:
 
     database: Database
     clock: Clock
-    authority: Authority
+    authority: Authorities
     hasher: CodeHasher
 
     def redeem(self, codes: Codes, request: bytes, source: str) -> Retrieved:
@@ -76,41 +76,35 @@ class Redemption:
         reserved = self._claim(code_set_id, codes, key, now)
         is_new = False
         if reserved.state == CertificateState.RESERVED:
-            signed = self.authority.sign(reserved)
+            signed = self.authority.of(reserved.issuer).sign(reserved)
             is_new = self._store(code_set_id, reserved, signed, self.clock.now())
         return self._answer(code_set_id, key.spki_sha256, is_new=is_new)
 
     def _claim(self, code_set_id: str, codes: Codes, key: requests.RequestedKey, now: datetime) -> CertificateRecord:
         """Return the certificate that is reserved for this key, reserving it where it is not; or the one it has."""
+        authority = self.authority.at(now)
         with self.database.snapshot() as session:
             row = session.get_one(CodeSetRow, code_set_id)
             _require_usable(session, row, key.spki_sha256, now)
             present = _certificate(session, row)
-            if present is not None and not _is_stale(present, self.authority, now):
+            if present is not None and not _is_stale(present, authority, now):
                 return present
             if certificates.key_was_used(session, key.spki_sha256) and present is None:
                 raise Refused("key-used")
-            subject, start_date, partition = _subject(session, row), row.start_date, self.authority.partition(session)
-        draft = self.authority.draft(key, subject, start_date, now, partition=partition)
+            subject, start_date, partition = _subject(session, row), row.start_date, authority.partition(session)
+        with lint_record.kept(self.database, subject.terminal, now):
+            draft = authority.draft(key, subject, start_date, now, partition=partition)
         with self.database.transaction() as session:  # T1
             row = code_sets.locked(session, code_set_id)
             guessing.require_unlocked(session, self.hasher, codes, now)
             _require_usable(session, row, key.spki_sha256, now)
             present = _certificate(session, row)
             if present is not None:
-                if not _is_stale(present, self.authority, now):
+                if not _is_stale(present, authority, now):
                     return present  # a second try with the same key was here first
                 _deed(session, row, now).abandon(present.issuer, present.serial, cause="stale")
                 session.flush()
-            return self._reserve(session, row, draft, now)
-
-    def _reserve(self, session: Session, row: CodeSetRow, draft: Draft, now: datetime) -> CertificateRecord:
-        reserved = _deed(session, row, now).reserve(self.authority, draft)
-        if row.state == CodeSetState.PREPARED:
-            row.state = code_sets.LIFECYCLE.step(CodeSetState.PREPARED, CodeSetEvent.CLAIM)
-        row.claimed_key, row.claimed_at = draft.spki_sha256, now
-        row.issuer, row.serial = draft.issuer, draft.serial
-        return reserved
+            return _reserve(session, row, authority, draft, now)
 
     def _store(self, code_set_id: str, reserved: CertificateRecord, signed: bytes, now: datetime) -> bool:
         """T2. Return whether this call stored it; whoever lost reads the winner's row."""
@@ -147,6 +141,15 @@ class Redemption:
             # Frozen and thawed, or reserved anew, while we signed: what we signed is void, nothing is lost.
             raise Unavailable("codes changed meanwhile", retry_after=1)
         return Retrieved(row.terminal, certificate, chain, is_new)
+
+
+def _reserve(session: Session, row: CodeSetRow, authority: Authority, draft: Draft, now: datetime) -> CertificateRecord:
+    reserved = _deed(session, row, now).reserve(authority, draft)
+    if row.state == CodeSetState.PREPARED:
+        row.state = code_sets.LIFECYCLE.step(CodeSetState.PREPARED, CodeSetEvent.CLAIM)
+    row.claimed_key, row.claimed_at = draft.spki_sha256, now
+    row.issuer, row.serial = draft.issuer, draft.serial
+    return reserved
 
 
 def _require_usable(session: Session, row: CodeSetRow, spki_sha256: bytes, now: datetime) -> None:

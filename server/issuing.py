@@ -1,15 +1,21 @@
 """What of the CA the processes need: an issuer with its key, the terminals' profile, the addresses in certificates."""
 
 from ca import issuers, profile_file
-from ca.authority import Authority
+from ca.authority import Authority, Succession
 from ca.ceremony import ISSUING
 from ca.issuers import Issuer, SigningIssuer
 from ca.profiles import Addresses, TerminalProfile
 from ca.published_keys import FILE_NAME, PublishedKeys
+from ca.terms import succession, whose_turn
+from kernel.clock import Clock
 from kernel.database import Database
+from kernel.errors import Unavailable
+from server import logs
 from server.custody import Custody
 from server.settings import Settings
 from server.trouble import Trouble
+
+_log = logs.logger("server.issuing")
 
 
 def issuer_of(database: Database, name: str = ISSUING) -> Issuer:
@@ -27,10 +33,28 @@ def signing_issuer_of(settings: Settings, database: Database, name: str = ISSUIN
     return SigningIssuer(issuer, Custody(settings).signing(issuer.key_name))
 
 
-def authority_of(settings: Settings, database: Database) -> Authority:
-    """Return what issues terminal certificates."""
-    signer, profile = signing_issuer_of(settings, database), profile_of(settings)
-    return Authority(signer, profile, settings.crl_partition_size, published_keys_of(settings))
+def authority_of(settings: Settings, database: Database, clock: Clock) -> Succession:
+    """Return what issues terminal certificates; the one whose turn it is is opened at once, so that faults are told at start."""
+    profile, published = profile_of(settings), published_keys_of(settings)
+
+    def opened(issuer: Issuer) -> Authority:
+        signer = SigningIssuer(issuer, Custody(settings).signing(issuer.key_name))
+        return Authority(signer, profile, settings.crl_partition_size, published)
+
+    def in_use(issuer: Issuer) -> Authority:
+        try:
+            return opened(issuer)
+        except (Trouble, ValueError) as error:
+            # Whoever comes for a certificate has done nothing wrong, and shall come again.
+            _log.error("issuer.unusable", issuer=issuer.name, reason=str(error))
+            raise Unavailable(f"issuer {issuer.name} can not be used") from error
+
+    with database.snapshot() as session:
+        first = whose_turn(succession(session), clock.now())
+    if first is None:
+        raise Trouble("no issuing CA is in force: the ceremony was not held; run `tegata init`")
+    opened(first)
+    return Succession(database, in_use)
 
 
 def published_keys_of(settings: Settings) -> PublishedKeys:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ca.crl import CrlPublisher
 from enrollment import id_notices
 from enrollment.departures import Departures
 from kernel import audit, outbox, throttle
@@ -16,12 +15,12 @@ from registry.letters import Letters
 from server import list_checking
 from server.checking import nightly
 from server.custody import Custody
-from server.issuing import addresses_of, signing_issuer_of
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
 from server.process import Starting
+from server.publishing import CrlPublishers
 from server.settings import Settings
-from server.wiring import clock_of, database_of, home_of
+from server.wiring import clock_of, database_of
 from webui import sessions
 
 
@@ -41,7 +40,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
     return [
         Job("mail", timedelta(seconds=2), _mail(settings, database), "delivers mails that are due"),
         Job("audit-seal", timedelta(seconds=15), _seal(settings, database), "seals the audit log and signs its head"),
-        Job("crl", timedelta(seconds=1), _crl(settings, database), "publishes the CRL when something changed, and daily"),
+        Job(
+            "crl",
+            timedelta(seconds=1),
+            _crl(settings, database, clock),
+            "publishes each issuing CA's CRL when something changed, and daily",
+        ),
         Job("crl-check", timedelta(minutes=5), list_checking.watching(settings, database), "fetches the lists as the world does"),
         Job(
             "certificate-check",
@@ -60,18 +64,6 @@ def checkpoint_signer_of(settings: Settings) -> audit.CheckpointSigner:
     key = Custody(settings).checkpoint()
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     return audit.CheckpointSigner(settings.status.url.partition("://")[2], public, key.sign)
-
-
-def crl_publisher_of(settings: Settings, database: Database) -> CrlPublisher:
-    """Return what publishes the issuing CA's CRL; the root's needs the root's key and comes from the ceremony."""
-    return CrlPublisher(
-        database,
-        signing_issuer_of(settings, database),
-        home_of(settings).published,
-        addresses=addresses_of(settings),
-        partition_size=settings.crl_partition_size,
-        delta=settings.crl_delta,
-    )
 
 
 def _deadlines(database: Database, clock: Clock, letters: Letters) -> list[Job]:
@@ -110,9 +102,10 @@ def _seal(settings: Settings, database: Database) -> Callable[[datetime], int]:
     return lambda now: audit.seal(database, signer, now=now)
 
 
-def _crl(settings: Settings, database: Database) -> Callable[[datetime], int]:
-    publisher = crl_publisher_of(settings, database)
-    return lambda now: int(publisher.publish_if_due(now) is not None)
+def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[datetime], int]:
+    publishers = CrlPublishers(settings, database)
+    publishers.all(clock.now())  # a key that is missing is told at start
+    return publishers.publish_due
 
 
 def _throttles(database: Database) -> Callable[[datetime], int]:

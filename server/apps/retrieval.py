@@ -11,5 +11,6 @@ from server.wiring import Assembled, clock_of, database_check, database_of
 def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
     database = database_of(settings)
-    redemption = Redemption(database, clock_of(settings), authority_of(settings, database), Custody(settings).hasher())
+    clock = clock_of(settings)
+    redemption = Redemption(database, clock, authority_of(settings, database, clock), Custody(settings).hasher())
     return Assembled(create_app(RetrievalDoor(redemption)), {"database": database_check(database)})

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ca.ceremony import ISSUING
 from ca.crl import crl_file
 from ca.publication import Publication, create_app
+from ca.terms import telling_status
 from kernel.clock import SystemClock
+from kernel.database import Database
 from server.express import Express
 from server.responding import keep_renewed, responder_of
 from server.settings import Settings
@@ -14,8 +15,8 @@ from server.stamping import timestamp_unit_of
 from server.trouble import Trouble
 from server.wiring import Assembled, clock_of, database_check, database_of, home_of
 
-# It comes daily; half a day more is patience with a machine that was down.
-OLDEST_CRL = timedelta(hours=36)
+# With a machine that was down.
+PATIENCE = timedelta(hours=12)
 
 
 def assemble(settings: Settings) -> Assembled:
@@ -25,13 +26,16 @@ def assemble(settings: Settings) -> Assembled:
     responder = responder_of(settings, database, clock)
     keep_renewed(responder, settings, database, clock)
     app = create_app(Publication(database, clock, responder, home_of(settings).published, timestamp_unit_of(settings, database)))
-    file = crl_file(home_of(settings).published, ISSUING)
-    checks = {"database": database_check(database), "crl": lambda: require_fresh(file)}
+    checks = {"database": database_check(database), "crl": lambda: require_fresh(database, home_of(settings).published)}
     return Assembled(app, checks, Express(responder, clock))
 
 
-def require_fresh(file: Path) -> None:
-    """Raise when the published CRL is missing, or older than the daily one may be: the jobs do not run."""
-    age = SystemClock().now() - datetime.fromtimestamp(file.stat().st_mtime, UTC)
-    if age > OLDEST_CRL:
-        raise Trouble(f"the CRL was published {age} ago")
+def require_fresh(database: Database, folder: Path) -> None:
+    """Raise when a published CRL is missing, or older than its issuer's terms allow: the jobs do not run."""
+    now = SystemClock().now()
+    with database.snapshot() as session:
+        telling = telling_status(session, now)
+    for issuer, agreed in telling:
+        age = now - datetime.fromtimestamp(crl_file(folder, issuer.name).stat().st_mtime, UTC)
+        if age > agreed.crl_period + PATIENCE:
+            raise Trouble(f"the CRL of {issuer.name} was published {age} ago")

@@ -3,7 +3,7 @@
 import click
 
 from ca.crl import ClockBehindError
-from server.apps.jobs import crl_publisher_of
+from server.publishing import CrlPublishers
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, finished_home
 
@@ -15,11 +15,13 @@ def command() -> None:
 
 @command.command("publish")
 def publish() -> None:
-    """Sign and publish the issuing CA's next CRL now, whether it is due or not."""
+    """Sign and publish each issuing CA's next CRL now, whether it is due or not."""
     chosen = finished_home()
-    publisher = crl_publisher_of(chosen, database_of(chosen))
-    try:
-        number = publisher.publish(clock_of(chosen).now())
-    except ClockBehindError as error:
-        raise Trouble(f"the clock is behind the newest CRL ({error}): set it right, or wait until it has caught up") from error
-    click.echo(f"CRL {number} stands in {publisher.file}")
+    now = clock_of(chosen).now()
+    for publisher in CrlPublishers(chosen, database_of(chosen)).all(now):
+        try:
+            number = publisher.publish(now)
+        except ClockBehindError as error:
+            what = f"the clock is behind the newest CRL ({error}): set it right, or wait until it has caught up"
+            raise Trouble(what) from error
+        click.echo(f"CRL {number} stands in {publisher.file}")

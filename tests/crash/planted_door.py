@@ -28,7 +28,9 @@ def main() -> None:
     settings = server_settings.load()
     database = database_of(settings)
     kind = {"early": AnswersBeforeStoring, "burning": BurnsFirst}[sys.argv[1]]
-    redemption = kind(database, SystemClock(), authority_of(settings, database), Custody(settings).hasher(), pause=PAUSE)
+    clock = SystemClock()
+    authority = authority_of(settings, database, clock).at(clock.now())
+    redemption = kind(database, clock, authority, Custody(settings).hasher(), pause=PAUSE)
     app = Front(create_app(RetrievalDoor(cast("Redemption", redemption))), {})
     listener = socket.create_server((settings.retrieval.host, settings.retrieval.port))
     with serving(app, listener, credentials_of(settings, "retrieval")):
