@@ -82,10 +82,14 @@ class SoftwareKeys:
     def create(self, name: str, algorithm: KeyAlgorithm) -> CustodyKey:
         """Make a key and keep it; raises KeyTroubleError when the name is taken: keys are never overwritten."""
         key = _GENERATORS[algorithm]()
+        self.keep(name, key)
+        return key
+
+    def keep(self, name: str, key: CustodyKey) -> None:
+        """Keep a key that was made before; raises KeyTroubleError when the name is taken."""
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(self.passphrase))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_new(self.path(name), pem)
-        return key
 
     def open(self, name: str) -> CustodyKey:
         """Open a key; raises KeyTroubleError when it is missing or the passphrase does not fit."""

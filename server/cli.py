@@ -28,6 +28,7 @@ COMMANDS = {
     "jobs": "server.commands.jobs",
     "key": "server.commands.key",
     "revoke": "server.commands.revoke",
+    "root": "server.commands.root",
     "serve": "server.commands.serve",
     "staff": "server.commands.staff",
     "terminal": "server.commands.terminal",

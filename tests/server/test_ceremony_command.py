@@ -73,3 +73,55 @@ def test_a_first_file_must_have_what_the_doors_need(tmp_path: Path, home: Path) 
     refused = tegata(tmp_path / "new", "ceremony", str(file))
     assert "timestamp, tls-center, tls-portal, tls-retrieval, tls-terminals" in refused.stderr
     assert not (tmp_path / "new" / "keys" / "root.key").exists()
+
+
+@pytest.fixture
+def passphrase(tmp_path: Path) -> Path:
+    """Make a file with a passphrase."""
+    file = tmp_path / "passphrase"
+    file.touch(mode=0o600)
+    file.write_text("sixteen or more characters\n", encoding="utf-8")
+    return file
+
+
+def test_the_roots_key_is_kept_away_and_brought_back(home: Path, tmp_path: Path, passphrase: Path) -> None:
+    out, other = tmp_path / "root-away.key", tmp_path / "other.key"
+    openssl = ["openssl", "pkey", "-in", str(out), "-passin", f"file:{passphrase}", "-noout"]
+    with_passphrase = ("--passphrase-file", str(passphrase))
+    assert tegata(home, "root", "export", str(out), *with_passphrase).returncode == 0
+    subprocess.run(openssl, check=True, capture_output=True)
+    assert "exists already" in tegata(home, "root", "export", str(out), *with_passphrase).stderr
+    other.write_bytes((home / "keys" / "issuing-1.key").read_bytes())
+    assert "can not be opened" in tegata(home, "root", "remove", str(other), *with_passphrase, "--yes").stderr
+    assert tegata(home, "root", "remove", str(out), *with_passphrase).returncode != 0  # nobody said yes
+    assert (home / "keys" / "root.key").exists()
+    assert tegata(home, "root", "remove", str(out), *with_passphrase, "--yes").returncode == 0
+    assert not (home / "keys" / "root.key").exists()
+    for command in (["init"], ["ceremony", str(home / "ceremony.yaml")], ["crl", "publish"], ["jobs", "run", "crl"]):
+        done = tegata(home, *command)
+        assert done.returncode == 0, done.stderr
+    assert "is not in this home" in tegata(home, "root", "remove", str(out), *with_passphrase, "--yes").stderr
+    more = tmp_path / "more.yaml"
+    written = (home / "ceremony.yaml").read_text(encoding="utf-8")
+    second = "  - { name: issuing-9, under: root, common_name: Nine, algorithm: p256, years: 3 }\n\n# Kinds"
+    third = "  - { name: ocsp-9, kind: ocsp, under: issuing-9, common_name: Nine OCSP, algorithm: p256, years: 1 }\n"
+    more.write_text(written.replace("\n# Kinds", second) + third, encoding="utf-8")
+    refused = tegata(home, "ceremony", str(more))
+    assert "root must sign, and its key is not here; `tegata root import`" in refused.stderr
+    brought = tegata(home, "root", "import", str(out), *with_passphrase)
+    assert brought.returncode == 0, brought.stderr
+    held = tegata(home, "ceremony", str(more))
+    assert held.returncode == 0, held.stderr
+    assert "issuing-9.crl" in tegata(home, "crl", "publish").stdout
+    assert tegata(home, "audit", "verify").returncode == 0
+
+
+def test_a_passphrase_that_others_can_read_or_guess_is_refused(home: Path, tmp_path: Path, passphrase: Path) -> None:
+    passphrase.chmod(0o644)
+    export = ("root", "export", str(tmp_path / "out.key"), "--passphrase-file", str(passphrase))
+    assert "chmod 600" in tegata(home, *export).stderr
+    passphrase.chmod(0o600)
+    passphrase.write_text("short\n", encoding="utf-8")
+    assert "at least 16" in tegata(home, *export).stderr
+    passphrase.write_text("sixteen or more characters\n", encoding="utf-8")
+    assert "is no root" in tegata(home, *export, "--name", "issuing-1").stderr

@@ -1,0 +1,114 @@
+"""A root's key on its way out of the home and back: only what a root must sign needs it, and that is once in years."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ca import issuers
+from ca.issuers import Issuer, SigningIssuer
+from kernel import audit
+from kernel.database import Database
+from keys.algorithms import SigningKey
+from keys.custody import SoftwareKeys
+from server.custody import Custody, told_to_the_operator
+from server.settings import Settings
+from server.trouble import Trouble
+
+SHORTEST_PASSPHRASE = 16
+_TRIAL = b"whether the exported key signs"
+
+
+@dataclass(frozen=True)
+class RootKey:
+    """The key of one root, kept in software; one in a token is kept away by taking the token away."""
+
+    settings: Settings
+    database: Database
+    name: str
+
+    def export(self, file: Path, passphrase: bytes, now: datetime) -> None:
+        """Write the key as encrypted PKCS#8, read that again and try it; raises Trouble when the file exists."""
+        issuer, keys = self._issuer(), self._keys()
+        with told_to_the_operator():
+            key = keys.open_signing(self.name)
+            _fitting(issuer, key)
+            _place_of(file, passphrase).keep(file.stem, key)
+        self.require_exported(file, passphrase)
+        self._record("root.export", now, file)
+
+    def require_exported(self, file: Path, passphrase: bytes) -> SigningKey:
+        """Return the key that an exported file holds; raises Trouble unless it is this root's and signs."""
+        place = _place_of(file, passphrase)
+        with told_to_the_operator():
+            key = place.open_signing(file.stem)
+        _fitting(self._issuer(), key).sign(_TRIAL)
+        return key
+
+    def remove(self, file: Path, passphrase: bytes, now: datetime) -> None:
+        """Delete the key from the home, once the exported file was read again; on record before it is done."""
+        keys = self._keys()
+        if not keys.exists(self.name):
+            raise Trouble(f"the key of {self.name} is not in this home")
+        self.require_exported(file, passphrase)
+        self._record("root.remove", now, file)
+        keys.path(self.name).unlink()
+        folder = os.open(keys.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def bring_back(self, file: Path, passphrase: bytes, now: datetime) -> None:
+        """Put an exported key back into the home."""
+        key = self.require_exported(file, passphrase)
+        with told_to_the_operator():
+            self._keys().keep(self.name, key)
+        self._record("root.import", now, file)
+
+    def _keys(self) -> SoftwareKeys:
+        if self.settings.keys.place(self.name) is not None:
+            raise Trouble(f"the key of {self.name} is in a token and does not leave it: keep the token away instead")
+        return Custody(self.settings).software
+
+    def _issuer(self) -> Issuer:
+        with self.database.snapshot() as session:
+            issuer = issuers.load(session, self.name)
+        if issuer is None or issuer.certificate.issuer != issuer.certificate.subject:
+            raise Trouble(f"{self.name} is no root of this house")
+        return issuer
+
+    def _record(self, action: str, now: datetime, file: Path) -> None:
+        with self.database.transaction() as session:
+            audit.record(
+                session,
+                now=now,
+                actor=audit.operator("root"),
+                action=action,
+                subject=f"issuer:{self.name}",
+                file_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+            )
+
+
+def passphrase_of(file: Path) -> bytes:
+    """Read a passphrase from a file that nobody else may read: one line."""
+    if file.stat().st_mode & 0o077:
+        raise Trouble(f"{file} can be read by others: chmod 600 it")
+    passphrase = file.read_bytes().rstrip(b"\r\n")
+    if len(passphrase) < SHORTEST_PASSPHRASE or b"\n" in passphrase:
+        raise Trouble(f"{file} must hold one line of at least {SHORTEST_PASSPHRASE} characters")
+    return passphrase
+
+
+def _place_of(file: Path, passphrase: bytes) -> SoftwareKeys:
+    if file.suffix != ".key":
+        raise Trouble(f"{file}: the name of an exported key ends in .key")
+    return SoftwareKeys(file.absolute().parent, passphrase)
+
+
+def _fitting(issuer: Issuer, key: SigningKey) -> SigningIssuer:
+    try:
+        return SigningIssuer(issuer, key)
+    except ValueError as error:
+        raise Trouble(str(error)) from error
