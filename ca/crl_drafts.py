@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from ca.crl_encoding import Frame, header
 from ca.crl_entries import Piece
 from ca.der import BIT_STRING, GENERALIZED_TIME, INTEGER, SEQUENCE, UTC_TIME, tlv
-from ca.issuers import Issuer, SigningIssuer
+from ca.issuers import Issuer, SigningIssuer, asking_custody
 from ca.signing import join
 
 # Room in front of the entries for the head, whose length depends on theirs. A distinguished name may be long.
@@ -103,7 +103,8 @@ def stage(frame: Frame, pieces: Iterable[Piece], folder: Path) -> Stage:
 def _assemble(path: Path, tbs: memoryview, signer: SigningIssuer) -> None:
     algorithm = signer.issuer.algorithm
     # Verified where it counts: in the file that was written (`check`).
-    signature = algorithm.sign(signer.key, tbs)
+    with asking_custody():
+        signature = algorithm.sign(signer.key, tbs)
     tail = algorithm.identifier + tlv(BIT_STRING, b"\x00" + signature)
     with path.open("xb", buffering=0) as file:
         file.write(header(SEQUENCE, len(tbs) + len(tail)))

@@ -23,6 +23,7 @@ from ca.timestamps import TimestampUnit
 from kernel import audit
 from kernel.clock import Clock
 from kernel.database import Database
+from kernel.errors import Unavailable
 
 TIMESTAMP_RESPONSE = "application/timestamp-reply"
 # What a tile's name names never changes; a partial one is of no use once there is a wider one.
@@ -74,6 +75,13 @@ def too_large(_error: Exception) -> Response:
     if request.path == "/tsa":
         return _timestamp_response(b"")
     return _ocsp_response(_publication().responder.answer(b"", _publication().clock.now()))
+
+
+@blueprint.errorhandler(Unavailable)
+def unavailable(trouble: Unavailable) -> Response:
+    """Say that the database or a key's custody is away for a while."""
+    current_app.logger.warning("unavailable: %s", trouble)
+    return Response(status=503, headers={"Retry-After": str(trouble.retry_after), "Cache-Control": "no-store"})
 
 
 @blueprint.get("/ocsp/<path:encoded>")

@@ -50,6 +50,16 @@ class TokenHouseKeys(SoftwareKeys):
         return super().open(name) if _is_file(name) else TokenKeys(self.token).open(name)
 
 
+STAMP_TYPE = "Content-Type: application/timestamp-query"
+
+
+def ts_query(folder: Path, run: Runner) -> Path:
+    """Let openssl write a time-stamp request."""
+    (folder / "content").write_text("octets", encoding="ascii")
+    run("openssl", "ts", "-query", "-data", folder / "content", "-sha256", "-out", folder / "query")
+    return folder / "query"
+
+
 def _is_file(name: str) -> bool:
     return is_always_software(name) or name == "sealing"
 
@@ -104,7 +114,9 @@ def test_openssl_verifies_ocsp(doors: OpenDoors, papers: Papers, run: Runner) ->
     assert f"{file}: revoked" in run(*command).text
 
 
-def test_a_pulled_token_burns_no_code_and_the_same_key_gets_its_certificate_afterwards(soft: SoftToken, doors: OpenDoors) -> None:
+def test_a_pulled_token_burns_no_code_and_the_same_key_gets_its_certificate_afterwards(
+    soft: SoftToken, doors: OpenDoors, run: Runner, tmp_path: Path
+) -> None:
     house, request = doors.house, new_request()
     [(terminal, codes)] = house.new_codes()
     soft.pull()
@@ -116,7 +128,11 @@ def test_a_pulled_token_burns_no_code_and_the_same_key_gets_its_certificate_afte
         [row] = house.code_set_rows(terminal)
         assert row.state == CodeSetState.CLAIMED
         with pytest.raises(Unavailable, match="custody of keys"):
-            house.timestamps._sign(b"octets")  # noqa: SLF001 (every signer says it the same way)
+            house.crl.publish(house.clock.now())
+        query = ts_query(folder=tmp_path, run=run)
+        refused = run("curl", "--silent", "--include", "--data-binary", f"@{query}", "-H", STAMP_TYPE, f"{doors.status}/tsa")
+        assert "503" in refused.text.partition("\n")[0]
+        assert "Retry-After" in refused.text
     finally:
         soft.put_back()
     with pytest.raises(Refused, match="codes-spent"):
