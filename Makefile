@@ -38,7 +38,7 @@ check: lint ## the fast part of the tests, for every commit
 	$(PYTEST) -m "not postgresql and not browser and not slow"
 
 test: debian lint ## everything; installs what the tests need
-	$(PYTEST)
+	$(PYTEST) --numprocesses auto --dist loadfile
 
 bench: develop ## measure, and write bench/results; takes minutes
 	$(BIN)/python -m bench
