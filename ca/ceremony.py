@@ -211,6 +211,9 @@ def issue(database: Database, promise: Promise, now: datetime) -> bytes:
             _trace(session, "certificate.reserve", row, promise.actor, now)
         if row.der is not None:
             return row.der
+        if row.issuer != promise.issuer:
+            message = f"the certificate that is promised to {promise.subject} is {row.issuer}'s, not {promise.issuer}'s"
+            raise ValueError(message)
         tbs, serial = row.tbs, row.serial
     der = promise.sign(tbs)
     with database.transaction() as session:

@@ -24,7 +24,8 @@ from kernel.database import Database
 from server.custody import Custody, told_to_the_operator
 from server.home import write_whole
 from server.issuing import addresses_of
-from server.settings import DOORS, Settings
+from server.settings import Settings
+from server.tls_files import secure_doors
 from server.trouble import Trouble
 from server.wiring import home_of
 
@@ -56,11 +57,6 @@ class CeremonyFile:
     path: Path
     content: bytes
     plan: Plan
-
-
-def secure_doors(settings: Settings) -> list[str]:
-    """Return the doors that speak TLS themselves."""
-    return [name for name in DOORS if settings.door(name).scheme == "https"]
 
 
 def read(settings: Settings, path: Path) -> CeremonyFile:

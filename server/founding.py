@@ -6,15 +6,12 @@ Each step looks first whether it was done, so an interrupted making is taken up 
 import ipaddress
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca import ceremony_check, certificates, issuers
-from ca.ceremony import Plan, server_key_name, service_certificate, usual_plan
-from ca.issuers import Issuer
+from ca import ceremony_check
+from ca.ceremony import Plan, usual_plan
 from ca.plan_file import render
 from ca.profiles import ServerNames
 from kernel.database import Database
@@ -26,6 +23,7 @@ from server.custody import Custody
 from server.home import write_whole
 from server.issuing import addresses_of
 from server.settings import DoorSettings, Settings
+from server.tls_files import all_issuers, is_root, secure_doors, write_if_changed, write_tls_files
 from server.wiring import home_of
 
 CEREMONY_FILE = "ceremony.yaml"
@@ -59,9 +57,9 @@ def found_by(
     held = ceremonies.hold(settings, database, file, operator, now)
     write_tls_files(settings, database)
     # For those who check the audit log: they must have it from us, not from the door that serves the log.
-    _write_if_changed(home.log_key, f"{checkpoint_signer_of(settings).verifier}\n")
+    write_if_changed(home.log_key, f"{checkpoint_signer_of(settings).verifier}\n")
     # Last, because it says that the home is whole.
-    _write_if_changed(home.root_bundle, "".join(issuer.pem for issuer in _all_issuers(database) if _is_root(issuer)))
+    write_if_changed(home.root_bundle, "".join(issuer.pem for issuer in all_issuers(database) if is_root(issuer)))
     return held
 
 
@@ -70,7 +68,7 @@ def plan_of(settings: Settings) -> Plan:
     return usual_plan(
         settings.organisation,
         addresses_of(settings),
-        {name: names_of(settings.door(name)) for name in ceremonies.secure_doors(settings)},
+        {name: names_of(settings.door(name)) for name in secure_doors(settings)},
         home_of(settings).published,
     )
 
@@ -88,36 +86,6 @@ def names_of(door: DoorSettings) -> ServerNames:
         hosts += [name for name in ("localhost",) if name not in hosts]
         addresses += [address for address in LOOPBACK if address not in addresses]
     return ServerNames(tuple(hosts), tuple(addresses))
-
-
-def write_tls_files(settings: Settings, database: Database) -> None:
-    """Write what the doors' TLS needs: their chains, and the CAs whose terminals the terminals door knows."""
-    home = home_of(settings)
-    everyone = _all_issuers(database)
-    for name in ceremonies.secure_doors(settings):
-        der = service_certificate(database, server_key_name(name))
-        leaf = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
-        with database.snapshot() as session:
-            above = issuers.chain(session, certificates.identify(session, der).issuer or "")
-        _write_if_changed(home.tls / f"{name}.pem", leaf + "".join(issuer.pem for issuer in above))
-    _write_if_changed(home.tls / "clients.pem", "".join(issuer.pem for issuer in everyone))
-    for issuer in everyone:
-        if not _is_root(issuer):
-            _write_if_changed(home.root_bundle.with_name(f"{issuer.name}.pem"), issuer.pem)
-
-
-def _all_issuers(database: Database) -> list[Issuer]:
-    with database.snapshot() as session:
-        return issuers.load_all(session)
-
-
-def _is_root(issuer: Issuer) -> bool:
-    return issuer.certificate.issuer == issuer.certificate.subject
-
-
-def _write_if_changed(path: Path, content: str) -> None:
-    if not path.exists() or path.read_text(encoding="ascii") != content:
-        write_whole(path, content)
 
 
 def _is_local(host: str) -> bool:

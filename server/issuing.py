@@ -29,7 +29,11 @@ def issuer_of(database: Database, name: str = ISSUING) -> Issuer:
 
 def signing_issuer_of(settings: Settings, database: Database, name: str = ISSUING) -> SigningIssuer:
     """Return an issuer with its key: the capability to make certificates and CRLs."""
-    issuer = issuer_of(database, name)
+    return with_key(settings, issuer_of(database, name))
+
+
+def with_key(settings: Settings, issuer: Issuer) -> SigningIssuer:
+    """Return an issuer with its key; raises Trouble when that is not here."""
     return SigningIssuer(issuer, Custody(settings).signing(issuer.key_name))
 
 
@@ -38,8 +42,7 @@ def authority_of(settings: Settings, database: Database, clock: Clock) -> Succes
     profile, published = profile_of(settings), published_keys_of(settings)
 
     def opened(issuer: Issuer) -> Authority:
-        signer = SigningIssuer(issuer, Custody(settings).signing(issuer.key_name))
-        return Authority(signer, profile, settings.crl_partition_size, published)
+        return Authority(with_key(settings, issuer), profile, settings.crl_partition_size, published)
 
     def in_use(issuer: Issuer) -> Authority:
         try:

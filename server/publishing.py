@@ -6,11 +6,10 @@ from datetime import datetime
 from math import inf
 
 from ca.crl import CrlPublisher
-from ca.issuers import Issuer, SigningIssuer
+from ca.issuers import Issuer
 from ca.terms import Terms, telling_status
 from kernel.database import Database
-from server.custody import Custody
-from server.issuing import addresses_of
+from server.issuing import addresses_of, with_key
 from server.settings import Settings
 from server.wiring import home_of
 
@@ -56,7 +55,7 @@ class CrlPublishers:
         if known is None or (known.period, known.lifetime) != (agreed.crl_period, agreed.crl_lifetime):
             known = CrlPublisher(
                 self.database,
-                SigningIssuer(issuer, Custody(self.settings).signing(issuer.key_name)),
+                with_key(self.settings, issuer),
                 home_of(self.settings).published,
                 period=agreed.crl_period,
                 lifetime=agreed.crl_lifetime,

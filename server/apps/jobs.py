@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ca.renewal import Renewals
 from enrollment import id_notices
 from enrollment.departures import Departures
 from kernel import audit, outbox, throttle
@@ -15,11 +17,13 @@ from registry.letters import Letters
 from server import list_checking
 from server.checking import nightly
 from server.custody import Custody
+from server.issuing import addresses_of, with_key
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
 from server.process import Starting
 from server.publishing import CrlPublishers
 from server.settings import Settings
+from server.tls_files import write_tls_files
 from server.wiring import clock_of, database_of
 from webui import sessions
 
@@ -46,6 +50,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             _crl(settings, database, clock),
             "publishes each issuing CA's CRL when something changed, and daily",
         ),
+        Job("renewal", timedelta(hours=1), _renewals(settings, database), "renews the certificates of our own services in time"),
         Job("crl-check", timedelta(minutes=5), list_checking.watching(settings, database), "fetches the lists as the world does"),
         Job(
             "certificate-check",
@@ -106,6 +111,17 @@ def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[date
     publishers = CrlPublishers(settings, database)
     publishers.all(clock.now())  # a key that is missing is told at start
     return publishers.publish_due
+
+
+def _renewals(settings: Settings, database: Database) -> Callable[[datetime], int]:
+    renewals = Renewals(database, addresses_of(settings), partial(with_key, settings))
+
+    def renew(now: datetime) -> int:
+        renewed = renewals.renew_due(now)
+        write_tls_files(settings, database)
+        return renewed
+
+    return renew
 
 
 def _throttles(database: Database) -> Callable[[datetime], int]:

@@ -97,7 +97,13 @@ def test_the_roots_key_is_kept_away_and_brought_back(home: Path, tmp_path: Path,
     assert (home / "keys" / "root.key").exists()
     assert tegata(home, "root", "remove", str(out), *with_passphrase, "--yes").returncode == 0
     assert not (home / "keys" / "root.key").exists()
-    for command in (["init"], ["ceremony", str(home / "ceremony.yaml")], ["crl", "publish"], ["jobs", "run", "crl"]):
+    for command in (
+        ["init"],
+        ["ceremony", str(home / "ceremony.yaml")],
+        ["crl", "publish"],
+        ["jobs", "run", "crl"],
+        ["jobs", "run", "renewal"],
+    ):
         done = tegata(home, *command)
         assert done.returncode == 0, done.stderr
     assert "is not in this home" in tegata(home, "root", "remove", str(out), *with_passphrase, "--yes").stderr

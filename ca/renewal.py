@@ -1,0 +1,146 @@
+"""The certificates of our own services, renewed in time: on the same key, with the same content, for as long as before.
+
+A certificate is renewed when a sixth of its time is left. What answers for an issuer is renewed under that issuer; everything
+else under the one whose turn it is. Only issuing CAs sign here, so no root's key is needed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ca import issuers, terms
+from ca.ceremony import Promise, issue
+from ca.certificates import CertificateState
+from ca.issuers import Issuer, SigningIssuer
+from ca.profiles import BACKDATING, Addresses, Validity, new_serial
+from ca.signing import assemble, certify, to_be_signed
+from ca.tables import CertificateRow
+from kernel import audit
+from kernel.database import Database
+
+# The part of its time that a certificate has left when it is renewed.
+_LEFT = 6
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A service whose certificate is to be followed by one of `issuer`, or that has a promise of that kept to it."""
+
+    id: int
+    subject: str
+    certificate: x509.Certificate
+    issuer: Issuer
+    validity: Validity
+
+
+@dataclass(frozen=True)
+class Renewals:
+    """Renews the certificates of services; `signer_of` opens an issuing CA's key."""
+
+    database: Database
+    addresses: Addresses
+    signer_of: Callable[[Issuer], SigningIssuer]
+
+    def renew_due(self, now: datetime) -> int:
+        """Renew what is due and return how many there were. A job."""
+        with self.database.snapshot() as session:
+            due = list(_due(session, now))
+        for one in due:
+            signer = self.signer_of(one.issuer)
+            promise = Promise(
+                one.subject,
+                one.issuer.name,
+                compose=partial(self._compose, one),
+                sign=partial(certify, issuer=signer),
+                follows=one.id,
+                actor=audit.job("renewal"),
+            )
+            issue(self.database, promise, now)
+        return len(due)
+
+    def _compose(self, due: _Due) -> bytes:
+        old, issuer = due.certificate, due.issuer
+        builder = x509.CertificateBuilder(
+            issuer_name=issuer.certificate.subject,
+            subject_name=old.subject,
+            public_key=old.public_key(),
+            serial_number=new_serial(),
+            not_valid_before=due.validity.not_before,
+            not_valid_after=due.validity.not_after,
+        )
+        for extension in old.extensions:
+            builder = builder.add_extension(self._of_issuer(extension.value, issuer), critical=extension.critical)
+        return to_be_signed(builder, issuer.public_key)
+
+    def _of_issuer(self, value: x509.ExtensionType, issuer: Issuer) -> x509.ExtensionType:
+        """Return an extension as this issuer says it: who signed, and where its status is told now."""
+        if isinstance(value, x509.AuthorityKeyIdentifier):
+            return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer.key_identifier)
+        if isinstance(value, x509.CRLDistributionPoints):
+            address = x509.UniformResourceIdentifier(self.addresses.crl(issuer.name))
+            return x509.CRLDistributionPoints([x509.DistributionPoint([address], None, None, None)])
+        if isinstance(value, x509.AuthorityInformationAccess):
+            places = {
+                AuthorityInformationAccessOID.OCSP: self.addresses.ocsp(),
+                AuthorityInformationAccessOID.CA_ISSUERS: self.addresses.certificate(issuer.name),
+            }
+            return x509.AuthorityInformationAccess(
+                [
+                    x509.AccessDescription(one.access_method, x509.UniformResourceIdentifier(places[one.access_method]))
+                    for one in value
+                ]
+            )
+        return value
+
+
+def _due(session: Session, now: datetime) -> Iterator[_Due]:
+    """Find what is to be renewed, and the promises that were cut off before they were signed."""
+    turn = terms.whose_turn(terms.succession(session), now)
+    telling = {issuer.name: issuer for issuer, _ in terms.telling_status(session, now)}
+    authorities = {issuer.name for issuer in issuers.load_all(session)}
+    ids = select(func.max(CertificateRow.id)).where(CertificateRow.kind == "service").group_by(CertificateRow.subject)
+    for row in session.scalars(select(CertificateRow).where(CertificateRow.id.in_(ids)).order_by(CertificateRow.id)):
+        certificate = x509.load_der_x509_certificate(row.der or assemble(row.tbs, b"\x30\x00"))
+        if row.subject in authorities or row.issuer not in authorities or _is_authority(certificate):
+            continue
+        if row.state == CertificateState.RESERVED and row.issuer in telling:
+            yield _Due(row.id, row.subject, certificate, telling[row.issuer], Validity(row.not_before, row.not_after))
+        if row.state != CertificateState.VALID or now < row.not_after - (row.not_after - row.not_before) / _LEFT:
+            continue
+        issuer = telling.get(row.issuer) if _answers_status(certificate) else turn
+        if issuer is not None:
+            validity = _validity(session, row, issuer, now, is_turn=turn is not None and issuer.name == turn.name)
+            if validity.not_after > row.not_after:
+                yield _Due(row.id, row.subject, certificate, issuer, validity)
+
+
+def _validity(session: Session, row: CertificateRow, issuer: Issuer, now: datetime, *, is_turn: bool) -> Validity:
+    """Return as much time as before, within the issuer's, and no more than a predecessor's other certificates need."""
+    begin = (now - BACKDATING).replace(microsecond=0)
+    end = min(begin + (row.not_after - row.not_before), issuer.certificate.not_valid_after_utc)
+    if not is_turn:
+        others = select(func.max(CertificateRow.not_after)).where(
+            CertificateRow.issuer == issuer.name, CertificateRow.subject != row.subject
+        )
+        agreed, last = terms.load(session, issuer.name), session.scalar(others)
+        if agreed is not None and agreed.issues_from is not None and agreed.issues_from <= now:
+            end = min(end, (last or row.not_after) + 2 * agreed.crl_period)
+    return Validity(begin, end)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _answers_status(certificate: x509.Certificate) -> bool:
+    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usage
