@@ -19,7 +19,7 @@ from ca.crl import crl_file
 from ca.ocsp import Responder
 from ca.ocsp_answer import CACHE_SECONDS, Answer
 from ca.ocsp_requests import LARGEST_REQUEST
-from ca.timestamps import TimestampUnit
+from ca.timestamps import AnswersStamps
 from kernel import audit
 from kernel.clock import Clock
 from kernel.database import Database
@@ -43,7 +43,7 @@ class Publication:
     clock: Clock
     responder: Responder
     crl_folder: Path
-    timestamps: TimestampUnit
+    timestamps: AnswersStamps
 
 
 def create_app(publication: Publication) -> Flask:

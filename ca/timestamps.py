@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Protocol
 
 from asn1crypto import algos, cms, core, tsp
 from asn1crypto import x509 as asn1_x509
@@ -30,6 +31,13 @@ class _Response(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
         ("status", tsp.PKIStatusInfo),
         ("time_stamp_token", cms.ContentInfo, {"optional": True}),
     ]
+
+
+class AnswersStamps(Protocol):
+    """What the door needs of a unit, whichever certificate that has now."""
+
+    def answer(self, request: bytes, now: datetime) -> bytes:
+        """Answer a request; never raises for what a client sent."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from kernel.database import Database
 from server.express import Express
 from server.responding import keep_renewed, responder_of
 from server.settings import Settings
-from server.stamping import timestamp_unit_of
+from server.stamping import RenewedUnit
 from server.trouble import Trouble
 from server.wiring import Assembled, clock_of, database_check, database_of, home_of
 
@@ -25,7 +25,7 @@ def assemble(settings: Settings) -> Assembled:
     clock = clock_of(settings)
     responder = responder_of(settings, database, clock)
     keep_renewed(responder, settings, database, clock)
-    app = create_app(Publication(database, clock, responder, home_of(settings).published, timestamp_unit_of(settings, database)))
+    app = create_app(Publication(database, clock, responder, home_of(settings).published, RenewedUnit(settings, database)))
     checks = {"database": database_check(database), "crl": lambda: require_fresh(database, home_of(settings).published)}
     return Assembled(app, checks, Express(responder, clock))
 
