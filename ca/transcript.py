@@ -31,12 +31,13 @@ class Occasion:
 
 
 def digest(session: Session, plan: Plan, content: bytes) -> str:
-    """Return what tells a ceremony's result apart: the file, the authorities' certificates, the names of the services.
+    """Return what tells a ceremony's result apart: the file, its authorities' certificates, the names of its services.
 
     Renewed certificates of services do not change it.
     """
     whole = hashlib.sha256(content)
-    for row in session.scalars(select(IssuerRow).order_by(IssuerRow.name)):
+    names = [authority.name for authority in plan.authorities]
+    for row in session.scalars(select(IssuerRow).where(IssuerRow.name.in_(names)).order_by(IssuerRow.name)):
         whole.update(hashlib.sha256(row.certificate).digest())
     for service in plan.services:
         whole.update(service.name.encode() + b"\0")

@@ -67,7 +67,7 @@ def _ceremony(database: Database, folder: Path) -> Ceremony:
 
 
 @contextmanager
-def _fused(database: Database, fuse: Fuse) -> Iterator[None]:
+def fused(database: Database, fuse: Fuse) -> Iterator[None]:
     """Burn at each transaction's beginning and just before each commit: before and after every durable step."""
 
     def burn(_connection: object) -> None:
@@ -85,7 +85,7 @@ def _fused(database: Database, fuse: Fuse) -> Iterator[None]:
 def _survives(url: str, folder: Path, fuse: Fuse) -> bool:
     """Hold a ceremony until the fuse blows; return whether it came to its end. What is left is what a process leaves."""
     database = connect(url)
-    with _fused(database, fuse):
+    with fused(database, fuse):
         try:
             Ceremony(database, FusedKeys(folder / "keys", b"secret", fuse), _plan(folder)).hold(NOW)
         except CrashError:

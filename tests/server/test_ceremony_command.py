@@ -131,3 +131,13 @@ def test_a_passphrase_that_others_can_read_or_guess_is_refused(home: Path, tmp_p
     assert "at least 16" in tegata(home, *export).stderr
     passphrase.write_text("sixteen or more characters\n", encoding="utf-8")
     assert "is no root" in tegata(home, *export, "--name", "issuing-1").stderr
+
+
+def test_a_transcript_that_was_not_signed_is_written_again(home: Path) -> None:
+    before = {file: file.with_name(f"{file.name}.sig").exists() for file in _transcripts(home)}
+    assert all(before.values())
+    by_init = next(file for file in before if "file: ceremony.yaml" in file.read_text(encoding="utf-8"))
+    by_init.with_name(f"{by_init.name}.sig").unlink()
+    again = tegata(home, "ceremony", str(home / "ceremony.yaml"))
+    assert again.stdout == f"Everything stood already; nothing was changed.\nThe transcript stands in {by_init}\n", again.stderr
+    assert tegata(home, "ceremony", "--verify", str(by_init)).returncode == 0
