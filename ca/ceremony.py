@@ -15,11 +15,23 @@ from sqlalchemy.orm import Session
 
 from ca import issuers, profiles, terms
 from ca.authority import complete
-from ca.ceremony_check import link_name, newest, require_agreement
+from ca.ceremony_check import newest, require_agreement
 from ca.certificates import CertificateState, serial_text
 from ca.crl import CrlPublisher, latest
 from ca.issuers import Issuer, SigningIssuer
-from ca.plan import ISSUING, RESPONDER, ROOT, TIMESTAMP, YEAR, AuthorityPlan, Plan, ServicePlan, server_key_name, usual_plan
+from ca.plan import (
+    ISSUING,
+    RESPONDER,
+    ROOT,
+    TIMESTAMP,
+    YEAR,
+    AuthorityPlan,
+    Plan,
+    ServicePlan,
+    link_name,
+    server_key_name,
+    usual_plan,
+)
 from ca.requests import spki_digest
 from ca.service_profiles import link_builder, service_builder
 from ca.signing import assemble, certify, to_be_signed

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from ca import issuers, terms
 from ca.issuers import Issuer
-from ca.plan import YEAR, AuthorityPlan, Plan, ServicePlan
+from ca.plan import YEAR, AuthorityPlan, Plan, ServicePlan, link_name
 from ca.profiles import Validity
 from ca.service_profiles import service_builder
 from ca.signing import assemble, to_be_signed
@@ -46,11 +46,6 @@ def newest(session: Session, subject: str) -> CertificateRow | None:
 def services(session: Session) -> set[str]:
     """Return the names under which certificates of our own are on record."""
     return set(session.scalars(select(CertificateRow.subject).where(CertificateRow.kind == "service")))
-
-
-def link_name(subject: str, signer: str) -> str:
-    """Return the name in our records of a root's certificate that another root signed."""
-    return f"{subject}-by-{signer}"
 
 
 @dataclass(frozen=True)

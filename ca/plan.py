@@ -79,6 +79,12 @@ class Plan:
     country: str = "JP"
     file: Path = field(default=Path("ceremony.yaml"))
 
+    @property
+    def links(self) -> list[str]:
+        """The names in our records of the certificates that roots give each other."""
+        pairs = [(one.name, one.replaces) for one in self.authorities if one.replaces is not None]
+        return [name for new, old in pairs for name in (link_name(new, old), link_name(old, new))]
+
     def name_of(self, common_name: str) -> x509.Name:
         """Return a distinguished name of ours."""
         return x509.Name(
@@ -107,6 +113,11 @@ def usual_plan(organization: str, addresses: Addresses, doors: Mapping[str, Serv
 
 def _common_name(organization: str, role: str) -> str:
     return f"{organization[: _COMMON_NAME_LENGTH - len(role) - 1].rstrip()} {role}"
+
+
+def link_name(subject: str, signer: str) -> str:
+    """Return the name in our records of a root's certificate that another root signed."""
+    return f"{subject}-by-{signer}"
 
 
 def server_key_name(door: str) -> str:

@@ -9,9 +9,10 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import ceremony_check
-from ca.ceremony import Plan, usual_plan
+from ca.ceremony import Plan, service_certificate, usual_plan
 from ca.plan_file import render
 from ca.profiles import ServerNames
 from kernel.database import Database
@@ -56,6 +57,9 @@ def found_by(
     say("certificate authority")
     held = ceremonies.hold(settings, database, file, operator, now)
     write_tls_files(settings, database)
+    for name in file.plan.links:
+        link = x509.load_der_x509_certificate(service_certificate(database, name))
+        write_if_changed(home.root_bundle.with_name(f"{name}.pem"), link.public_bytes(Encoding.PEM).decode())
     # For those who check the audit log: they must have it from us, not from the door that serves the log.
     write_if_changed(home.log_key, f"{checkpoint_signer_of(settings).verifier}\n")
     # Last, because it says that the home is whole.

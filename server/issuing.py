@@ -1,8 +1,7 @@
 """What of the CA the processes need: an issuer with its key, the terminals' profile, the addresses in certificates."""
 
-from ca import issuers, profile_file
+from ca import profile_file
 from ca.authority import Authority, Succession
-from ca.ceremony import ISSUING
 from ca.issuers import Issuer, SigningIssuer
 from ca.profiles import Addresses, TerminalProfile
 from ca.published_keys import FILE_NAME, PublishedKeys
@@ -16,20 +15,6 @@ from server.settings import Settings
 from server.trouble import Trouble
 
 _log = logs.logger("server.issuing")
-
-
-def issuer_of(database: Database, name: str = ISSUING) -> Issuer:
-    """Return an issuer; raises Trouble before the ceremony."""
-    with database.snapshot() as session:
-        issuer = issuers.load(session, name)
-    if issuer is None:
-        raise Trouble(f"there is no issuer {name}: the ceremony was not held; run `tegata init`")
-    return issuer
-
-
-def signing_issuer_of(settings: Settings, database: Database, name: str = ISSUING) -> SigningIssuer:
-    """Return an issuer with its key: the capability to make certificates and CRLs."""
-    return with_key(settings, issuer_of(database, name))
 
 
 def with_key(settings: Settings, issuer: Issuer) -> SigningIssuer:

@@ -14,6 +14,7 @@ from ca.yaml_lines import FileFault
 from kernel.database import Database
 from keys.custody import SoftwareKeys
 from tests.ca.trial import NOW
+from tests.support.schema import ROOT
 
 FILE = Path("ceremony.yaml")
 ADDRESSES = Addresses("http://status.example.jp")
@@ -199,3 +200,11 @@ def test_nothing_new_outlives_who_signs_it(database: Database, tmp_path: Path) -
     )
     with pytest.raises(FileFault, match="mail-2: would outlive issuing-1"):
         hold(database, tmp_path, WHOLE + more, NOW + timedelta(days=365 * 9))
+
+
+def test_the_example_of_the_manual_is_a_file() -> None:
+    manual = (ROOT / "docs" / "ceremony.md").read_text(encoding="utf-8")
+    block = manual[manual.index("    organization:") : manual.index("Further kinds")]
+    example = "\n".join(line.removeprefix("    ") for line in block.splitlines())
+    plan = read(example.encode(), FILE, Surroundings(ADDRESSES, Path("published"), lambda _name: "pkcs11"))
+    assert [one.name for one in plan.authorities] == ["root", "issuing-1"]

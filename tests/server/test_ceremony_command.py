@@ -141,3 +141,23 @@ def test_a_transcript_that_was_not_signed_is_written_again(home: Path) -> None:
     again = tegata(home, "ceremony", str(home / "ceremony.yaml"))
     assert again.stdout == f"Everything stood already; nothing was changed.\nThe transcript stands in {by_init}\n", again.stderr
     assert tegata(home, "ceremony", "--verify", str(by_init)).returncode == 0
+
+
+def test_a_new_root_is_trusted_beside_the_old_one_and_linked_with_it(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "two-roots.yaml"
+    written = (home / "ceremony.yaml").read_text(encoding="utf-8")
+    second = "  - { name: root-2, common_name: Second Root, algorithm: p384, years: 25, replaces: root }\n\n# Kinds"
+    file.write_text(written.replace("\n# Kinds", second), encoding="utf-8")
+    held = tegata(home, "ceremony", str(file))
+    assert held.returncode == 0, held.stderr
+    folder = home / "ca"
+    assert (folder / "root.pem").read_text(encoding="ascii").count("BEGIN") == 2
+    roots = (folder / "root.pem").read_text(encoding="ascii").partition("-----BEGIN CERTIFICATE-----\n")[2].split("-----BEGIN")
+    new = tmp_path / "root-2.pem"
+    new.write_text("-----BEGIN" + roots[1], encoding="ascii")
+    between = tmp_path / "between.pem"
+    between.write_bytes((folder / "issuing-1.pem").read_bytes() + (folder / "root-by-root-2.pem").read_bytes())
+    leaf = home / "tls" / "portal.pem"
+    command = ["openssl", "verify", "-x509_strict", "-CAfile", str(new), "-untrusted", str(between), str(leaf)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert (folder / "root-2-by-root.pem").exists()
