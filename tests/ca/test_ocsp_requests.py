@@ -142,7 +142,7 @@ def test_mutated_requests_are_read_as_the_judge_reads_them_or_refused() -> None:
     assert 500 < taken < INPUTS / 2
 
 
-@pytest.mark.parametrize("whole", seeds())
+@pytest.mark.parametrize("whole", seeds(), ids=lambda whole: f"{len(whole)} octets")
 def test_every_form_of_a_request_is_taken_and_no_beginning_of_it(whole: bytes) -> None:
     assert judge(whole, read)
     assert not any(judge(whole[:length], read) for length in range(len(whole)))

@@ -32,7 +32,7 @@ def test_hashes_are_taken_as_they_are_or_from_a_file(tmp_path: Path) -> None:
     assert list(digests_of(str(tmp_path / "hashes"))) == [DIGEST, bytes(32)]
 
 
-@pytest.mark.parametrize("content", [b"", b"nothing", bytes(100), DIGEST.hex().encode() + b"\nnothing"])
+@pytest.mark.parametrize("content", [b"", b"nothing", bytes(100), DIGEST.hex().encode() + b"\nnothing"], ids=range(4))
 def test_something_else_is_told(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(content)
     with pytest.raises(Trouble, match="holds no"):
