@@ -23,7 +23,7 @@ from kernel import audit
 from kernel.database import Database
 from server.custody import Custody, told_to_the_operator
 from server.home import write_whole
-from server.issuing import addresses_of
+from server.issuing import addresses_of, profile_of
 from server.settings import Settings
 from server.tls_files import secure_doors
 from server.trouble import Trouble
@@ -69,6 +69,14 @@ def read(settings: Settings, path: Path) -> CeremonyFile:
     around = Surroundings(addresses_of(settings), home_of(settings).published, custody_of)
     with told_with_lines():
         plan = plan_file.read(content, path, around)
+    known = profile_of(settings).issuer_algorithms
+    # Told now: at the instant at which it begins to issue it would be too late.
+    if faults := [
+        f"{path}:{one.line}: {one.name}: the terminals' profile does not let {one.algorithm} sign (issuer_algorithms)"
+        for one in plan.authorities
+        if one.under is not None and one.algorithm not in known
+    ]:
+        raise Trouble("\n".join(faults))
     return CeremonyFile(path, content, plan)
 
 

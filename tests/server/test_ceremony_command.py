@@ -66,6 +66,17 @@ def test_a_bad_file_is_told_line_by_line_and_does_nothing(home: Path, tmp_path: 
     assert all(line.startswith(f"tegata: {file}:") for line in refused.stderr.splitlines())
 
 
+def test_an_issuing_ca_that_the_terminals_profile_does_not_let_sign_is_refused(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pilot.yaml"
+    written = (home / "ceremony.yaml").read_text(encoding="utf-8")
+    second = "  - { name: pilot, under: root, common_name: Pilot, algorithm: mldsa65, years: 3 }\n\n# Kinds"
+    responder = "  - { name: ocsp-pilot, kind: ocsp, under: pilot, common_name: Pilot OCSP, algorithm: p256, years: 1 }\n"
+    file.write_text(written.replace("\n# Kinds", second) + responder, encoding="utf-8")
+    refused = tegata(home, "ceremony", str(file))
+    assert "pilot: the terminals' profile does not let mldsa65 sign" in refused.stderr
+    assert not (home / "keys" / "pilot.key").exists()
+
+
 def test_a_first_file_must_have_what_the_doors_need(tmp_path: Path, home: Path) -> None:
     file = tmp_path / "small.yaml"
     lines = (home / "ceremony.yaml").read_text(encoding="utf-8")
