@@ -104,7 +104,7 @@ def test_wrong_addresses_methods_sizes_and_letters_get_a_page(doors: Doors) -> N
     wrong = visitor.get("/logout")
     assert (wrong.status_code, set(wrong.headers["Allow"].split(", "))) == (405, {"OPTIONS", "POST"})
     visitor.get("/login")
-    assert visitor.post("/login", {"user": "x" * 300_000}).status_code == 413
+    assert visitor.post("/login", {"user": "x" * shell.LARGEST_REQUEST}).status_code == 413
     assert visitor.post("/login", {"user": "nul\x00"}).status_code == 400
     assert visitor.get("/login?next=%00").status_code == 400
 
