@@ -35,7 +35,7 @@ lint: develop
 	$(BIN)/lint-imports
 
 check: lint ## the fast part of the tests, for every commit
-	$(PYTEST) -m "not postgresql and not browser and not slow"
+	$(PYTEST) -m "not postgresql and not browser and not slow" --numprocesses auto --dist loadfile
 
 test: debian lint ## everything; installs what the tests need
 	$(PYTEST) --numprocesses auto --dist loadfile

@@ -21,7 +21,24 @@ FreshDatabase = Callable[[], AbstractContextManager[str]]
 # Folders whose files take longest: begun first, they do not hold up the end of a run on several cores.
 LONGEST = ("journeys", "server", "crash", "interop", "webui")
 # Whole folders that `make check` leaves out.
-SLOW_FOLDERS = {"journeys", "crash", "interop"}
+SLOW_FOLDERS = {"journeys", "crash", "interop", "server", "webui"}
+# And files of the other folders that take more than four seconds each.
+SLOW_FILES = {
+    "test_ceremony",
+    "test_ceremony_file",
+    "test_connection",
+    "test_crl",
+    "test_crl_partitions",
+    "test_logon",
+    "test_ocsp",
+    "test_ocsp_responses",
+    "test_pkcs11",
+    "test_publication",
+    "test_serials",
+    "test_template",
+    "test_timestamps",
+    "test_tokens",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgresql)
         if "chromium" in fixtures:
             item.add_marker(pytest.mark.browser)
-        if SLOW_FOLDERS & set(item.path.parts):
+        if SLOW_FOLDERS & set(item.path.parts) or item.path.stem in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
 
 
