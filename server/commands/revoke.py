@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ca.revocation import Reason
+from ca.revocation import TERMINAL_REASONS, Reason
 from enrollment.bulk import BulkRevocation, Preview
 from enrollment.deeds import Ending
 from kernel import audit
@@ -24,7 +24,10 @@ SHOWN = 20
     "--from", "source", type=click.Path(path_type=Path, allow_dash=True), help="A file of names, one a line; - is standard input."
 )
 @click.option(
-    "--reason", type=click.Choice([reason.value for reason in Reason]), required=True, help="The reason that CRL and OCSP give."
+    "--reason",
+    type=click.Choice([reason.value for reason in TERMINAL_REASONS]),
+    required=True,
+    help="The reason that CRL and OCSP give.",
 )
 @click.option(
     "--invalid-since", metavar="INSTANT", help="Since when they are not to be trusted, for example 2026-11-20T09:00+09:00."

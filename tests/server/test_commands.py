@@ -45,6 +45,13 @@ def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str]) -> None:
     assert tegata(tmp_path, *arguments).returncode == 2
 
 
+def test_a_terminals_certificate_is_not_revoked_for_the_compromise_of_a_ca(tmp_path: Path) -> None:
+    told = tegata(tmp_path, "revoke", "99999W", "--reason", "cACompromise", "--yes")
+    assert told.returncode == 2
+    assert "cACompromise" in told.stderr
+    assert not (tmp_path / "tegata.db").exists()
+
+
 @pytest.mark.parametrize(
     "command", ["serve", "jobs list", "jobs run mail", "crl publish", "staff list", "audit verify", "audit export", "db upgrade"]
 )
