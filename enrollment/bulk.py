@@ -16,10 +16,10 @@ from ca.certificates import CertificateState
 from enrollment import code_sets, letters
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.deeds import Ending, Owner, revoke_many
-from enrollment.ending import announce
 from kernel.clock import Clock
 from kernel.database import Database
-from registry import terminals
+from registry import news, terminals
+from registry.news import NewsKind
 from registry.terminals import Terminal
 
 BATCH = 500
@@ -151,9 +151,11 @@ def owner_of(subject: str, terminal: Terminal | None) -> Owner:
 def _tell(session: Session, ended: Iterable[Terminal], ending: Ending) -> None:
     """Write a line of news for each terminal and one mail for each office."""
     offices: dict[str, list[str]] = defaultdict(list)
-    for terminal in {terminal.name: terminal for terminal in ended}.values():
-        offices[terminal.office_code].append(terminal.name)
-        announce(session, terminal, "certificate-revoked", ending.now)
+    named = {terminal.name: terminal.office_code for terminal in ended}
+    for name, office_code in named.items():
+        offices[office_code].append(name)
+    lines = [(office_code, {"terminal": name}) for name, office_code in named.items()]
+    news.publish_all(session, lines, now=ending.now, kind=NewsKind.CERTIFICATE, code="certificate-revoked")
     for office_code, names in offices.items():
         if len(names) == 1:
             letters.post_revoked(session, office_code, names[0], ending.reason.value, ending.now)

@@ -40,20 +40,19 @@ def revoke_many(session: Session, owners: Mapping[tuple[str, str], Owner], endin
     ended = revocation.revoke_many(
         session, owners.keys(), reason=ending.reason, now=ending.now, invalid_since=ending.invalid_since
     )
-    for certificate in ended:
-        owner = owners[certificate.issuer, certificate.serial]
-        audit.record(
-            session,
-            now=ending.now,
-            actor=ending.actor,
-            action="certificate.revoke",
-            subject=owner.subject,
-            office_code=owner.office_code,
-            issuer=certificate.issuer,
-            serial=certificate.serial,
-            reason=ending.reason.value,
-        )
+    audit.record_all(
+        session,
+        (_revoked(owners[certificate.issuer, certificate.serial], certificate, ending) for certificate in ended),
+        now=ending.now,
+        actor=ending.actor,
+        action="certificate.revoke",
+    )
     return ended
+
+
+def _revoked(owner: Owner, certificate: CertificateRecord, ending: Ending) -> audit.Subject:
+    facts = {"issuer": certificate.issuer, "serial": certificate.serial, "reason": ending.reason.value}
+    return audit.Subject(owner.subject, owner.office_code, facts)
 
 
 def give_up(session: Session, certificate: CertificateRecord, owner: Owner, ending: Ending) -> None:

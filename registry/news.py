@@ -1,6 +1,7 @@
 """新着情報: what an office is told on its menu. Lines are codes and facts; the edge words them for its reader.
 
     publish(session, *, now, office_code, kind, code, target=None, **facts)
+    publish_all(session, lines, *, now, kind, code)           the same for many at once
     latest(session, office_code) -> tuple[News, ...]          the menu's ten
     search(session, office_code, kind=None, receipt_number="", page=1) -> Page[News]
 
@@ -8,12 +9,12 @@ A target names what the details button opens, as `application:260001A` or `id_no
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from registry.japanese import searchable
@@ -73,6 +74,16 @@ def publish(
             facts=facts,
         )
     )
+
+
+def publish_all(
+    session: Session, lines: Iterable[tuple[str, Mapping[str, Fact]]], *, now: datetime, kind: NewsKind, code: str
+) -> None:  # fmt: skip
+    """Add the same line with other facts for each of many (office code, facts), none of which opens anything."""
+    same = {"at": now, "kind": kind.value, "code": code, "receipt_number": None, "target": None}
+    rows = [same | {"office_code": office_code, "facts": dict(facts)} for office_code, facts in lines]
+    if rows:
+        session.execute(insert(NewsRow), rows)
 
 
 def latest(session: Session, office_code: str, *, most: int = LATEST) -> tuple[News, ...]:

@@ -3,7 +3,7 @@
 No audit row, no deed: `record` joins the transaction of what it records.
 """
 
-from kernel.audit.entries import Actor, AuditEntry, customer, job, operator, record, staff, terminal
+from kernel.audit.entries import Actor, AuditEntry, Subject, customer, job, operator, record, record_all, staff, terminal
 from kernel.audit.history import PastDeed, history
 from kernel.audit.notes import CheckpointSigner, NoteError, VerifierKey
 from kernel.audit.proofs import ProofError
@@ -22,6 +22,7 @@ __all__ = [
     "PastDeed",
     "ProofError",
     "Receipt",
+    "Subject",
     "TileName",
     "VerifierKey",
     "customer",
@@ -32,6 +33,7 @@ __all__ = [
     "published_tile",
     "receipt",
     "record",
+    "record_all",
     "seal",
     "staff",
     "terminal",

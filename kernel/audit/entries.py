@@ -3,11 +3,12 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, UtcDateTime
@@ -111,14 +112,35 @@ def record(
     `action` is `noun.verb` (`application.approve`), `subject` is `noun:name` (`terminal:99999W`). Facts are public
     within the house: never codes, keys or passwords.
     """
-    entry = AuditEntry(
-        at=now,
-        actor=str(actor),
-        action=action,
-        subject=subject,
-        office_code=office_code,
-        facts=dict(facts),
-        salt=secrets.token_bytes(16),
-    )
-    entry.commitment = entry.recomputed_commitment()
-    session.add(entry)
+    session.add(AuditEntry(**_values(now, actor, action, Subject(subject, office_code, facts))))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One of many that something was done to: its `name`, office and facts as `record` takes them."""
+
+    name: str
+    office_code: str | None
+    facts: Mapping[str, Fact]
+
+
+def record_all(session: Session, subjects: Iterable[Subject], *, now: datetime, actor: Actor, action: str) -> None:
+    """Write the entries of one action upon many, each as `record` does, in their order; without the ORM's unit of work."""
+    rows = [_values(now, actor, action, subject) for subject in subjects]
+    if rows:
+        session.execute(insert(AuditEntry), rows)
+
+
+def _values(now: datetime, actor: Actor, action: str, subject: Subject) -> dict[str, Any]:
+    salt, instant = secrets.token_bytes(16), now.astimezone(UTC).isoformat(timespec="microseconds")  # as it is read back
+    content = Content(instant, str(actor), action, subject.name, subject.office_code, dict(subject.facts))
+    return {
+        "at": now,
+        "actor": content.actor,
+        "action": action,
+        "subject": subject.name,
+        "office_code": subject.office_code,
+        "facts": content.facts,
+        "salt": salt,
+        "commitment": content.commitment(salt),
+    }

@@ -127,6 +127,25 @@ def test_the_entry_stands_or_falls_with_its_deed(database: Database, now: dateti
         assert session.scalar(select(func.count()).select_from(AuditEntry)) == 0
 
 
+def test_entries_of_many_are_written_in_their_order_and_are_like_any_other(database: Database, now: datetime) -> None:
+    log = Log(database, now)
+    log.write("a")
+    with database.transaction() as session:
+        subjects = [audit.Subject(f"terminal:{number}", "NAC001", {"serial": f"{number:x}"}) for number in range(300)]
+        audit.record_all(session, subjects, now=now, actor=audit.staff("sato"), action="certificate.revoke")
+        audit.record_all(session, [], now=now, actor=audit.staff("sato"), action="certificate.revoke")
+    log.write("b")
+    with database.snapshot() as session:
+        entries = list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+    assert [entry.subject for entry in entries[1:-1]] == [subject.name for subject in subjects]
+    assert {(entry.action, entry.actor, entry.office_code) for entry in entries[1:-1]} == {
+        ("certificate.revoke", "staff:sato", "NAC001")
+    }
+    assert len({entry.salt for entry in entries}) == 302
+    assert log.seal() == 302
+    assert log.faults() == []
+
+
 def test_equal_deeds_have_different_commitments_so_that_outsiders_cannot_guess_them(database: Database, now: datetime) -> None:
     Log(database, now).write("a", "a")
     with database.snapshot() as session:

@@ -57,3 +57,16 @@ def test_a_line_whose_target_names_no_receipt_number_has_none(database: Database
         news.publish(session, now=now, office_code="NAC001", kind=NewsKind.CERTIFICATE, code="x")
     with database.snapshot() as session:
         assert [line.receipt_number for line in news.latest(session, "NAC001")] == [None, None]
+
+
+def test_many_terminals_get_their_line_at_once(database: Database, office: Office, now: datetime) -> None:
+    with database.transaction() as session:
+        lines = [(office.code, {"terminal": f"0000{number}A"}) for number in range(3)]
+        news.publish_all(session, lines, now=now, kind=NewsKind.CERTIFICATE, code="certificate-revoked")
+        news.publish_all(session, [], now=now, kind=NewsKind.CERTIFICATE, code="certificate-revoked")
+    with database.snapshot() as session:
+        shown = news.latest(session, office.code)
+    assert [line.facts["terminal"] for line in shown] == ["00002A", "00001A", "00000A"]
+    assert {(line.code, line.kind, line.at, line.receipt_number, line.target) for line in shown} == {
+        ("certificate-revoked", NewsKind.CERTIFICATE, now, None, None)
+    }
