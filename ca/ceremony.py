@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from ca import issuers, profiles, terms
 from ca.authority import complete
 from ca.ceremony_check import newest, require_agreement
-from ca.certificates import CertificateState, serial_text
+from ca.certificates import CertificateState, find_row, serial_text
 from ca.crl import CrlPublisher, latest
 from ca.issuers import Issuer, SigningIssuer
 from ca.plan import (
@@ -39,6 +39,7 @@ from ca.tables import CertificateRow, IssuerRow
 from ca.terms import Terms
 from kernel import audit
 from kernel.database import Database, insert_if_absent
+from kernel.errors import Refused
 from keys.algorithms import SigningKey, algorithm_of
 from keys.custody import KeyAlgorithm, KeyStore
 from keys.trouble import KeyTroubleError
@@ -124,7 +125,11 @@ class Ceremony:
 
     def _key(self, name: str, algorithm: str) -> SigningKey:
         if not self.keys.exists(name):
-            self.keys.create(name, KeyAlgorithm(algorithm))
+            try:
+                self.keys.create(name, KeyAlgorithm(algorithm))
+            except KeyTroubleError:
+                if not self.keys.exists(name):  # nor did another ceremony make it meanwhile
+                    raise
         return self.keys.open_signing(name)
 
     def _authority(self, plan: AuthorityPlan, parent: Founded | None, now: datetime) -> Founded:
@@ -209,29 +214,36 @@ class Promise:
     sign: Callable[[bytes], bytes]
     # The certificate that this one follows; without it, the first one is made and no second.
     follows: int | None = None
+    # Where it is not the subject: later keys of a service have names of their own.
+    key_name: str | None = None
     actor: audit.Actor = field(default_factory=lambda: audit.operator("ceremony"))
 
 
 def issue(database: Database, promise: Promise, now: datetime) -> bytes:
-    """Promise, sign, store: as for terminals, so that none of our own certificates is unknown to us either."""
-    with database.transaction() as session:
+    """Promise, sign, store: as for terminals, so that none of our own certificates is unknown to us either.
+
+    Whoever asks for the same at the same time, on this node or another, gets the same certificate, and it is on record once.
+    Raises Refused("key-blocked") when its key was blocked meanwhile.
+    """
+    with database.snapshot() as session:
         row = newest(session, promise.subject)
-        if row is None or (row.der is not None and row.id == promise.follows):
-            row = _promised(promise.subject, promise.issuer, promise.compose(), now)
-            session.add(row)
-            session.flush()
-            _trace(session, "certificate.reserve", row, promise.actor, now)
-        if row.der is not None:
-            return row.der
-        if row.issuer != promise.issuer:
-            message = f"the certificate that is promised to {promise.subject} is {row.issuer}'s, not {promise.issuer}'s"
-            raise ValueError(message)
-        tbs, serial = row.tbs, row.serial
-    der = promise.sign(tbs)
+    if row is None or (row.der is not None and row.id == promise.follows):
+        row = _promised(database, promise, now)
+    if row.der is not None:
+        return row.der
+    if row.issuer != promise.issuer:
+        message = f"the certificate that is promised to {promise.subject} is {row.issuer}'s, not {promise.issuer}'s"
+        raise ValueError(message)
+    der = promise.sign(row.tbs)
     with database.transaction() as session:
-        complete(session, promise.issuer, serial, der, now)
-        _trace(session, "certificate.issue", row, promise.actor, now)
-    return der
+        if complete(session, promise.issuer, row.serial, der, now):
+            _trace(session, "certificate.issue", row, promise.actor, now)
+            return der
+        # First wins: the signature of whoever comes second is thrown away.
+        stored = find_row(session, promise.issuer, row.serial)
+        if stored is None or stored.der is None:
+            raise Refused("key-blocked", service=promise.subject)
+        return stored.der
 
 
 def service_certificate(database: Database, subject: str) -> bytes:
@@ -255,20 +267,32 @@ def _self_signed(tbs: bytes, key: SigningKey) -> bytes:
     return assemble(tbs, signature)
 
 
-def _promised(subject: str, issuer: str, tbs: bytes, now: datetime) -> CertificateRow:
+def _promised(database: Database, promise: Promise, now: datetime) -> CertificateRow:
+    """Store what is to be signed, and return it; or what somebody else stored in its place."""
+    tbs = promise.compose()
     parsed = x509.load_der_x509_certificate(assemble(tbs, b"\x30\x00"))
-    return CertificateRow(
-        issuer=issuer,
-        serial=serial_text(parsed.serial_number),
-        kind="service",
-        subject=subject,
-        spki_sha256=spki_digest(parsed.public_key()),
-        state=CertificateState.RESERVED,
-        tbs=tbs,
-        not_before=parsed.not_valid_before_utc,
-        not_after=parsed.not_valid_after_utc,
-        reserved_at=now,
-    )
+    values = {
+        "issuer": promise.issuer,
+        "serial": serial_text(parsed.serial_number),
+        "kind": "service",
+        "subject": promise.subject,
+        "spki_sha256": spki_digest(parsed.public_key()),
+        "state": CertificateState.RESERVED,
+        "tbs": tbs,
+        "not_before": parsed.not_valid_before_utc,
+        "not_after": parsed.not_valid_after_utc,
+        "reserved_at": now,
+        "key_name": promise.key_name or promise.subject,
+        "follows": promise.follows or 0,
+    }
+    with database.transaction() as session:
+        is_ours = insert_if_absent(session, CertificateRow, values)
+        row = newest(session, promise.subject)
+        if row is None:
+            raise LookupError(promise.subject)
+        if is_ours:
+            _trace(session, "certificate.reserve", row, promise.actor, now)
+        return row
 
 
 def _trace(session: Session, action: str, row: CertificateRow, actor: audit.Actor, now: datetime) -> None:

@@ -43,6 +43,8 @@ class CertificateRow(Base):
             sqlite_where=text("kind = 'terminal' AND state <> 'abandoned'"),
             postgresql_where=text("kind = 'terminal' AND state <> 'abandoned'"),
         ),
+        # Of two ceremonies, or two nodes that renew, one makes the next certificate of a service.
+        UniqueConstraint("subject", "follows"),
         Index(
             "ix_ca_certificate_partition",
             "partition",
@@ -67,6 +69,9 @@ class CertificateRow(Base):
     issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The partition of the CRL that its CDP names; 0 is the complete list.
     partition: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    # Of our own only: its key's name, and the row of the certificate that it follows, 0 for the first of its name.
+    key_name: Mapped[str | None] = mapped_column(String(60))
+    follows: Mapped[int | None] = mapped_column(BigInteger)
     # When it was revoked, held or abandoned; the time that CRL and OCSP name.
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str | None] = mapped_column(String(30))

@@ -6,13 +6,13 @@ Several issuing CAs stand side by side; the one whose instant came last issues, 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Integer, String, func, select
+from sqlalchemy import Integer, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ca import issuers
 from ca.issuers import Issuer
 from ca.tables import CertificateRow
-from kernel.database import Base, UtcDateTime
+from kernel.database import Base, UtcDateTime, insert_if_absent
 
 
 class IssuerTermsRow(Base):
@@ -57,10 +57,10 @@ def all_of(session: Session) -> tuple[tuple[str, datetime | None, int, int], ...
 
 def put(session: Session, name: str, terms: Terms) -> None:
     """Set the terms of an issuer."""
-    row = session.get(IssuerTermsRow, name) or IssuerTermsRow(issuer=name)
-    row.issues_from = terms.issues_from
-    row.crl_period, row.crl_lifetime = int(terms.crl_period.total_seconds()), int(terms.crl_lifetime.total_seconds())
-    session.add(row)
+    seconds = {"crl_period": int(terms.crl_period.total_seconds()), "crl_lifetime": int(terms.crl_lifetime.total_seconds())}
+    values = {"issues_from": terms.issues_from, **seconds}
+    if not insert_if_absent(session, IssuerTermsRow, {"issuer": name, **values}):
+        session.execute(update(IssuerTermsRow).where(IssuerTermsRow.issuer == name).values(**values))
 
 
 def succession(session: Session) -> list[Term]:
