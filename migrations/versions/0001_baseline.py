@@ -32,11 +32,14 @@ def upgrade() -> None:
         sa.Column("reserved_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("partition", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("key_name", sa.String(length=60), nullable=True),
+        sa.Column("follows", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.String(length=30), nullable=True),
         sa.Column("invalid_since", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ca_certificate")),
         sa.UniqueConstraint("issuer", "serial", name=op.f("uq_ca_certificate_issuer_serial")),
+        sa.UniqueConstraint("subject", "follows", name=op.f("uq_ca_certificate_subject_follows")),
     )
     with op.batch_alter_table("ca_certificate", schema=None) as batch_op:
         batch_op.create_index(
