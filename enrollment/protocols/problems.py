@@ -179,12 +179,11 @@ def register(app: Flask) -> None:
 
 def problem(code: str, facts: Mapping[str, object] | None = None) -> Response:
     """Return the response for a code."""
-    told = PROBLEMS.get(code, _REFUSED)
-    shown = {name: value for name, value in (facts or {}).items() if isinstance(value, str | int)}
+    told = tell(code, facts)
     body: dict[str, object] = {
         "type": f"urn:tegata:problem:{code}",
-        "title": told.japanese.format_map(_Facts(shown)),
-        "title_en": told.english.format_map(_Facts(shown)),
+        "title": told.japanese,
+        "title_en": told.english,
         "status": told.status,
         "code": code,
     }
@@ -192,9 +191,16 @@ def problem(code: str, facts: Mapping[str, object] | None = None) -> Response:
     response.headers["Cache-Control"] = "no-store"
     if told.status == 401:  # noqa: PLR2004 (RFC 9110 §11.6.1: a 401 names its scheme)
         response.headers["WWW-Authenticate"] = 'TegataCodes realm="retrieval"'
-    if "retry_after" in shown:
-        response.headers["Retry-After"] = str(shown["retry_after"])
+    if facts and "retry_after" in facts:
+        response.headers["Retry-After"] = str(facts["retry_after"])
     return response
+
+
+def tell(code: str, facts: Mapping[str, object] | None = None) -> Problem:
+    """Return the problem of a code with its sentences filled in."""
+    told = PROBLEMS.get(code, _REFUSED)
+    shown = _Facts({name: value for name, value in (facts or {}).items() if isinstance(value, str | int)})
+    return Problem(told.status, told.japanese.format_map(shown), told.english.format_map(shown))
 
 
 class _Readable(DefaultJSONProvider):
