@@ -5,7 +5,7 @@ Whoever names the same certificates again revokes what is left; what was revoked
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from ca import certificates
 from ca.certificates import CertificateState
 from enrollment import code_sets, letters
 from enrollment.code_sets import CodeSetEvent, CodeSetState
-from enrollment.deeds import Ending, Owner, revoke_many
+from enrollment.deeds import Ending, Owner, give_up, revoke_many
 from kernel.clock import Clock
 from kernel.database import Database
 from registry import news, terminals
@@ -51,9 +51,13 @@ class Revoked:
 
 @dataclass(frozen=True)
 class _Aim:
-    """A batch, resolved: certificates with their terminal or service; terminals that were named; what named nothing."""
+    """A batch, resolved: certificates with their terminal or service; terminals that were named; what named nothing.
+
+    `promised` are certificates that are being made and were named by their serial number.
+    """
 
     owners: dict[tuple[str, str], str]
+    promised: dict[tuple[str, str], str]
     terminals: frozenset[str]
     unknown: tuple[str, ...]
     ended: tuple[str, ...]
@@ -76,7 +80,7 @@ class BulkRevocation:
                 aim = _resolve(session, batch)
                 claimed = code_sets.claimed_terminals(session, aim.terminals)
             count += len(aim.owners)
-            being_made += len(claimed)
+            being_made += len(claimed.union(aim.promised.values()))
             unknown += aim.unknown
             ended += [name for name in aim.ended if name not in claimed]
         return Preview(count, being_made, tuple(unknown), tuple(ended))
@@ -109,36 +113,53 @@ def _resolve(session: Session, names: Sequence[str]) -> _Aim:
     found = terminals.named(session, [name for name in names if _TERMINAL.fullmatch(name)])
     owners = certificates.living(session, list(found))
     having = set(owners.values())
-    unknown, ended = [], [name for name in found if name not in having]
+    unknown = [name for name in names if name not in found and not _CERTIFICATE.fullmatch(name)]
+    ended = [name for name in found if name not in having]
     wanted = {(match[1], match[2].lower()): name for name in names if (match := _CERTIFICATE.fullmatch(name))}
-    records = certificates.of_serials(session, set(wanted))
+    records = certificates.of_serials(session, set(wanted)) if wanted else {}
+    promised: dict[tuple[str, str], str] = {}
     for key, name in wanted.items():
         record = records.get(key)
         if record is None:
             unknown.append(name)
         elif record.state in (CertificateState.VALID, CertificateState.HELD):
             owners[key] = record.subject
+        elif record.state == CertificateState.RESERVED:
+            promised[key] = record.subject
         else:
             ended.append(name)
-    unknown += [name for name in names if name not in found and not _CERTIFICATE.fullmatch(name)]
-    return _Aim(owners, frozenset(found), tuple(unknown), tuple(ended))
+    return _Aim(owners, promised, frozenset(found), tuple(unknown), tuple(ended))
 
 
 def _revoke(session: Session, names: Sequence[str], ending: Ending) -> tuple[int, int]:
     # The order of locks: code sets, terminals, certificates, at last the issuer's counter (`code_sets.locked`).
-    concerned = _resolve(session, names)
-    rows = code_sets.open_sets(session, concerned.terminals)
-    owning = terminals.named(session, {*concerned.terminals, *concerned.owners.values()}, lock=True)
+    aim = _resolve(session, names)
+    rows = code_sets.open_sets(session, aim.terminals.union(aim.promised.values()))
+    owning = terminals.named(session, {*aim.terminals, *aim.promised.values(), *aim.owners.values()}, lock=True)
     stopped = 0
     for row in rows:
-        if row.state == CodeSetState.CLAIMED:
+        is_meant = row.terminal in aim.terminals or (row.issuer, row.serial) in aim.promised
+        if is_meant and row.state == CodeSetState.CLAIMED:
             code_sets.leave(session, row, CodeSetEvent.FREEZE, ending.now, actor=ending.actor, reason=ending.reason.value)
             stopped += 1
-    owners = _resolve(session, names).owners  # again, under lock: a retrieval may have ended meanwhile
+    stopped += _give_up(session, aim.promised, owning, ending)
+    # Looked up again under lock: a retrieval may have ended meanwhile, and what was promised may be good.
+    owners = aim.owners | aim.promised | certificates.living(session, aim.terminals)
     whose = {key: owner_of(subject, owning.get(subject)) for key, subject in owners.items()}
     ended = revoke_many(session, whose, ending)
     _tell(session, [owning[certificate.subject] for certificate in ended if certificate.subject in owning], ending)
     return len(ended), stopped
+
+
+def _give_up(
+    session: Session, promised: Mapping[tuple[str, str], str], owning: Mapping[str, Terminal], ending: Ending
+) -> int:  # fmt: skip
+    """Abandon what was promised without codes (`code_sets.leave` did it for the others)."""
+    records = certificates.of_serials(session, set(promised)).values() if promised else ()
+    left = [record for record in records if record.state == CertificateState.RESERVED]
+    for record in left:
+        give_up(session, record, owner_of(record.subject, owning.get(record.subject)), ending)
+    return len(left)
 
 
 def owner_of(subject: str, terminal: Terminal | None) -> Owner:

@@ -14,6 +14,7 @@ from kernel import audit
 from kernel.audit import AuditEntry
 from kernel.errors import Refused
 from kernel.outbox import OutboxMail
+from tests.ca.issuance import reserve
 from tests.enrollment.test_redemption import claimed
 from tests.support.clock import SettableClock
 from tests.support.house import House, new_request
@@ -80,6 +81,30 @@ def test_a_retrieval_under_way_is_stopped(house: House, bulk: BulkRevocation) ->
     assert (done.certificates, done.being_made) == (0, 1)
     assert _state(house, name) == [CertificateState.ABANDONED]
     assert house.code_set_rows(name)[-1].state == CodeSetState.FROZEN
+
+
+def test_a_certificate_that_is_being_made_is_stopped_by_its_serial_number(house: House, bulk: BulkRevocation) -> None:
+    [(name, codes), (other, _)] = house.new_codes(2)
+    claimed(house, codes, new_request().pem)
+    with house.database.snapshot() as session:
+        [promised] = certificates.of_subject(session, name)
+    named = [f"{promised.issuer}:{promised.serial}"]
+    assert bulk.preview(named) == bulk.preview([*named, name]) == Preview(0, 1, (), ())
+    done = bulk.revoke(named, _ending)
+    assert (done.certificates, done.being_made) == (0, 1)
+    assert _state(house, name) == [CertificateState.ABANDONED]
+    assert [house.code_set_rows(one)[-1].state for one in (name, other)] == [CodeSetState.FROZEN, CodeSetState.PREPARED]
+
+
+def test_a_promise_without_codes_is_given_up_by_its_serial_number(house: House, bulk: BulkRevocation) -> None:
+    reserved = reserve(house)  # by the authority alone, as a service's is
+    done = bulk.revoke([f"{reserved.issuer}:{reserved.serial}"], _ending)
+    assert (done.certificates, done.being_made) == (0, 1)
+    with house.database.snapshot() as session:
+        found = certificates.find(session, reserved.issuer, reserved.serial)
+        deeds = session.scalar(select(func.count()).where(AuditEntry.action == "certificate.abandon"))
+    assert found is not None
+    assert (found.state, deeds) == (CertificateState.ABANDONED, 1)
 
 
 def test_names_that_name_nothing_are_told_and_passed_over(house: House, bulk: BulkRevocation) -> None:
