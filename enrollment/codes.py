@@ -17,6 +17,8 @@ ACCESS_KEY_DIGITS = 13
 CODE_2_LENGTH, CODE_3_LENGTH = 6, 5
 # Longer than any honest input with all its separators; what exceeds it is not looked at.
 LONGEST_INPUT = 64
+_HYPHENS = str.maketrans(dict.fromkeys("‐‑‒–—―−ー", "-"))
+_PARTS_OF_SECRET = ("auth_code_1", "auth_code_2", "auth_code_3", "office_code")
 _SEPARATORS = str.maketrans(dict.fromkeys(" \t-‐‑‒–—―−ー_."))
 
 
@@ -45,6 +47,18 @@ def typed(*, access_key: str, auth_code_1: str, auth_code_2: str, auth_code_3: s
         "office_code": office_code,
     }
     return Codes(**{name: _normal(name, value) for name, value in inputs.items()})
+
+
+def typed_as_one(access_key: str, secret: str) -> Codes:
+    """Return the codes where a protocol has one name and one secret: the access key, and `CODE1-CODE2-CODE3-OFFICE`.
+
+    Raises Refused("input-invalid", field=…) like `typed`, and for field="secret" when it has not four parts.
+    """
+    is_short = len(secret) < (len(_PARTS_OF_SECRET) + 1) * LONGEST_INPUT
+    parts = unicodedata.normalize("NFKC", secret).translate(_HYPHENS).split("-") if is_short else []
+    if len(parts) != len(_PARTS_OF_SECRET):
+        raise Refused("input-invalid", field="secret")
+    return typed(access_key=access_key, **dict(zip(_PARTS_OF_SECRET, parts, strict=True)))
 
 
 def normal_access_key(value: str) -> str:

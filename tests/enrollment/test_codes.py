@@ -138,3 +138,16 @@ def test_a_sealed_copy_opens_with_its_own_key_only_and_tells_nothing() -> None:
 def test_secrets_stay_out_of_texts() -> None:
     shown = repr(CODES) + str(CODES) + repr(HASHER)
     assert not any(secret in shown for secret in (CODES.access_key, CODES.auth_code_2, CODES.auth_code_3, "thirty-two"))
+
+
+@pytest.mark.parametrize(
+    "secret", ["NAC999W-23456Z-ABCDE-NAC001", "nac999w－23456z‐abcde−nac001", " NAC999W - 23456Z - ABCDE - NAC001 "]
+)
+def test_codes_may_come_as_a_name_and_one_secret(secret: str) -> None:
+    assert code_rules.typed_as_one("1234 5678 9012 8", secret) == CODES
+
+
+@pytest.mark.parametrize("secret", ["", "NAC999W", "NAC999W-23456Z-ABCDE", "NAC999W-23456Z-ABCDE-NAC001-", "---", "-" * 5_000])
+def test_a_secret_that_has_not_four_parts_is_told(secret: str) -> None:
+    with pytest.raises(Refused, match="input-invalid"):
+        code_rules.typed_as_one("1234567890128", secret)
