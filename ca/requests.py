@@ -1,4 +1,7 @@
-"""Certification requests (PKCS#10, RFC 2986): read, check proof of possession, take the public key and nothing else."""
+"""Certification requests (PKCS#10, RFC 2986): read, check proof of possession, take the public key and nothing else.
+
+Other formats of requests have readers of their own, which check possession their way and make the same `RequestedKey`.
+"""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -29,12 +32,14 @@ class RequestedKey:
         return self.known_spki or self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def read(request: bytes) -> RequestedKey:
-    """Read a request in PEM or DER.
+def read(request: bytes | RequestedKey) -> RequestedKey:
+    """Read a request in PEM or DER; one that another reader has read passes as it is.
 
     Raises Refused("csr-malformed"), Refused("csr-signature") when possession is not proven, and what
     `key_policy.accept` raises.
     """
+    if isinstance(request, RequestedKey):
+        return request
     if len(request) > LARGEST:
         raise Refused("csr-malformed")
     try:
@@ -50,6 +55,11 @@ def read(request: bytes) -> RequestedKey:
         raise Refused("key-unsupported", algorithm="RSASSA-PSS")
     if not proven:
         raise Refused("csr-signature")
+    return of_proven(public_key)
+
+
+def of_proven(public_key: object) -> RequestedKey:
+    """Return a key whose owner has proven to hold the private one; raises what `key_policy.accept` raises."""
     accepted = key_policy.accept(public_key)
     spki = accepted.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return RequestedKey(accepted, hashlib.sha256(spki).digest(), spki)
