@@ -1,5 +1,6 @@
 """The retrieval door: codes for a certificate. It may sign, under the issuing CA; it shows codes to nobody."""
 
+from enrollment.protocols.est import door as est
 from enrollment.protocols.retrieval import RetrievalDoor, create_app
 from enrollment.redemption import Redemption
 from server.custody import Custody
@@ -13,4 +14,6 @@ def assemble(settings: Settings) -> Assembled:
     database = database_of(settings)
     clock = clock_of(settings)
     redemption = Redemption(database, clock, authority_of(settings, database, clock), Custody(settings).hasher())
-    return Assembled(create_app(RetrievalDoor(redemption)), {"database": database_check(database)})
+    app = create_app(RetrievalDoor(redemption))
+    est.mount(app, est.EstDoor(redemption))
+    return Assembled(app, {"database": database_check(database)})

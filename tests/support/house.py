@@ -34,6 +34,7 @@ from enrollment.id_notices import IdNotices
 from enrollment.logon import LogonCheck
 from enrollment.preparation import CodePreparation
 from enrollment.redemption import Redemption, Retrieved
+from enrollment.renewal import Renewal
 from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.clock import Clock, tokyo_date
@@ -100,6 +101,11 @@ class House:
     def redemption(self) -> Redemption:
         """The one redemption function."""
         return Redemption(self.database, self.clock, self.authority, self.hasher)
+
+    @cached_property
+    def renewal(self) -> Renewal:
+        """The one renewal function."""
+        return Renewal(self.database, self.clock, self.authority)
 
     @cached_property
     def preparation(self) -> CodePreparation:

@@ -10,12 +10,14 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ca import publication
 from ca.ceremony import server_key_name, service_certificate
 from ca.publication import Publication
 from enrollment.protocols import retrieval, terminals
+from enrollment.protocols.est import door as est
 from enrollment.protocols.retrieval import RetrievalDoor
 from enrollment.protocols.terminals import TerminalsDoor
 from kernel.clock import Clock
@@ -46,10 +48,12 @@ def open_house(database: Database, folder: Path, clock: Clock, *, keys: Software
     root, issuing = folder / "root.pem", folder / "issuing.pem"
     root.write_text(house.root.pem, encoding="ascii")
     issuing.write_text(house.issuing.issuer.pem, encoding="ascii")
-    apps: Mapping[str, Wsgi] = {
+    apps: Mapping[str, Flask] = {
         "retrieval": retrieval.create_app(RetrievalDoor(house.redemption)),
         "terminals": terminals.create_app(TerminalsDoor(house.logon, _client_certificate)),
     }
+    est.mount(apps["retrieval"], est.EstDoor(house.redemption))
+    est.mount(apps["terminals"], est.EstDoor(house.redemption, est.Renewing(house.renewal, _client_certificate)))
     with ExitStack() as stack:
         app = publication.create_app(Publication(database, clock, house.responder, house.crl_folder, house.timestamps))
         stack.enter_context(serving(app, status))
