@@ -6,7 +6,7 @@ Each change of an issuer's list gets the issuer's next revision; whoever makes a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -34,7 +34,30 @@ class Piece:
     count: int
 
 
-def show(session: Session, issuer: str, rows: Sequence[CertificateRow]) -> None:
+class Listed(Protocol):
+    """What lists tell of a certificate: its row, or as much of it."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102 (as in the row, and so on)
+    @property
+    def issuer(self) -> str: ...  # noqa: D102
+    @property
+    def serial(self) -> str: ...  # noqa: D102
+    @property
+    def partition(self) -> int: ...  # noqa: D102
+    @property
+    def not_before(self) -> datetime: ...  # noqa: D102
+    @property
+    def not_after(self) -> datetime: ...  # noqa: D102
+    @property
+    def revoked_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def reason(self) -> str | None: ...  # noqa: D102
+    @property
+    def invalid_since(self) -> datetime | None: ...  # noqa: D102
+
+
+def show(session: Session, issuer: str, rows: Sequence[Listed]) -> None:
     """Bring lists up to date with certificates that were revoked, held, abandoned or released, all of one issuer.
 
     Last in the caller's transaction: the revision, which every revocation of this issuer shares, stays locked.
@@ -54,7 +77,7 @@ def show(session: Session, issuer: str, rows: Sequence[CertificateRow]) -> None:
         session.execute(insert(CrlRemovalRow), removed)
 
 
-def _values(row: CertificateRow, raised: int, reason: str | None) -> dict[str, Any]:
+def _values(row: Listed, raised: int, reason: str | None) -> dict[str, Any]:
     # The field must be there; of a removal its date says nothing, and what the hold said is gone.
     at = row.revoked_at or row.not_before
     return {

@@ -4,16 +4,18 @@ Nothing is ever un-revoked; asking again is answered without harm. An invalidity
 a certificate was not to be trusted; it goes with a hold that is lifted, and stays when a held certificate is revoked.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from ca import blocked_keys, crl_entries
-from ca.certificates import LIFECYCLE, CertificateEvent, CertificateRecord, CertificateState, as_record, find_row
+from ca.certificates import LIFECYCLE, CertificateEvent, CertificateState, find_row
 from ca.tables import CertificateRow
 from kernel.errors import Refused
 
@@ -38,6 +40,35 @@ TERMINAL_REASONS = tuple(reason for reason in Reason if reason is not Reason.CA_
 HOLD_REASON = "certificateHold"
 # Certificates that are looked up at a time.
 _BATCH = 500
+_COLUMNS = (
+    CertificateRow.id,
+    CertificateRow.issuer,
+    CertificateRow.serial,
+    CertificateRow.subject,
+    CertificateRow.state,
+    CertificateRow.spki_sha256,
+    CertificateRow.partition,
+    CertificateRow.not_before,
+    CertificateRow.not_after,
+    CertificateRow.invalid_since,
+)
+_Row = Row[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A certificate as a deed upon many left it."""
+
+    id: int
+    issuer: str
+    serial: str
+    subject: str
+    partition: int
+    not_before: datetime
+    not_after: datetime
+    revoked_at: datetime
+    reason: str
+    invalid_since: datetime | None
 
 
 def revoke(
@@ -48,7 +79,7 @@ def revoke(
     Raises Refused("certificate-unknown"), Refused("certificate-state") and Refused("invalid-since-future").
     """
     row = _locked(session, issuer, serial)
-    _block_key(session, [row], reason, now)
+    _block_key(session, [row.spki_sha256], reason, now)
     if row.state == CertificateState.REVOKED:
         return False
     _require_past(invalid_since, now)
@@ -64,22 +95,27 @@ def revoke_many(
     reason: Reason,
     now: datetime,
     invalid_since: datetime | None = None,
-) -> list[CertificateRecord]:
+) -> list[Ended]:
     """End certificates, named by issuer and serial; return those that this call ended.
 
     Those that were revoked before, or are not in a state in which they can be, are passed over: many are named at once, and
     one that changed meanwhile must not stop the others. Raises Refused("invalid-since-future").
     """
     _require_past(invalid_since, now)
-    named = locked_rows(session, certificates)
-    _block_key(session, named, reason, now)
-    rows = [row for row in named if LIFECYCLE.allows(_state(row), CertificateEvent.REVOKE)]
-    for row in rows:
-        _end(row, reason, now, invalid_since)
-    rows.sort(key=lambda row: row.issuer)
-    for issuer, some in groupby(rows, key=lambda row: row.issuer):
+    named = _many_locked(session, certificates)
+    _block_key(session, [row.spki_sha256 for row in named], reason, now)
+    rows = [row for row in named if LIFECYCLE.allows(CertificateState(row.state), CertificateEvent.REVOKE)]
+    for begin in range(0, len(rows), _BATCH):
+        ids = [row.id for row in rows[begin : begin + _BATCH]]
+        since = CertificateRow.invalid_since if invalid_since is None else invalid_since
+        ending = update(CertificateRow).where(CertificateRow.id.in_(ids))
+        values = {"state": CertificateState.REVOKED.value, "revoked_at": now, "reason": reason.value, "invalid_since": since}
+        session.execute(ending.values(values), execution_options={"synchronize_session": False})
+    session.expire_all()  # nobody goes on with a row as it was
+    ended = sorted((_ended(row, reason, now, invalid_since) for row in rows), key=lambda one: one.issuer)
+    for issuer, some in groupby(ended, key=lambda one: one.issuer):
         crl_entries.show(session, issuer, list(some))
-    return [as_record(row) for row in rows]
+    return ended
 
 
 def hold(session: Session, issuer: str, serial: str, *, now: datetime, invalid_since: datetime | None = None) -> bool:
@@ -107,7 +143,7 @@ def abandon(session: Session, issuer: str, serial: str, *, now: datetime) -> Non
     _change(session, row, CertificateEvent.ABANDON, now=now, reason=Reason.CESSATION_OF_OPERATION.value)
 
 
-def locked_rows(session: Session, certificates: Collection[tuple[str, str]]) -> list[CertificateRow]:
+def _many_locked(session: Session, certificates: Collection[tuple[str, str]]) -> list[_Row]:
     """Return and hold the rows of many certificates, in the order in which everybody locks several."""
     serials = sorted({serial for _, serial in certificates})
     wanted = set(certificates)
@@ -116,14 +152,11 @@ def locked_rows(session: Session, certificates: Collection[tuple[str, str]]) -> 
         named = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial)
         found = session.execute(named.where(CertificateRow.serial.in_(serials[begin : begin + _BATCH])))
         ids += [row_id for row_id, issuer, serial in found if (issuer, serial) in wanted]
-    return _rows(session, sorted(ids))
-
-
-def _rows(session: Session, ids: Sequence[int]) -> list[CertificateRow]:
-    rows: list[CertificateRow] = []
+    ids.sort()
+    rows: list[_Row] = []
     for begin in range(0, len(ids), _BATCH):
-        query = select(CertificateRow).where(CertificateRow.id.in_(ids[begin : begin + _BATCH])).order_by(CertificateRow.id)
-        rows += session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
+        query = select(*_COLUMNS).where(CertificateRow.id.in_(ids[begin : begin + _BATCH])).order_by(CertificateRow.id)
+        rows += session.execute(query.with_for_update())
     return rows
 
 
@@ -149,10 +182,25 @@ def _end(row: CertificateRow, reason: Reason, now: datetime, invalid_since: date
     row.invalid_since = invalid_since or row.invalid_since
 
 
-def _block_key(session: Session, rows: Sequence[CertificateRow], reason: Reason, now: datetime) -> None:
+def _block_key(session: Session, keys: Collection[bytes], reason: Reason, now: datetime) -> None:
     """See that a compromised key gets no certificate again, even if this one had ended before for another reason."""
     if reason is Reason.KEY_COMPROMISE:
-        blocked_keys.block_all(session, [row.spki_sha256 for row in rows], now)
+        blocked_keys.block_all(session, keys, now)
+
+
+def _ended(row: _Row, reason: Reason, now: datetime, invalid_since: datetime | None) -> Ended:
+    return Ended(
+        id=row.id,
+        issuer=row.issuer,
+        serial=row.serial,
+        subject=row.subject,
+        partition=row.partition,
+        not_before=row.not_before,
+        not_after=row.not_after,
+        revoked_at=now,
+        reason=reason.value,
+        invalid_since=invalid_since or row.invalid_since,
+    )
 
 
 def _change(

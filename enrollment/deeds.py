@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ca import revocation
 from ca.authority import Authority, Draft, complete
 from ca.certificates import CertificateRecord
-from ca.revocation import Reason
+from ca.revocation import Ended, Reason
 from kernel import audit
 from kernel.audit import Actor
 
@@ -35,7 +35,7 @@ class Ending:
     invalid_since: datetime | None = None
 
 
-def revoke_many(session: Session, owners: Mapping[tuple[str, str], Owner], ending: Ending) -> list[CertificateRecord]:
+def revoke_many(session: Session, owners: Mapping[tuple[str, str], Owner], ending: Ending) -> list[Ended]:
     """Revoke certificates, named by issuer and serial, each with its audit entry; return those that this call ended."""
     ended = revocation.revoke_many(
         session, owners.keys(), reason=ending.reason, now=ending.now, invalid_since=ending.invalid_since
@@ -50,7 +50,7 @@ def revoke_many(session: Session, owners: Mapping[tuple[str, str], Owner], endin
     return ended
 
 
-def _revoked(owner: Owner, certificate: CertificateRecord, ending: Ending) -> audit.Subject:
+def _revoked(owner: Owner, certificate: Ended, ending: Ending) -> audit.Subject:
     facts = {"issuer": certificate.issuer, "serial": certificate.serial, "reason": ending.reason.value}
     return audit.Subject(owner.subject, owner.office_code, facts)
 

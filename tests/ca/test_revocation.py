@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from ca import revocation
-from ca.certificates import LIFECYCLE, CertificateEvent, CertificateRecord, CertificateState
+from ca.certificates import LIFECYCLE, CertificateEvent, CertificateRecord, CertificateState, find_row
 from ca.revocation import Reason
 from ca.tables import IssuerRow
 from kernel.errors import Refused
@@ -131,3 +131,66 @@ def test_each_change_makes_a_list_due_and_repetitions_do_not(house: House) -> No
     _revoke(house, certificate)
     look()
     assert revisions[-1] == revisions[-2]
+
+
+def test_many_are_revoked_and_those_that_can_not_be_are_passed_over(house: House, clock: SettableClock) -> None:
+    good, held, gone = (issue(house) for _ in range(3))
+    promised = reserve(house)
+    since = house.clock.now() - timedelta(days=3)
+    with house.database.transaction() as session:
+        revocation.hold(session, held.issuer, held.serial, now=house.clock.now(), invalid_since=since)
+    _revoke(house, gone, Reason.KEY_COMPROMISE)
+    before = read(house, gone)
+    later = clock.advance(timedelta(hours=1))
+    with house.database.transaction() as session:
+        names = [(one.issuer, one.serial) for one in (held, gone, good, promised)]
+        names += [("issuing-1", "abcdef"), ("root", good.serial)]
+        revision = _revision(session, good.issuer)
+        ended = revocation.revoke_many(session, names, reason=Reason.SUPERSEDED, now=later)
+        assert _revision(session, good.issuer) == revision + 1  # one list shows them all
+        assert revocation.revoke_many(session, names, reason=Reason.UNSPECIFIED, now=later) == []
+    assert {one.serial: one.invalid_since for one in ended} == {good.serial: None, held.serial: since}
+    for one in (good, held):
+        now_read = read(house, one)
+        assert (now_read.state, now_read.reason, now_read.revoked_at) == (CertificateState.REVOKED, Reason.SUPERSEDED, later)
+    assert read(house, gone) == before
+    assert read(house, promised).state == CertificateState.RESERVED
+
+
+def test_who_read_a_certificate_before_a_deed_upon_many_sees_it_afterwards(house: House) -> None:
+    certificate = issue(house)
+    with house.database.transaction() as session:
+        row = find_row(session, certificate.issuer, certificate.serial)
+        assert row is not None
+        names = [(certificate.issuer, certificate.serial)]
+        revocation.revoke_many(session, names, reason=Reason.SUPERSEDED, now=house.clock.now())
+        assert row.state == CertificateState.REVOKED
+
+
+def test_an_invalidity_date_goes_with_the_hold_and_stays_with_the_revocation(house: House) -> None:
+    lifted, ended = issue(house), issue(house)
+    since = house.clock.now() - timedelta(days=3)
+    for one in (lifted, ended):
+        with house.database.transaction() as session:
+            revocation.hold(session, one.issuer, one.serial, now=house.clock.now(), invalid_since=since)
+    _release(house, lifted)
+    _revoke(house, ended)
+    with house.database.snapshot() as session:
+        rows = [find_row(session, one.issuer, one.serial) for one in (lifted, ended)]
+    assert [row.invalid_since for row in rows if row] == [None, since]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_an_invalidity_date_lies_in_the_past(house: House, many: bool) -> None:  # noqa: FBT001 (a parameter)
+    certificate = issue(house)
+    now = house.clock.now()
+    ahead = now + timedelta(seconds=1)
+    with pytest.raises(Refused, match="invalid-since-future"), house.database.transaction() as session:
+        if many:
+            names = [(certificate.issuer, certificate.serial)]
+            revocation.revoke_many(session, names, reason=Reason.SUPERSEDED, now=now, invalid_since=ahead)
+        else:
+            revocation.revoke(
+                session, certificate.issuer, certificate.serial, reason=Reason.SUPERSEDED, now=now, invalid_since=ahead
+            )
+    assert read(house, certificate) == certificate
