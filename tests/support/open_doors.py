@@ -10,7 +10,6 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ca import publication
@@ -48,12 +47,11 @@ def open_house(database: Database, folder: Path, clock: Clock, *, keys: Software
     root, issuing = folder / "root.pem", folder / "issuing.pem"
     root.write_text(house.root.pem, encoding="ascii")
     issuing.write_text(house.issuing.issuer.pem, encoding="ascii")
-    apps: Mapping[str, Flask] = {
-        "retrieval": retrieval.create_app(RetrievalDoor(house.redemption)),
-        "terminals": terminals.create_app(TerminalsDoor(house.logon, _client_certificate)),
-    }
-    est.mount(apps["retrieval"], est.EstDoor(house.redemption))
-    est.mount(apps["terminals"], est.EstDoor(house.redemption, est.Renewing(house.renewal, _client_certificate)))
+    retrieving = retrieval.create_app(RetrievalDoor(house.redemption))
+    est.mount(retrieving, est.EstDoor(house.redemption))
+    asking = terminals.create_app(TerminalsDoor(house.logon, _client_certificate))
+    est.mount(asking, est.EstDoor(house.redemption, est.Renewing(house.renewal, _client_certificate)))
+    apps: Mapping[str, Wsgi] = {"retrieval": retrieving, "terminals": asking}
     with ExitStack() as stack:
         app = publication.create_app(Publication(database, clock, house.responder, house.crl_folder, house.timestamps))
         stack.enter_context(serving(app, status))
