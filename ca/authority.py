@@ -64,8 +64,6 @@ class Authority:
 
     signer: SigningIssuer
     profile: TerminalProfile
-    # How many certificates share a partition of the CRL; 0: all name the complete one.
-    partition_size: int = 0
     # Keys whose private half is known to the world.
     published: PublishedKeys = field(default_factory=PublishedKeys)
 
@@ -97,7 +95,7 @@ class Authority:
 
     def partition(self, session: Session) -> int:
         """Return the partition of the CRL that the next certificate is to name."""
-        return crl_entries.open_partition(session, self.partition_size)
+        return crl_entries.open_partition(session, self.profile.partition_size)
 
     def draft(self, key: RequestedKey, subject: Subject, start_date: date, now: datetime, *, partition: int = 0) -> Draft:
         """Compose and lint the certificate; `partition` is the CRL's that it names, 0 the complete one.

@@ -23,17 +23,18 @@ from ca.signing import join
 SERIAL_OCTETS = 20  # RFC 5280 §4.1.2.2
 _VERSION_3 = bytes.fromhex("a003020102")
 _FIELDS = 8  # version … extensions, without the two unique identifiers
-# The profile's extensions in their order.
-_EXTENSIONS = (
-    "authority_key_identifier",
-    "key_identifier",
-    "key_usage",
-    "extended_key_usage",
-    "certificate_policies",
-    "subject_alt_name",
-    "crl_distribution_points",
-    "authority_information_access",
-)
+# How findings call the profile's extensions.
+_EXTENSIONS = {
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER: "authority_key_identifier",
+    ExtensionOID.SUBJECT_KEY_IDENTIFIER: "key_identifier",
+    ExtensionOID.KEY_USAGE: "key_usage",
+    ExtensionOID.EXTENDED_KEY_USAGE: "extended_key_usage",
+    ExtensionOID.CERTIFICATE_POLICIES: "certificate_policies",
+    ExtensionOID.SUBJECT_ALTERNATIVE_NAME: "subject_alt_name",
+    ExtensionOID.CRL_DISTRIBUTION_POINTS: "crl_distribution_points",
+    ExtensionOID.FRESHEST_CRL: "freshest_crl",
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authority_information_access",
+}
 _CRITICAL = "key_usage"
 _KEY_OID, _NAME_OID = (
     core.ObjectIdentifier(oid.dotted_string).dump()
@@ -110,14 +111,15 @@ def _extension_findings(written: bytes, spki: bytes, certificate: x509.Certifica
     key, name = _own(spki, expected)
     if content(content(written)) == before + _octets(_KEY_OID, key) + between + _octets(_NAME_OID, name) + after:
         return
-    authority_key, usage, purposes, policies, points, access = _constant(expected.issuer, expected.profile, expected.partition)
-    wanted = (authority_key, key, usage, purposes, policies, name, points, access)
+    authority_key, usage, purposes, policies, *rest = _constant(expected.issuer, expected.profile, expected.partition)
+    wanted = (authority_key, key, usage, purposes, policies, name, *rest)
     extensions = list(certificate.extensions)
     if [extension.oid for extension in extensions] != [value.oid for value in wanted]:
         yield f"extensions are {[extension.oid.dotted_string for extension in extensions]}"
         return
     yield "extensions are not what the profile says"
-    for what, extension, value in zip(_EXTENSIONS, extensions, wanted, strict=True):
+    for extension, value in zip(extensions, wanted, strict=True):
+        what = _EXTENSIONS[value.oid]
         if extension.critical != (what == _CRITICAL):
             yield f"{what} is wrongly marked critical or not"
         if extension.value != value:
@@ -139,15 +141,21 @@ def _constant(issuer: Issuer, profile: TerminalProfile, partition: int) -> tuple
         x509.AccessDescription(AuthorityInformationAccessOID.OCSP, uri(addresses.ocsp())),
         x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, uri(addresses.certificate(issuer.name))),
     ]
-    point = x509.DistributionPoint([uri(addresses.crl(issuer.name, partition))], None, None, None)
+    lists: list[x509.ExtensionType] = [x509.CRLDistributionPoints([_point(addresses.crl(issuer.name, partition))])]
+    if profile.delta:
+        lists.append(x509.FreshestCRL([_point(addresses.crl(issuer.name, partition, delta=True))]))
     return (
         x509.AuthorityKeyIdentifier(issuer.key_identifier.digest, None, None),
         profile.key_usage,
         profile.extended_key_usage,
         profile.policies,
-        x509.CRLDistributionPoints([point]),
+        *lists,
         x509.AuthorityInformationAccess(access),
     )
+
+
+def _point(url: str) -> x509.DistributionPoint:
+    return x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
 
 
 @lru_cache(maxsize=64)

@@ -33,6 +33,7 @@ _FORBIDDEN_PURPOSES = {
         ExtendedKeyUsageOID.CODE_SIGNING,
     )
 }
+SMALLEST_PARTITION, LARGEST_PARTITION = 10_000, 100_000
 _OID = r"^[012](\.(0|[1-9][0-9]*)){2,}$"
 
 
@@ -66,6 +67,13 @@ def _some_each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _none_or_enough(size: int) -> int:
+    # Smaller ones cost more files than they save octets; of larger ones each change is a list of megabytes.
+    if size and not SMALLEST_PARTITION <= size <= LARGEST_PARTITION:
+        raise ValueError(f"must be 0, or {SMALLEST_PARTITION} to {LARGEST_PARTITION}")
+    return size
+
+
 _Once = AfterValidator(_some_each_once)
 
 
@@ -84,6 +92,11 @@ class _RsaBits(_Written):
         return self
 
 
+class _Lists(_Written):
+    partition_size: Annotated[int, AfterValidator(_none_or_enough)]
+    delta: bool
+
+
 class _Terminal(_Written):
     policy: str | None = Field(default=None, pattern=_OID)
     name_prefix: str | None = Field(
@@ -96,6 +109,7 @@ class _Terminal(_Written):
     rsa_bits: _RsaBits
     key_usage: Annotated[tuple[Literal["digitalSignature", "contentCommitment", "keyAgreement"], ...], _Once]
     extended_key_usage: Annotated[tuple[Annotated[str, AfterValidator(_purpose)], ...], _Once]
+    crl: _Lists
 
     @model_validator(mode="after")
     def _logs_on(self) -> "_Terminal":
@@ -130,6 +144,8 @@ def load(file: Path, defaults: Defaults, addresses: Addresses) -> TerminalProfil
         issuer_algorithms=written.issuer_algorithms,
         subject_keys=written.subject_keys,
         rsa_bits=(written.rsa_bits.smallest, written.rsa_bits.largest),
+        partition_size=written.crl.partition_size,
+        delta=written.crl.delta,
     )
 
 

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from ca.crl_encoding import list_name
 from ca.issuers import Issuer
 from kernel.clock import day_end, day_start, tokyo_date
 from kernel.errors import Refused
@@ -27,9 +28,9 @@ class Addresses:
 
     status_url: str
 
-    def crl(self, issuer: str, partition: int = 0) -> str:
-        """Return the address of an issuer's complete CRL, or of one of its partitions (1 …)."""
-        return f"{self.status_url}/crl/{issuer}{f'.{partition}' if partition else ''}.crl"
+    def crl(self, issuer: str, partition: int = 0, *, delta: bool = False) -> str:
+        """Return the address of an issuer's complete CRL, of one of its partitions (1 …), or of the delta beside either."""
+        return f"{self.status_url}/crl/{list_name(issuer, partition, delta=delta)}.crl"
 
     def certificate(self, issuer: str) -> str:
         """Return the address of an issuer's certificate."""
@@ -76,6 +77,9 @@ class TerminalProfile:
     the system generation where that is the policy; without it a certificate runs one year from its retrieval.
     `usages` are the names of pyca's KeyUsage, `purposes` object identifiers. `issuer_algorithms` and `subject_keys` are
     names of `keys.algorithms`; "rsa" among the latter is any size that `rsa_bits` (smallest, largest) allows.
+
+    `partition_size` is how many certificates share a partition of their issuer's CRL, which each names from its making
+    on; 0 is one list for all. With `delta` there are delta CRLs beside the lists, and certificates name them.
     """
 
     policy_oid: str
@@ -88,6 +92,8 @@ class TerminalProfile:
     issuer_algorithms: tuple[str, ...] = ("p256", "p384", "rsa3072", "rsa4096", "ed25519")
     subject_keys: tuple[str, ...] = ("p256", "p384", "rsa", "ed25519")
     rsa_bits: tuple[int, int] = (2048, 4096)
+    partition_size: int = 0
+    delta: bool = False
 
     def validity(self, start_date: date, now: datetime) -> Validity:
         """Return the dates: never before the start date, until the end of the last day in Tokyo.
@@ -119,6 +125,13 @@ class TerminalProfile:
         """Return where OCSP and the issuer's certificate are found (RFC 5280 §4.2.2.1)."""
         return _authority_information(self.addresses, issuer, ocsp=True)
 
+    def lists(self, issuer: str, partition: int) -> tuple[x509.ExtensionType, ...]:
+        """Return where the certificate's CRL is (RFC 5280 §4.2.1.13), and the delta beside it (§4.2.1.15) where there is one."""
+        points = _crl_address(self.addresses.crl(issuer, partition))
+        if not self.delta:
+            return (points,)
+        return points, x509.FreshestCRL([_point(self.addresses.crl(issuer, partition, delta=True))])
+
     def alternative_name(self, terminal: str) -> x509.SubjectAlternativeName:
         """Return the terminal's URI."""
         return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(self.san_prefix + terminal)])
@@ -134,7 +147,7 @@ class TerminalProfile:
         partition: int = 0,
     ) -> x509.CertificateBuilder:
         """Describe the certificate for pyca's builder: the reference that `ca.template` is compared with."""
-        return (
+        builder = (
             _base(issuer.certificate.subject, subject.name(), public_key, serial, validity)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer.key_identifier), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
@@ -142,9 +155,10 @@ class TerminalProfile:
             .add_extension(self.extended_key_usage, critical=False)
             .add_extension(self.policies, critical=False)
             .add_extension(self.alternative_name(subject.terminal), critical=False)
-            .add_extension(_crl_address(self.addresses.crl(issuer.name, partition)), critical=False)
-            .add_extension(self.authority_information(issuer.name), critical=False)
         )
+        for value in (*self.lists(issuer.name, partition), self.authority_information(issuer.name)):
+            builder = builder.add_extension(value, critical=False)
+        return builder
 
 
 def one_year_from(day: date) -> date:
@@ -277,8 +291,11 @@ def _policies(oid: str) -> x509.CertificatePolicies:
 
 
 def _crl_address(url: str) -> x509.CRLDistributionPoints:
-    point = x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
-    return x509.CRLDistributionPoints([point])
+    return x509.CRLDistributionPoints([_point(url)])
+
+
+def _point(url: str) -> x509.DistributionPoint:
+    return x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
 
 
 def _authority_information(addresses: Addresses, issuer: str, *, ocsp: bool) -> x509.AuthorityInformationAccess:

@@ -1,6 +1,6 @@
 """A terminal certificate's TBS, written into a skeleton: everything that issuer and profile decide is encoded once.
 
-Only serial, dates, subject, public key, its identifier, the terminal's URI and the CRL's address vary. It replaces
+Only serial, dates, subject, public key, its identifier, the terminal's URI and the CRLs' addresses vary. It replaces
 pyca's builder on the hot path and is compared with it to the octet in the tests; pyca stays the reference.
 """
 
@@ -46,12 +46,13 @@ _COUNTRY = tlv(SET, tlv(SEQUENCE, _oid(NameOID.COUNTRY_NAME) + tlv(PRINTABLE_STR
 _ORGANIZATION, _UNIT, _COMMON_NAME = (
     _oid(oid) for oid in (NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.COMMON_NAME)
 )
-_KEY_IDENTIFIER, _ALTERNATIVE_NAME, _CRL_ADDRESS = (
+_KEY_IDENTIFIER, _ALTERNATIVE_NAME, _CRL_ADDRESS, _FRESHEST_CRL = (
     _oid(oid)
     for oid in (
         ExtensionOID.SUBJECT_KEY_IDENTIFIER,
         ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
         ExtensionOID.CRL_DISTRIBUTION_POINTS,
+        ExtensionOID.FRESHEST_CRL,
     )
 )
 
@@ -63,7 +64,7 @@ class TerminalTemplate:
     head: bytes  # signature algorithm and issuer
     before_key_identifier: bytes
     before_alternative_name: bytes
-    after_crl_address: bytes
+    after_crl_addresses: bytes
     san_prefix: bytes
     crl_addresses: "_CrlAddresses"
 
@@ -77,8 +78,8 @@ class TerminalTemplate:
             + tlv(SEQUENCE, _KEY_IDENTIFIER + tlv(OCTET_STRING, tlv(OCTET_STRING, key_identifier)))
             + self.before_alternative_name
             + tlv(SEQUENCE, _ALTERNATIVE_NAME + tlv(OCTET_STRING, tlv(SEQUENCE, uri)))
-            + self.crl_addresses.extension(partition)
-            + self.after_crl_address,
+            + self.crl_addresses.extensions(partition)
+            + self.after_crl_addresses,
         )
         return tlv(
             SEQUENCE,
@@ -93,21 +94,27 @@ class TerminalTemplate:
 
 
 class _CrlAddresses:
-    """The CDP extension by partition; each is encoded once."""
+    """The extensions that name CRLs, by partition; each is encoded once."""
 
     def __init__(self, issuer: str, profile: TerminalProfile) -> None:
         self._issuer, self._profile = issuer, profile
         self._extensions: dict[int, bytes] = {}
 
-    def extension(self, partition: int) -> bytes:
-        """Return the encoded extension (RFC 5280 §4.2.1.13)."""
+    def extensions(self, partition: int) -> bytes:
+        """Return where the list is (RFC 5280 §4.2.1.13), and its delta (§4.2.1.15) where the profile has such."""
         known = self._extensions.get(partition)
         if known is None:
-            url = self._profile.addresses.crl(self._issuer, partition).encode("ascii")
-            point = tlv(SEQUENCE, tlv(_NAME_CHOICE, tlv(_FULL_NAME, tlv(_URI, url))))
-            known = tlv(SEQUENCE, _CRL_ADDRESS + tlv(OCTET_STRING, tlv(SEQUENCE, point)))
+            addresses = self._profile.addresses
+            known = _points(_CRL_ADDRESS, addresses.crl(self._issuer, partition))
+            if self._profile.delta:
+                known += _points(_FRESHEST_CRL, addresses.crl(self._issuer, partition, delta=True))
             self._extensions[partition] = known
         return known
+
+
+def _points(oid: bytes, url: str) -> bytes:
+    point = tlv(SEQUENCE, tlv(_NAME_CHOICE, tlv(_FULL_NAME, tlv(_URI, url.encode("ascii")))))
+    return tlv(SEQUENCE, oid + tlv(OCTET_STRING, tlv(SEQUENCE, point)))
 
 
 def template_of(issuer: Issuer, profile: TerminalProfile) -> TerminalTemplate:
@@ -121,7 +128,7 @@ def template_of(issuer: Issuer, profile: TerminalProfile) -> TerminalTemplate:
         before_alternative_name=_extension(usage.oid, usage.public_bytes(), critical=True)
         + _extension(extended_usage.oid, extended_usage.public_bytes())
         + _extension(policies.oid, policies.public_bytes()),
-        after_crl_address=_extension(information.oid, information.public_bytes()),
+        after_crl_addresses=_extension(information.oid, information.public_bytes()),
         san_prefix=profile.san_prefix.encode("ascii"),
         crl_addresses=_CrlAddresses(issuer.name, profile),
     )

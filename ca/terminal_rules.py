@@ -22,9 +22,10 @@ from kernel.errors import Refused
 
 NAMES = {"country_name", "organization_name", "organizational_unit_name", "common_name"}
 LONGEST_ORGANIZATION = 64
-# A year from the retrieval, and as much before it as clocks may run behind.
-LONGEST = timedelta(days=366, minutes=10)
+LONGEST = timedelta(days=366)
 _CRITICAL = {"key_usage"}
+# The profile's words for usages, and what RFC 5280's first edition called them, which asn1crypto keeps to.
+_USAGES = {"digital_signature": "digital_signature", "content_commitment": "non_repudiation", "key_agreement": "key_agreement"}
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,16 @@ class TerminalRules:
             yield "profile", "it ends before it begins"
         if end != day_end(tokyo_date(end)):
             yield "profile", "it does not end with a day in Tokyo"
-        if self.profile.fixed_end is None and end - begin > LONGEST:
+        # A year from the retrieval, and as much before it as clocks may run behind.
+        if self.profile.fixed_end is None and end - begin > LONGEST + self.profile.backdating:
             yield "profile", "it is valid for longer than a year"
 
     def _extensions(self, tbs: asn1_x509.TbsCertificate, terminal: str) -> Iterator[Said]:
         extensions = {one["extn_id"].native: one for one in tbs["extensions"]}
         wanted = self._wanted(tbs, terminal)
-        if set(extensions) != {*wanted, "crl_distribution_points"} or len(extensions) != len(tbs["extensions"]):
+        # Whether deltas are named is what the profile said on that day; that they are the right ones is judged below.
+        named = {"crl_distribution_points", *({"freshest_crl"} & set(extensions))}
+        if set(extensions) != {*wanted, *named} or len(extensions) != len(tbs["extensions"]):
             yield "profile", f"the extensions are {sorted(extensions)}"
             return
         for name, extension in extensions.items():
@@ -80,11 +84,14 @@ class TerminalRules:
         for name, value in wanted.items():
             if extensions[name]["extn_value"].parsed.native != value:
                 yield "profile", f"{name} is not the profile's"
-        lists = extensions["crl_distribution_points"]["extn_value"].parsed.native
-        urls = [url for point in lists for url in point["distribution_point"] or ()]
+        urls = _addresses(extensions["crl_distribution_points"])
         beginning = self.profile.addresses.crl(self.issuer.name).removesuffix(".crl")
         if len(urls) != 1 or not re.fullmatch(re.escape(beginning) + r"(\.[1-9][0-9]*)?\.crl", urls[0]):
             yield "profile", f"it names {urls} as its lists"
+            return
+        deltas = _addresses(extensions["freshest_crl"]) if "freshest_crl" in extensions else []
+        if deltas not in ([], [urls[0].removesuffix(".crl") + ".delta.crl"]):
+            yield "profile", f"it names {deltas} as its delta lists, and {urls} as its lists"
 
     def _wanted(self, tbs: asn1_x509.TbsCertificate, terminal: str) -> dict[str, object]:
         status = self.profile.addresses.status_url
@@ -95,8 +102,8 @@ class TerminalRules:
                 "authority_cert_serial_number": None,
             },
             "key_identifier": tbs["subject_public_key_info"].sha1,
-            "key_usage": {"digital_signature"},
-            "extended_key_usage": ["client_auth"],
+            "key_usage": {_USAGES[usage] for usage in self.profile.usages},
+            "extended_key_usage": [asn1_x509.KeyPurposeId(purpose).native for purpose in self.profile.purposes],
             "certificate_policies": [{"policy_identifier": self.profile.policy_oid, "policy_qualifiers": None}],
             "subject_alt_name": [self.profile.san_prefix + terminal],
             "authority_information_access": [
@@ -104,6 +111,10 @@ class TerminalRules:
                 {"access_method": "ca_issuers", "access_location": f"{status}/ca/{self.issuer.name}.cer"},
             ],
         }
+
+
+def _addresses(extension: asn1_x509.Extension) -> list[str]:
+    return [url for point in extension["extn_value"].parsed.native for url in point["distribution_point"] or ()]
 
 
 def _key(tbs: asn1_x509.TbsCertificate) -> Iterator[Said]:

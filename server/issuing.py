@@ -27,7 +27,7 @@ def authority_of(settings: Settings, database: Database, clock: Clock) -> Succes
     profile, published = profile_of(settings), published_keys_of(settings)
 
     def opened(issuer: Issuer) -> Authority:
-        return Authority(with_key(settings, issuer), profile, settings.crl_partition_size, published)
+        return Authority(with_key(settings, issuer), profile, published)
 
     def in_use(issuer: Issuer) -> Authority:
         try:

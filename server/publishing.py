@@ -3,13 +3,15 @@
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from math import inf
 
 from ca.crl import CrlPublisher
 from ca.issuers import Issuer
+from ca.profiles import TerminalProfile
 from ca.terms import Terms, telling_status
 from kernel.database import Database
-from server.issuing import addresses_of, with_key
+from server.issuing import addresses_of, profile_of, with_key
 from server.settings import Settings
 from server.wiring import home_of
 
@@ -43,6 +45,10 @@ class CrlPublishers:
             raise troubles[0]
         return published
 
+    @cached_property
+    def _profile(self) -> TerminalProfile:
+        return profile_of(self.settings)
+
     def _current(self, now: datetime) -> list[tuple[Issuer, Terms]]:
         if time.monotonic() - self._looked_at > LOOK_EACH:
             with self.database.snapshot() as session:
@@ -60,8 +66,8 @@ class CrlPublishers:
                 period=agreed.crl_period,
                 lifetime=agreed.crl_lifetime,
                 addresses=addresses_of(self.settings),
-                partition_size=self.settings.crl_partition_size,
-                delta=self.settings.crl_delta,
+                partition_size=self._profile.partition_size,
+                delta=self._profile.delta,
             )
             self._known[issuer.name] = known
         return known

@@ -26,7 +26,6 @@ PREFIX = "TEGATA_"
 DOORS = ("portal", "retrieval", "center", "terminals", "status")
 DATABASES = ("sqlite", "postgresql+psycopg")
 HIGHEST_PORT = 65_535
-SMALLEST_PARTITION = 10_000
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -111,11 +110,6 @@ class Settings(BaseSettings):
     # The last day of the system generation; without it a certificate runs one year from its retrieval.
     generation_end: date | None = None
 
-    # How many certificates share a partition of the CRL, which each names from its making on (10000 to 100000; 0: one list).
-    crl_partition_size: int = Field(default=0, ge=0, le=100_000)
-    # Whether delta CRLs stand beside the lists, for whoever asks for them.
-    crl_delta: bool = False
-
     smtp_url: str | None = None
     smtp_ca_file: Path | None = None
     mail_from: str = Field(default="no-reply@example.jp", pattern=r"^[^@\s]+@[^@\s]+$")
@@ -163,13 +157,6 @@ class Settings(BaseSettings):
         if _database_address(value).drivername not in DATABASES:
             raise ValueError(f"must begin with {' or '.join(DATABASES)}")
         return value
-
-    @field_validator("crl_partition_size")
-    @classmethod
-    def _is_a_partition(cls, size: int) -> int:
-        if 0 < size < SMALLEST_PARTITION:
-            raise ValueError(f"must be 0, or at least {SMALLEST_PARTITION}")
-        return size
 
     @field_validator("smtp_url")
     @classmethod

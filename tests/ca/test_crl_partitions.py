@@ -31,9 +31,8 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 @pytest.fixture
 def house(house: House) -> House:
     """Return a house whose status door has a name that linters take."""
-    return replace(
-        house, profile=replace(house.profile, addresses=replace(house.profile.addresses, status_url="http://status.example.jp"))
-    )
+    addresses = replace(house.profile.addresses, status_url="http://status.example.jp")
+    return replace(house, profile=replace(house.profile, addresses=addresses, partition_size=SIZE, delta=True))
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def publisher(house: House) -> CrlPublisher:
 def _issue(house: House, number: int) -> CertificateRecord:
     """Return a certificate that names the open partition."""
     now = house.clock.now()
-    issuing = authority.Authority(house.issuing, house.profile, SIZE)
+    issuing = authority.Authority(house.issuing, house.profile)
     with house.database.snapshot() as session:
         partition = issuing.partition(session)
     draft = issuing.draft(new_key(), Subject(f"{number:05}A", OFFICE, "NAC"), tokyo_date(now), now, partition=partition)

@@ -1,9 +1,11 @@
 """Whatever is asked for: what comes out is either a refusal or a certificate of its profile, signed as it was linted."""
 
 import subprocess
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -17,8 +19,9 @@ from hypothesis import strategies as st
 from ca import requests
 from ca.authority import Authority
 from ca.key_policy import END_OF_SHORT_RSA
-from ca.profiles import Subject, TerminalProfile
+from ca.profiles import Addresses, Subject, TerminalProfile
 from ca.signing import certify
+from ca.terminal_rules import TerminalRules
 from kernel.clock import day_end, day_start, tokyo_date
 from kernel.errors import Refused
 from keys.algorithms import ALGORITHMS, SigningKey
@@ -58,33 +61,110 @@ def _key(kind: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.
     return ec.generate_private_key(CURVES[kind])
 
 
-PROFILES = st.builds(
-    TerminalProfile,
-    st.just(PROFILE.policy_oid),
-    st.just(PROFILE.san_prefix),
-    st.just(ADDRESSES),
-    fixed_end=st.none() | st.dates(date(2026, 12, 1), date(2060, 1, 1)),
-    backdating=st.integers(0, 60).map(lambda minutes: timedelta(minutes=minutes)),
-    subject_keys=st.lists(st.sampled_from(["p256", "p384", "rsa", "ed25519"]), min_size=1, unique=True).map(tuple),
-    rsa_bits=st.sampled_from([(2048, 4096), (3072, 4096), (2048, 3072)]),
-)
+def _some(*names: str, always: tuple[str, ...] = ()) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(names), min_size=0 if always else 1, unique=True).map(lambda some: (*always, *some))
+
+
+ELLIPTIC = {"p256", "p384"}
+# What each key of a profile may say (ca/profiles.yaml).
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "policy_oid": st.from_regex(r"1\.3\.6\.1\.4\.1\.32473(\.(0|[1-9][0-9]{0,9})){1,3}", fullmatch=True),
+    "san_prefix": st.from_regex(r"tag:[a-z]{1,20}\.jp,20[0-9]{2}(-0[1-9]){0,2}:[A-Za-z0-9._~/-]{0,40}:", fullmatch=True),
+    "addresses": st.from_regex(r"http://[a-z]{1,30}\.example\.jp(:[1-9][0-9]{3})?", fullmatch=True).map(Addresses),
+    "fixed_end": st.none() | st.dates(date(2026, 12, 1), date(2060, 1, 1)),
+    "backdating": st.integers(0, 60).map(lambda minutes: timedelta(minutes=minutes)),
+    "usages": _some("content_commitment", "key_agreement", always=("digital_signature",)),
+    "purposes": _some("1.3.6.1.5.5.7.3.4", "1.3.6.1.4.1.311.20.2.2", always=("1.3.6.1.5.5.7.3.2",)),
+    "issuer_algorithms": _some(*ALGORITHMS),
+    "subject_keys": _some(*ELLIPTIC, "rsa", "ed25519"),
+    "rsa_bits": st.sampled_from([(2048, 4096), (3072, 4096), (2048, 3072), (3072, 3072)]),
+    "partition_size": st.sampled_from([0, 10_000, 100_000]),
+    "delta": st.booleans(),
+}
+PROFILES = st.builds(TerminalProfile, **FIELDS)
 INSTANTS = st.datetimes(datetime(2026, 11, 22), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 (hypothesis adds the zone)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64)
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.sampled_from(ASKING), PROFILES, NAMES, INSTANTS, st.integers(-30, 500))
-def test_no_request_yields_what_the_profile_forbids(
-    kind: str, profile: TerminalProfile, company: str, now: datetime, ahead: int
-) -> None:
-    signer, start = trial_issuer(), tokyo_date(now) + timedelta(days=ahead)
+def test_every_key_of_a_profile_is_tried() -> None:
+    assert set(FIELDS) == {field.name for field in fields(TerminalProfile)}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The circumstances of a request. Where it `is_welcome`, the profile allows issuer and key.
+
+    `torn` tells which of its octets was turned into another, if any.
+    """
+
+    company: str
+    now: datetime
+    ahead: int
+    partition: int
+    is_welcome: bool
+    torn: tuple[int, int] | None
+
+    @property
+    def start(self) -> date:
+        """The terminal's start date."""
+        return tokyo_date(self.now) + timedelta(days=self.ahead)
+
+    def request(self, kind: str) -> bytes:
+        """Return the request as it arrives."""
+        der = bytearray(_request(kind))
+        if self.torn:
+            der[self.torn[0] % len(der)] ^= self.torn[1]
+        return bytes(der)
+
+
+ASKED = st.builds(
+    _Asked,
+    company=NAMES,
+    now=INSTANTS,
+    ahead=st.integers(-30, 500),
+    partition=st.integers(1, 10**6),
+    is_welcome=st.booleans(),
+    torn=st.none() | st.none() | st.tuples(st.integers(0, 2_000), st.integers(1, 255)),
+)
+
+
+def _allowing(profile: TerminalProfile, algorithm: str, kind: str) -> TerminalProfile:
+    """Return a profile that has nothing against an issuer and a kind of key, so that not all is refused at once."""
+    algorithms, kinds = {*profile.issuer_algorithms, algorithm}, {*profile.subject_keys, "rsa" if kind[:3] == "rsa" else kind}
+    return replace(profile, issuer_algorithms=tuple(sorted(algorithms)), subject_keys=tuple(sorted(kinds)))
+
+
+@pytest.mark.parametrize("kind", ASKING)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@settings(max_examples=25, deadline=None)
+@given(profile=PROFILES, asked=ASKED)
+def test_no_request_yields_what_the_profile_forbids(algorithm: str, kind: str, profile: TerminalProfile, asked: _Asked) -> None:
+    profile = _allowing(profile, algorithm, kind) if asked.is_welcome else profile
+    if "key_agreement" in profile.usages and not ELLIPTIC.issuperset(profile.subject_keys):
+        profile = replace(profile, usages=("digital_signature",))  # no file may say both
+    signer, partition = trial_issuer(algorithm), asked.partition if profile.partition_size else 0
     try:
-        key = requests.read(_request(kind))
-        draft = Authority(signer, profile).draft(key, Subject("99999W", "NAC001", company), start, now)
+        authority = Authority(signer, profile)
+    except ValueError:
+        assert algorithm not in profile.issuer_algorithms
+        return
+    assert algorithm in profile.issuer_algorithms
+    try:
+        key = requests.read(asked.request(kind))
+        draft = authority.draft(key, Subject("99999W", "NAC001", asked.company), asked.start, asked.now, partition=partition)
     except Refused:
         return
     certificate = x509.load_der_x509_certificate(certify(draft.tbs, signer))
-    _is_of_its_profile(certificate, profile, start, now)
+    certificate.verify_directly_issued_by(signer.issuer.certificate)
+    _is_of_its_profile(certificate, profile, asked)
+    _names_its_lists(certificate, profile, partition)
+    rules = TerminalRules(profile, signer.issuer)
+    assert list(rules.findings(draft.tbs, "99999W", "NAC001")) == []  # by the checker's parser and its own words
+    _is_a_key_of_the_profile(certificate, profile, kind)
+    assert [name.value for name in certificate.subject] == ["JP", asked.company, "NAC001", "99999W"]
+
+
+def _is_a_key_of_the_profile(certificate: x509.Certificate, profile: TerminalProfile, kind: str) -> None:
     public_key = certificate.public_key()
     if isinstance(public_key, rsa.RSAPublicKey):
         assert "rsa" in profile.subject_keys
@@ -92,21 +172,39 @@ def test_no_request_yields_what_the_profile_forbids(
         assert public_key.key_size >= 3072 or certificate.not_valid_after_utc <= END_OF_SHORT_RSA
     else:
         assert kind in profile.subject_keys
-    assert [name.value for name in certificate.subject] == ["JP", company, "NAC001", "99999W"]
 
 
-def _is_of_its_profile(certificate: x509.Certificate, profile: TerminalProfile, start: date, now: datetime) -> None:
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    assert begin >= day_start(start)
+def _is_of_its_profile(certificate: x509.Certificate, profile: TerminalProfile, asked: _Asked) -> None:
+    begin, end, now = certificate.not_valid_before_utc, certificate.not_valid_after_utc, asked.now
+    assert begin >= day_start(asked.start)
     assert begin >= now - profile.backdating - timedelta(seconds=1)
     assert begin < end
     assert end <= (day_end(profile.fixed_end) if profile.fixed_end else now + timedelta(days=367))
     found = {extension.oid: extension.value for extension in certificate.extensions}
-    assert len(found) == 8
+    assert len(found) == 8 + profile.delta
+    assert [extension.oid for extension in certificate.extensions if extension.critical] == [x509.KeyUsage.oid]
     assert found[x509.KeyUsage.oid] == profile.key_usage
-    assert found[x509.ExtendedKeyUsage.oid] == profile.extended_key_usage
-    assert found[x509.SubjectAlternativeName.oid] == profile.alternative_name("99999W")
+    assert [purpose.dotted_string for purpose in found[x509.ExtendedKeyUsage.oid]] == list(profile.purposes)
+    [policy] = found[x509.CertificatePolicies.oid]
+    assert (policy.policy_identifier.dotted_string, policy.policy_qualifiers) == (profile.policy_oid, None)
+    uris = found[x509.SubjectAlternativeName.oid].get_values_for_type(x509.UniformResourceIdentifier)
+    assert uris == [f"{profile.san_prefix}99999W"]
+    access = {one.access_method: one.access_location.value for one in found[x509.AuthorityInformationAccess.oid]}
+    assert list(access.values()) == [f"{profile.addresses.status_url}/ocsp", f"{profile.addresses.status_url}/ca/trial.cer"]
     assert x509.BasicConstraints.oid not in found
+
+
+def _names_its_lists(certificate: x509.Certificate, profile: TerminalProfile, partition: int) -> None:
+    named = {}
+    for kind in (x509.CRLDistributionPoints, x509.FreshestCRL):
+        for extension in certificate.extensions:
+            if isinstance(extension.value, kind):
+                [point] = extension.value
+                assert (point.reasons, point.crl_issuer, point.relative_name) == (None, None, None)
+                named[kind] = [name.value for name in point.full_name or ()]
+    beginning = f"{profile.addresses.status_url}/crl/trial{f'.{partition}' if partition else ''}"
+    assert named[x509.CRLDistributionPoints] == [f"{beginning}.crl"]
+    assert named.get(x509.FreshestCRL) == ([f"{beginning}.delta.crl"] if profile.delta else None)
 
 
 @pytest.mark.parametrize("kind", ["p521", "k256", "rsa1024", "ed448"])

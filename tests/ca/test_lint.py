@@ -1,6 +1,7 @@
 """The lint, and that it bites: each field and each extension of a good certificate is changed, and the change is found."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -31,6 +32,9 @@ EXTENSIONS = [
     "crl_distribution_points",
     "authority_information_access",
 ]
+
+
+DELTA = replace(PROFILE, delta=True)
 
 
 def _good(profile: TerminalProfile = PROFILE, subject: Subject = SUBJECT, validity: Validity = VALIDITY) -> bytes:
@@ -151,6 +155,37 @@ VALUES: dict[str, Change] = {
         asn1_x509.AuthorityInfoAccessSyntax([{"access_method": "ocsp", "access_location": _uri(PROFILE.addresses.ocsp())}]),
     ),
 }  # fmt: skip
+
+
+def test_a_delta_list_is_named_where_the_profile_says_so_and_nowhere_else() -> None:
+    with_delta = replace(EXPECTED, profile=DELTA)
+    lint.check(_good(DELTA), with_delta)
+    with pytest.raises(LintError, match="extensions are"):
+        lint.check(_good(), with_delta)
+    with pytest.raises(LintError, match="extensions are"):
+        lint.check(_good(DELTA), EXPECTED)
+
+
+def _with_delta(change: Change) -> bytes:
+    parsed = asn1_x509.TbsCertificate.load(_good(DELTA))
+    _ = parsed.native
+    change(parsed)
+    encoded: bytes = parsed.dump(force=True)
+    return encoded
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (_criticality("freshest_crl"), "freshest_crl is wrongly marked"),
+        (_value("freshest_crl", _points("http://status.example.jp/crl/trial.crl")), "freshest_crl has another value"),
+        (_value("freshest_crl", _points("http://status.example.jp/crl/trial.1.delta.crl")), "freshest_crl has another value"),
+        (_twice("freshest_crl"), "extensions are there twice"),
+    ],
+)
+def test_a_wrong_delta_list_is_found(change: Change, finding: str) -> None:
+    with pytest.raises(LintError, match=finding):
+        lint.check(_with_delta(change), replace(EXPECTED, profile=DELTA))
 
 
 @pytest.mark.parametrize("start", [date(2026, 11, 1), TODAY, date(2027, 3, 1)])

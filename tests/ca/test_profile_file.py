@@ -37,6 +37,8 @@ def test_the_file_stands_above_the_settings(tmp_path: Path) -> None:
 def test_a_changed_profile_says_what_was_written(tmp_path: Path) -> None:
     profile = _load(tmp_path, "[p256, p384, rsa, ed25519]", "[p384]")
     assert profile.subject_keys == ("p384",)
+    assert _load(tmp_path, "partition_size: 0", "partition_size: 10000").partition_size == 10_000
+    assert _load(tmp_path, "delta: false", "delta: true").delta
     assert _load(tmp_path, "minutes: 10", "minutes: 3").backdating == timedelta(minutes=3)
     assert _load(tmp_path, "ed25519]", "mldsa65]").issuer_algorithms[-1] == "mldsa65"
     assert "1.3.6.1.5.5.7.3.4" in _load(tmp_path, "[clientAuth]", "[clientAuth, emailProtection]").purposes
@@ -60,6 +62,11 @@ def test_a_changed_profile_says_what_was_written(tmp_path: Path) -> None:
         ('# name_prefix: "tag', 'name_prefix: "tagliatelle', "terminal.name_prefix"),
         ('# name_prefix: "tag:example', 'name_prefix: "tag:例え', "terminal.name_prefix"),
         ("# validity: one-year", "validity: for-ever", "terminal.validity"),
+        ("partition_size: 0", "partition_size: 9999", "terminal.crl.partition_size: must be 0, or 10000 to 100000"),
+        ("partition_size: 0", "partition_size: 100001", "terminal.crl.partition_size: must be 0, or 10000 to 100000"),
+        ("partition_size: 0", "partition_size: -1", "terminal.crl.partition_size: must be 0, or 10000 to 100000"),
+        ("partition_size: 0", "partitions: 0", "terminal.crl.partitions: is nothing that is known here"),
+        ("delta: false", "delta: daily", "terminal.crl.delta"),
         ("key_usage: [digitalSignature]", "key_usage: [keyCertSign]", "terminal.key_usage.0"),
         ("  backdating_minutes: 10", "  backdating_minutes: [", "is not YAML"),
         ("  backdating_minutes: 10", "  backdating_minutes: 10\n  rsa_bits: 5", "duplicate key"),

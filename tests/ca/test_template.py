@@ -35,6 +35,7 @@ PROFILES = st.builds(
     st.builds(Addresses, st.from_regex(r"http://[a-z]{1,60}\.example\.jp(:[1-9][0-9]{3})?", fullmatch=True)),
     usages=st.sampled_from([("digital_signature",), ("digital_signature", "content_commitment"), ("key_agreement",)]),
     purposes=st.lists(st.sampled_from(["1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4"]), min_size=1, unique=True).map(tuple),
+    delta=st.booleans(),
 )
 
 

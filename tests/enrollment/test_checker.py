@@ -394,7 +394,7 @@ def test_a_list_that_names_what_is_good_or_unknown_is_found(
 def test_the_partition_that_a_certificate_names_is_read_too(
     house: House, check: CertificateCheck, sealed: Callable[[], None], clock: SettableClock
 ) -> None:
-    authority = Authority(house.issuing, house.profile, partition_size=2)
+    authority = Authority(house.issuing, dataclasses.replace(house.profile, partition_size=2, delta=True))
     redemption = dataclasses.replace(house.redemption, authority=authority)
     lists = CrlPublisher(
         house.database, house.issuing, house.crl_folder, addresses=house.profile.addresses, partition_size=2, delta=True
