@@ -17,7 +17,7 @@ from ca import issuers, profiles, terms
 from ca.authority import complete
 from ca.ceremony_check import newest, require_agreement
 from ca.certificates import CertificateState, find_row, serial_text
-from ca.crl import CrlPublisher, latest
+from ca.crl import CrlPublisher
 from ca.issuers import Issuer, SigningIssuer
 from ca.plan import (
     ISSUING,
@@ -42,7 +42,7 @@ from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
 from keys.algorithms import SigningKey, algorithm_of
 from keys.custody import KeyAlgorithm, KeyStore
-from keys.trouble import KeyTroubleError
+from keys.trouble import CustodyAwayError, KeyTroubleError
 
 __all__ = [
     "ISSUING",
@@ -53,8 +53,10 @@ __all__ = [
     "Founded",
     "Plan",
     "Promise",
+    "Service",
     "issue",
     "server_key_name",
+    "service",
     "service_certificate",
     "usual_plan",
 ]
@@ -70,7 +72,7 @@ class Founded:
     def signing(self, what: str) -> SigningIssuer:
         """Return it as an issuer that signs; raises KeyTroubleError when its key is away."""
         if self.key is None:
-            raise KeyTroubleError(f"the key of {self.issuer.name} is kept away and must sign {what}: `tegata root import` first")
+            raise KeyTroubleError(f"the key of {self.issuer.name} is away and must sign {what}: `tegata root status` says more")
         return SigningIssuer(self.issuer, self.key)
 
 
@@ -102,18 +104,6 @@ class Ceremony:
             self._publish(authority, standing[authority.name], now)
         return self._state() != begun
 
-    def awaiting(self, now: datetime) -> list[str]:
-        """Return what could not be done because a root's key is away, one sentence each."""
-        sentences = []
-        for authority in self.plan.authorities:
-            if authority.under is None and not self.keys.exists(authority.name):
-                with self.database.snapshot() as session:
-                    list_ = latest(session, authority.name)
-                if list_ is None or now >= list_.this_update + authority.crl_period:
-                    end = f" before {list_.next_update:%Y-%m-%d}" if list_ else ""
-                    sentences.append(f"the CRL of {authority.name} is due and its key is away: `tegata root import`{end}")
-        return sentences
-
     def _state(self) -> tuple[int, tuple[tuple[str, datetime | None, int, int], ...]]:
         """Return what changes when something is founded or its terms are altered."""
         with self.database.snapshot() as session:
@@ -122,6 +112,13 @@ class Ceremony:
 
     def _kind(self, name: str) -> str | None:
         return algorithm_of(self.keys.open_signing(name).public_key()).name if self.keys.exists(name) else None
+
+    def _standing_key(self, name: str) -> SigningKey | None:
+        """Open the key of what stands; it may be away, taken out of the home or with its token."""
+        try:
+            return self.keys.open_signing(name) if self.keys.exists(name) else None
+        except CustodyAwayError:
+            return None
 
     def _key(self, name: str, algorithm: str) -> SigningKey:
         if not self.keys.exists(name):
@@ -136,7 +133,7 @@ class Ceremony:
         with self.database.snapshot() as session:
             issuer = issuers.load(session, plan.name)
         if issuer is not None:
-            standing = Founded(issuer, self.keys.open_signing(plan.name) if self.keys.exists(plan.name) else None)
+            standing = Founded(issuer, self._standing_key(plan.name))
             if standing.key is not None:
                 standing.signing("nothing")  # refuses a key that is not the certificate's
         else:
@@ -186,14 +183,22 @@ class Ceremony:
         issue(self.database, promise, now)
 
     def _service(self, plan: ServicePlan, above: Founded, now: datetime) -> None:
-        key = self._key(plan.name, plan.algorithm)
-
         def compose() -> bytes:
-            builder = service_builder(self.plan, plan, above.issuer, key.public_key(), _validity(now, plan.years))
+            public_key = self._key(plan.key_name, plan.algorithm).public_key()
+            builder = service_builder(self.plan, plan, above.issuer, public_key, _validity(now, plan.years))
             return to_be_signed(builder, above.issuer.public_key)
 
-        promise = Promise(plan.name, above.issuer.name, compose, lambda tbs: certify(tbs, above.signing(plan.name)))
-        issue(self.database, promise, now)
+        def sign(tbs: bytes) -> bytes:
+            return certify(tbs, above.signing(plan.name))
+
+        # More than once where another certificate was promised before, by a ceremony that was cut off or by a renewal.
+        while (standing := self._newest(plan.name)) is None or standing.der is None or standing.key_name != plan.key_name:
+            follows = standing.id if standing is not None else None
+            issue(self.database, Promise(plan.name, above.issuer.name, compose, sign, follows, plan.key_name), now)
+
+    def _newest(self, name: str) -> CertificateRow | None:
+        with self.database.snapshot() as session:
+            return newest(session, name)
 
     def _publish(self, plan: AuthorityPlan, standing: Founded, now: datetime) -> None:
         if standing.key is None:
@@ -246,17 +251,30 @@ def issue(database: Database, promise: Promise, now: datetime) -> bytes:
         return stored.der
 
 
-def service_certificate(database: Database, subject: str) -> bytes:
-    """Return the certificate (DER) of one of our own services; raises LookupError before the ceremony."""
-    query = select(CertificateRow.der).where(
+@dataclass(frozen=True)
+class Service:
+    """A service of ours as it stands: its certificate (DER) and the name of its key."""
+
+    certificate: bytes
+    key_name: str
+
+
+def service(database: Database, subject: str) -> Service:
+    """Return one of our own services; raises LookupError before the ceremony."""
+    query = select(CertificateRow.der, CertificateRow.key_name).where(
         CertificateRow.subject == subject, CertificateRow.kind == "service", CertificateRow.state == CertificateState.VALID
     )
     with database.snapshot() as session:
-        der = session.scalar(query.order_by(CertificateRow.id.desc()).limit(1))
-    if der is None:
+        found = session.execute(query.order_by(CertificateRow.id.desc()).limit(1)).first()
+    if found is None or found.der is None:
         message = f"no certificate for {subject!r}: the ceremony was not held"
         raise LookupError(message)
-    return der
+    return Service(found.der, found.key_name or subject)
+
+
+def service_certificate(database: Database, subject: str) -> bytes:
+    """Return the certificate (DER) of one of our own services; raises LookupError before the ceremony."""
+    return service(database, subject).certificate
 
 
 def _self_signed(tbs: bytes, key: SigningKey) -> bytes:

@@ -19,10 +19,11 @@ from ca.tables import CertificateRow
 from ca.yaml_lines import FileFault
 from kernel.database import Database
 from keys.algorithms import algorithm_of
+from keys.trouble import CustodyAwayError
 
 # Their addresses come from the settings, which may have changed since a certificate was made.
 _NOT_COMPARED = {ExtensionOID.CRL_DISTRIBUTION_POINTS, ExtensionOID.AUTHORITY_INFORMATION_ACCESS}
-# Returns the algorithm of the key with a name, None where there is no such key here.
+# Returns the algorithm of the key with a name, None where there is no such key here; raises CustodyAwayError.
 KindOf = Callable[[str], str | None]
 Fault = tuple[int, str]
 
@@ -58,33 +59,42 @@ class _Look:
     def at_authority(self, plan: AuthorityPlan) -> Iterator[Fault]:
         standing = self._founding(plan.name)
         if standing is None:
-            yield from self._at_key(plan)
+            yield from self._at_key(plan.name, plan)
         if standing is None or issuers.load(self.session, plan.name) is None:
             yield from self._at_signer(plan.under, plan)
         if standing is not None:
-            yield from self._at_standing(plan, standing, self._differences(plan, standing))
+            yield from self._at_standing(plan, standing, self._differences(plan, standing, standing))
             yield from self._at_terms(plan)
         for signer, subject in ((plan.name, plan.replaces), (plan.replaces, plan.name)):
             if plan.replaces is not None and signer is not None and not self._is_signed(link_name(subject or "", signer)):
                 yield from self._at_key_away(signer, plan)
 
     def at_service(self, plan: ServicePlan) -> Iterator[Fault]:
-        standing = self._founding(plan.name)
-        if standing is None:
-            yield from self._at_key(plan)
-        if not self._is_signed(plan.name):
+        standing, last = self._founding(plan.name), newest(self.session, plan.name)
+        has_its_key = last is not None and last.key_name == plan.key_name
+        if last is not None and not has_its_key and plan.key <= (reached := _count_of_keys(last)):
+            yield plan.line, f"{plan.name}: is on its key {reached}, and no older one comes back"
+            return
+        if not has_its_key:
+            yield from self._at_key(plan.key_name, plan)
+        if last is None or last.der is None or not has_its_key:
             yield from self._at_signer(plan.under, plan)
-        issuer = issuers.load(self.session, plan.under)
-        if standing is not None:
-            differences = self._differences(plan, standing)
+        if standing is not None and last is not None:
+            issuer = issuers.load(self.session, plan.under)
+            # A new key may be of another kind.
+            differences = self._differences(plan, standing, _read(last.tbs) if has_its_key else None)
             if issuer is not None and not differences:
                 differences = _unlike(_expected(self.plan, plan, issuer, standing), standing)
             yield from self._at_standing(plan, standing, differences)
 
-    def _at_key(self, plan: AuthorityPlan | ServicePlan) -> Iterator[Fault]:
-        kind = self.kind_of(plan.name)
+    def _at_key(self, name: str, plan: AuthorityPlan | ServicePlan) -> Iterator[Fault]:
+        try:
+            kind = self.kind_of(name)
+        except CustodyAwayError as away:
+            yield plan.line, f"{plan.name}: its key can not be made now: {away}"
+            return
         if kind not in {None, plan.algorithm}:
-            yield plan.line, f"{plan.name}: there is a key of this name already, and it is of the kind {kind}"
+            yield plan.line, f"{name}: there is a key of this name already, and it is of the kind {kind}"
 
     def _at_signer(self, under: str | None, plan: AuthorityPlan | ServicePlan) -> Iterator[Fault]:
         """Look whether what is new can be signed by a key that is here, and ends before who signs it."""
@@ -96,11 +106,14 @@ class _Look:
             yield plan.line, f"{plan.name}: would outlive {under}, which ends on {end:%Y-%m-%d}"
 
     def _at_key_away(self, signer: str, plan: AuthorityPlan | ServicePlan) -> Iterator[Fault]:
-        if issuers.load(self.session, signer) is not None and self.kind_of(signer) is None:
-            yield (
-                plan.line,
-                f"{plan.name}: {signer} must sign, and its key is not here; `tegata root import` brings a root's back",
-            )
+        if issuers.load(self.session, signer) is None:
+            return
+        try:
+            is_here, remedy = self.kind_of(signer) is not None, "`tegata root import` brings a root's back"
+        except CustodyAwayError as away:
+            is_here, remedy = False, f"{away}. Put it in for as long as the ceremony takes"
+        if not is_here:
+            yield plan.line, f"{plan.name}: {signer} must sign, and its key is not here; {remedy}"
 
     def _at_standing(
         self, plan: AuthorityPlan | ServicePlan, standing: x509.Certificate, differences: list[str]
@@ -118,7 +131,10 @@ class _Look:
         if (plan.issues_from or issuer.certificate.not_valid_before_utc) != agreed.issues_from:
             yield plan.line, f"{plan.name}: issues since {agreed.issues_from.isoformat()}, and that can not be altered"
 
-    def _differences(self, plan: AuthorityPlan | ServicePlan, standing: x509.Certificate) -> list[str]:
+    def _differences(
+        self, plan: AuthorityPlan | ServicePlan, standing: x509.Certificate, keyed: x509.Certificate | None
+    ) -> list[str]:  # fmt: skip
+        """Return in what a plan differs; `keyed` is the newest certificate on the planned key, where there is one."""
         names = {issuer.certificate.subject: issuer.name for issuer in issuers.load_all(self.session)}
         under = None if standing.issuer == standing.subject else names.get(standing.issuer)
         kept = standing.not_valid_after_utc - standing.not_valid_before_utc
@@ -126,7 +142,7 @@ class _Look:
         subject = standing.subject if named else self.plan.name_of(plan.common_name)
         compared = {
             "organization or common_name": subject == standing.subject,
-            "algorithm": algorithm_of(standing.public_key()).name == plan.algorithm,
+            "algorithm": keyed is None or algorithm_of(keyed.public_key()).name == plan.algorithm,
             "years": kept == plan.years * YEAR,
             "under": under == plan.under,
         }
@@ -136,17 +152,28 @@ class _Look:
         """Return the first certificate of a name, promised or signed: renewals say the same as it does."""
         query = select(CertificateRow.tbs).where(CertificateRow.subject == name, CertificateRow.kind == "service")
         tbs = self.session.scalar(query.order_by(CertificateRow.id).limit(1))
-        return x509.load_der_x509_certificate(assemble(tbs, b"\x30\x00")) if tbs else None
+        return _read(tbs) if tbs else None
 
     def _is_signed(self, name: str) -> bool:
         row = newest(self.session, name)
         return row is not None and row.der is not None
 
 
+def _read(tbs: bytes) -> x509.Certificate:
+    """Read a certificate that may not be signed yet."""
+    return x509.load_der_x509_certificate(assemble(tbs, b"\x30\x00"))
+
+
+def _count_of_keys(row: CertificateRow) -> int:
+    """Return which of a service's keys a certificate is on, from 1."""
+    _, _, number = (row.key_name or "").partition(".")
+    return int(number or 1)
+
+
 def _expected(plan: Plan, service: ServicePlan, issuer: Issuer, standing: x509.Certificate) -> x509.Certificate:
     validity = Validity(standing.not_valid_before_utc, standing.not_valid_after_utc)
     builder = service_builder(plan, service, issuer, standing.public_key(), validity)
-    return x509.load_der_x509_certificate(assemble(to_be_signed(builder, issuer.public_key), b"\x30\x00"))
+    return _read(to_be_signed(builder, issuer.public_key))
 
 
 def _unlike(expected: x509.Certificate, standing: x509.Certificate) -> list[str]:

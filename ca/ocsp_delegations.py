@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ca import issuers
@@ -26,18 +26,19 @@ class Delegation:
 def delegations(session: Session, now: datetime) -> list[Delegation]:
     """Return the newest delegation of each issuer that is in force, by the issuer's name.
 
-    A responder's key has the name that its certificate is recorded under.
+    A responder's key has the name that is recorded with its certificate.
     """
     by_name = {issuer.name: issuer for issuer in issuers.load_all(session)}
-    query = select(CertificateRow.issuer, CertificateRow.subject, CertificateRow.der).where(
+    key_name = func.coalesce(CertificateRow.key_name, CertificateRow.subject)
+    query = select(CertificateRow.issuer, key_name, CertificateRow.der).where(
         CertificateRow.kind != "terminal", CertificateRow.state == CertificateState.VALID, CertificateRow.der.is_not(None)
     )
     newest: dict[str, Delegation] = {}
-    for issuer, subject, der in session.execute(query.order_by(CertificateRow.id)):
+    for issuer, name, der in session.execute(query.order_by(CertificateRow.id)):
         certificate = x509.load_der_x509_certificate(der or b"")
         in_force = certificate.not_valid_before_utc <= now.astimezone(UTC) < certificate.not_valid_after_utc
         if issuer in by_name and in_force and _is_responder(certificate):
-            newest[issuer] = Delegation(by_name[issuer], subject, certificate)
+            newest[issuer] = Delegation(by_name[issuer], name, certificate)
     return [newest[name] for name in sorted(newest)]
 
 

@@ -51,7 +51,10 @@ class AuthorityPlan:
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """A service of ours that has a key and a certificate; `name` is the key's, and the certificate's in our records."""
+    """A service of ours that has a key and a certificate; `name` is the certificate's in our records.
+
+    `key` counts its keys: a higher number is a new key, with a new certificate on it.
+    """
 
     name: str
     kind: ServiceKind
@@ -61,7 +64,13 @@ class ServicePlan:
     under: str
     names: ServerNames | None = None
     mail: str | None = None
+    key: int = 1
     line: int = 1
+
+    @property
+    def key_name(self) -> str:
+        """The key's name: the service's for the first one."""
+        return self.name if self.key == 1 else f"{self.name}.{self.key}"
 
 
 @dataclass(frozen=True)

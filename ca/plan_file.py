@@ -72,6 +72,7 @@ class _Service(_Keyed):
     common_name: str | None = Field(default=None, min_length=1, max_length=64)
     hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
     mail: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+$", max_length=254)
+    key: int = Field(default=1, ge=1, le=999)
 
 
 class _File(_Written):
@@ -217,6 +218,7 @@ def _service(entry: _Service, line: int) -> ServicePlan:
         under=entry.under,
         names=names,
         mail=entry.mail,
+        key=entry.key,
         line=line,
     )
 
@@ -246,7 +248,12 @@ def render(plan: Plan) -> str:
     ]
     for authority in plan.authorities:
         lines += _entry(_facts_of_authority(authority))
-    lines += ["", "# Kinds: ocsp, timestamp, server (TLS), document, scep (RSA), cmp, mail.", "services:"]
+    lines += [
+        "",
+        "# Kinds: ocsp, timestamp, server (TLS), document, scep (RSA), cmp, mail. They renew themselves on the same key;",
+        "# `key: 2` (3, and so on) gives one a new key, with a new certificate.",
+        "services:",
+    ]
     for service in plan.services:
         lines += _entry(_facts_of_service(service))
     return "\n".join(lines) + "\n"
@@ -276,6 +283,7 @@ def _facts_of_service(plan: ServicePlan) -> dict[str, Any]:
         "years": plan.years,
         "hosts": f"[{', '.join(map(_quoted, hosts))}]" if hosts else None,
         "mail": _quoted(plan.mail) if plan.mail else None,
+        "key": plan.key if plan.key > 1 else None,
     }
 
 

@@ -1,5 +1,7 @@
 """The certificates of our own services, renewed in time: on the same key, with the same content, for as long as before.
 
+A new key is the ceremony's (`key` in its file), because it is people who may make keys.
+
 A certificate is renewed when a sixth of its time is left. What answers for an issuer is renewed under that issuer; everything
 else under the one whose turn it is. Only issuing CAs sign here, so no root's key is needed.
 """
@@ -24,8 +26,8 @@ from ca.tables import CertificateRow
 from kernel import audit
 from kernel.database import Database
 
-# The part of its time that a certificate has left when it is renewed.
-_LEFT = 6
+# The part of its time that a certificate has left when it is renewed, and when it should have been long ago.
+_LEFT, _OVERDUE_LEFT = 6, 12
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class _Due:
     certificate: x509.Certificate
     issuer: Issuer
     validity: Validity
+    key_name: str | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Renewals:
                 compose=partial(self._compose, one),
                 sign=partial(certify, issuer=signer),
                 follows=one.id,
+                key_name=one.key_name,
                 actor=audit.job("renewal"),
             )
             issue(self.database, promise, now)
@@ -99,6 +103,13 @@ class Renewals:
         return value
 
 
+def overdue(session: Session, now: datetime) -> list[tuple[str, datetime]]:
+    """Return the services whose certificates should have been renewed long ago, and when those end."""
+    due = ((one.subject, one.certificate) for one in _due(session, now))
+    ends = ((subject, old.not_valid_after_utc, old.not_valid_after_utc - old.not_valid_before_utc) for subject, old in due)
+    return [(subject, end) for subject, end, lifetime in ends if now >= end - lifetime / _OVERDUE_LEFT]
+
+
 def _due(session: Session, now: datetime) -> Iterator[_Due]:
     """Find what is to be renewed, and the promises that were cut off before they were signed."""
     turn = terms.whose_turn(terms.succession(session), now)
@@ -110,14 +121,15 @@ def _due(session: Session, now: datetime) -> Iterator[_Due]:
         if row.subject in authorities or row.issuer not in authorities or _is_authority(certificate):
             continue
         if row.state == CertificateState.RESERVED and row.issuer in telling:
-            yield _Due(row.id, row.subject, certificate, telling[row.issuer], Validity(row.not_before, row.not_after))
+            promised = Validity(row.not_before, row.not_after)
+            yield _Due(row.id, row.subject, certificate, telling[row.issuer], promised, row.key_name)
         if row.state != CertificateState.VALID or now < row.not_after - (row.not_after - row.not_before) / _LEFT:
             continue
         issuer = telling.get(row.issuer) if _answers_status(certificate) else turn
         if issuer is not None:
             validity = _validity(session, row, issuer, now, is_turn=turn is not None and issuer.name == turn.name)
             if validity.not_after > row.not_after:
-                yield _Due(row.id, row.subject, certificate, issuer, validity)
+                yield _Due(row.id, row.subject, certificate, issuer, validity, row.key_name)
 
 
 def _validity(session: Session, row: CertificateRow, issuer: Issuer, now: datetime, *, is_turn: bool) -> Validity:

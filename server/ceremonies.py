@@ -13,8 +13,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from ca import plan_file, transcript
+from ca import expiry, plan_file, transcript
 from ca.ceremony import Ceremony, Plan
+from ca.expiry import Expiry
 from ca.plan import TIMESTAMP, server_key_name
 from ca.plan_file import Surroundings
 from ca.transcript import Occasion
@@ -43,11 +44,11 @@ def told_with_lines() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Held:
-    """What came of a ceremony: whether anything was done, its transcript where one was written, and what still waits."""
+    """What came of a ceremony: whether anything was done, its transcript where one was written, what comes to its end."""
 
     is_new: bool
     transcript: Path | None
-    awaiting: list[str]
+    awaiting: list[Expiry]
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,10 @@ def require_complete(settings: Settings, file: CeremonyFile, standing: set[str])
 
 def hold(settings: Settings, database: Database, file: CeremonyFile, operator: str, now: datetime) -> Held:
     """Hold a ceremony and write its transcript; what was done already is not done again."""
-    ceremony = Ceremony(database, Custody(settings).keys, file.plan)
     with told_with_lines(), told_to_the_operator():
-        is_new = ceremony.hold(now)
-        awaiting = ceremony.awaiting(now)
+        is_new = Ceremony(database, Custody(settings).keys, file.plan).hold(now)
+    with database.snapshot() as session:
+        awaiting = expiry.approaching(session, now)
     occasion = Occasion(operator or _user(), _user(), now, file.path.name, file.content)
     return Held(is_new, _write_transcript(settings, database, file, occasion), awaiting)
 

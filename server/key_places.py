@@ -1,7 +1,7 @@
 """Where each key is kept, as the settings say it: in software, or in a token that a PKCS#11 URI (RFC 7512) names."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
@@ -85,7 +85,11 @@ class KeySettings(BaseModel):
         """Return where a key is kept; None is software."""
         if is_always_software(name):
             return None
-        return place_of(self.each.get(name, self.custody))
+        if name in self.each:
+            return place_of(self.each[name])
+        # A service's later keys (`ocsp.2`) are where its first one is, under labels of their own.
+        first = place_of(self.each.get(name.partition(".")[0], self.custody))
+        return replace(first, label=None) if first and "." in name else first
 
     @field_validator("custody")
     @classmethod

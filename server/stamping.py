@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import certificates, issuers
-from ca.ceremony import TIMESTAMP, service_certificate
+from ca.ceremony import TIMESTAMP, service, service_certificate
 from ca.timestamps import TimestampUnit
 from kernel.database import Database
 from server import logs
@@ -21,12 +21,12 @@ _log = logs.logger("server.stamping")
 
 def timestamp_unit_of(settings: Settings, database: Database) -> TimestampUnit:
     """Return what makes time stamps: for the door that serves them, and for whoever stamps our own documents."""
-    der = service_certificate(database, TIMESTAMP)
+    unit = service(database, TIMESTAMP)
     with database.snapshot() as session:
-        above = certificates.identify(session, der).issuer
+        above = certificates.identify(session, unit.certificate).issuer
         chain = tuple(issuer.certificate for issuer in issuers.chain(session, above or ""))
-    key = Custody(settings).signing(TIMESTAMP)
-    return TimestampUnit(x509.load_der_x509_certificate(der), chain, key, settings.timestamp_policy_oid)
+    key = Custody(settings).signing(unit.key_name)
+    return TimestampUnit(x509.load_der_x509_certificate(unit.certificate), chain, key, settings.timestamp_policy_oid)
 
 
 class RenewedUnit:

@@ -38,5 +38,5 @@ def command(file: Path, operator: str, *, verify: bool) -> None:
     click.echo("Everything stands as the file says." if held.is_new else "Everything stood already; nothing was changed.")
     if held.transcript is not None:
         click.echo(f"The transcript stands in {held.transcript}")
-    for sentence in held.awaiting:
-        click.echo(sentence, err=True)
+    for ending in held.awaiting:
+        click.echo(str(ending), err=True)

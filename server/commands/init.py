@@ -38,8 +38,8 @@ def command(*, with_demo: bool) -> None:
     database = database_of(chosen)
     now = clock_of(chosen).now()
     held = found(chosen, database, now, _say)
-    for sentence in held.awaiting:
-        click.echo(sentence, err=True)
+    for ending in held.awaiting:
+        click.echo(str(ending), err=True)
     if with_demo:
         demo.make(chosen, database, _say)
         click.echo(f"The demo home {home.path} is ready. `tegata serve` opens its doors; log-ins: {home.demo_file}")
