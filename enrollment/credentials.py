@@ -8,11 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ca import certificates
-from ca.certificates import CertificateState
+from ca.certificates import CertificateRecord, CertificateState
 from ca.revocation import Reason
+from enrollment import letters, successions
 from enrollment.deeds import Deed
-from enrollment.tables import CodeSetRow, CredentialRow
+from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
+from registry import news
+from registry.news import NewsKind
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def of_terminals(session: Session, names: Collection[str]) -> dict[str, Certific
 
 
 def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
-    """Make the redeemed set's certificate the current one and revoke the one it follows, if any, as superseded."""
+    """Make the redeemed set's certificate the current one and revoke what it follows, if anything, as superseded."""
     if code_set.issuer is None or code_set.serial is None:
         message = f"code set {code_set.id} has no certificate"
         raise ValueError(message)
@@ -49,10 +52,34 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
         credential = CredentialRow(terminal=code_set.terminal, office_code=code_set.office_code)
         session.add(credential)
     else:
-        deed = Deed(session, audit.terminal(code_set.terminal), now, code_set.terminal, code_set.office_code)
+        actor = audit.terminal(code_set.terminal)
+        deed = Deed(session, actor, now, code_set.terminal, code_set.office_code)
         deed.revoke(credential.issuer, credential.serial, Reason.SUPERSEDED)
+        successions.end(session, code_set.terminal, now, actor=actor, reason=Reason.SUPERSEDED)
     credential.issuer, credential.serial = code_set.issuer, code_set.serial
     credential.access_key_digest, credential.since = code_set.access_key_digest, now
+    session.flush()
+
+
+def pass_on(session: Session, renewal: RenewalRow, issued: CertificateRecord, now: datetime) -> None:
+    """Make a renewal's certificate the current one and tell the office; the access key stays as it was."""
+    renewal.current_at = now
+    point_to(session, renewal.terminal, renewal.issuer, renewal.serial, now)
+    news.publish(
+        session,
+        now=now,
+        office_code=renewal.office_code,
+        kind=NewsKind.CERTIFICATE,
+        code="certificate-renewed",
+        terminal=renewal.terminal,
+    )
+    letters.post_renewed(session, renewal.office_code, renewal.terminal, issued.not_after, now)
+
+
+def point_to(session: Session, terminal: str, issuer: str, serial: str, now: datetime) -> None:
+    """Make a certificate the current one of a terminal that had another; whoever does so holds the terminal."""
+    credential = session.get_one(CredentialRow, terminal, with_for_update=True, populate_existing=True)
+    credential.issuer, credential.serial, credential.since = issuer, serial, now
     session.flush()
 
 

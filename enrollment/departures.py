@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateState, of_subject
 from ca.revocation import Reason
-from enrollment import code_sets
+from enrollment import code_sets, reissue_records, successions
 from enrollment.code_sets import CodeSetEvent
 from enrollment.deeds import Deed
 from enrollment.ending import announce, trace
@@ -103,6 +103,8 @@ def _end_credentials(session: Session, terminal: Terminal, actor: Actor, now: da
     row = code_sets.open_set(session, terminal.name)
     if row is not None:
         code_sets.leave(session, row, CodeSetEvent.REPLACE, now, actor=actor)
+    successions.end(session, terminal.name, now, actor=actor, reason=Reason.CESSATION_OF_OPERATION)
+    reissue_records.drop(session, terminal.name, now)
     deed = Deed(session, actor, now, terminal.name, terminal.office_code)
     for certificate in of_subject(session, terminal.name):
         if certificate.state in (CertificateState.VALID, CertificateState.HELD):

@@ -9,12 +9,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from ca.certificates import CertificateState, find
+from ca.certificates import living
 from ca.revocation import Reason
-from enrollment import code_sets, letters
+from enrollment import code_sets, letters, successions
 from enrollment.code_sets import CodeSetEvent, CodeSetState
-from enrollment.deeds import Deed
-from enrollment.tables import CredentialRow
+from enrollment.deeds import Deed, Ending
+from enrollment.successions import RenewalState
+from enrollment.tables import CodeSetRow, CredentialRow
 from kernel import audit
 from kernel.audit import Actor
 from kernel.clock import Clock
@@ -24,6 +25,15 @@ from registry import news, terminals
 from registry.news import NewsKind
 from registry.states import TerminalEvent
 from registry.terminals import Terminal
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What `revoke_all` did: whether a certificate was revoked, whether one was being made, whether there was any at all."""
+
+    revoked: bool
+    being_made: bool
+    had_any: bool
 
 
 @dataclass(frozen=True)
@@ -44,22 +54,13 @@ class Endings:
         with self.database.transaction() as session:
             row = code_sets.open_set(session, terminal_name)
             terminal = _locked(session, terminal_name)
-            being_made = row is not None and row.state == CodeSetState.CLAIMED
-            if row is not None and being_made:
-                code_sets.leave(session, row, CodeSetEvent.FREEZE, now, actor=actor, reason=reason.value)
-            credential = session.get(CredentialRow, terminal_name)
-            if credential is not None and serial not in (None, credential.serial):
-                raise Refused("certificate-changed", terminal=terminal_name)
-            if credential is None:
-                if not being_made:
-                    raise Refused("certificate-none", terminal=terminal_name)
-                return True
-            deed = Deed(session, actor, now, terminal_name, terminal.office_code)
-            if not deed.revoke(credential.issuer, credential.serial, reason):
-                return being_made
-            letters.post_revoked(session, terminal.office_code, terminal_name, reason.value, now)
-            announce(session, terminal, "certificate-revoked", now)
-        return True
+            ended = revoke_all(session, terminal, row, Ending(reason, actor, now), seen=serial)
+            if not ended.had_any:
+                raise Refused("certificate-none", terminal=terminal_name)
+            if ended.revoked:
+                letters.post_revoked(session, terminal.office_code, terminal_name, reason.value, now)
+                announce(session, terminal, "certificate-revoked", now)
+            return ended.revoked or ended.being_made
 
     def suspend(self, terminal_name: str, actor: Actor) -> None:
         """Stop a terminal at once: codes frozen, certificate held, no retrieval, no logon.
@@ -73,9 +74,9 @@ class Endings:
             if row is not None and code_sets.LIFECYCLE.allows(CodeSetState(row.state), CodeSetEvent.FREEZE):
                 code_sets.leave(session, row, CodeSetEvent.FREEZE, now, actor=actor)
             terminals.step(session, terminal_name, TerminalEvent.SUSPEND, now)
-            if _current_state(session, terminal_name) == CertificateState.VALID:
-                credential = session.get_one(CredentialRow, terminal_name)
-                Deed(session, actor, now, terminal_name, terminal.office_code).hold(credential.issuer, credential.serial)
+            successions.interrupt(session, terminal_name, now, actor=actor)
+            for issuer, serial in _living(session, terminal_name):
+                Deed(session, actor, now, terminal_name, terminal.office_code).hold(issuer, serial)
             trace(session, terminal, "terminal.suspend", actor, now)
             letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=False)
             announce(session, terminal, "terminal-suspended", now)
@@ -90,12 +91,35 @@ class Endings:
         with self.database.transaction() as session:
             terminal = _locked(session, terminal_name)
             terminals.resume(session, terminal_name, now)
-            if _current_state(session, terminal_name) == CertificateState.HELD:
-                credential = session.get_one(CredentialRow, terminal_name)
-                Deed(session, actor, now, terminal_name, terminal.office_code).release(credential.issuer, credential.serial)
+            for issuer, serial in _living(session, terminal_name):
+                Deed(session, actor, now, terminal_name, terminal.office_code).release(issuer, serial)
             trace(session, terminal, "terminal.resume", actor, now)
             letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=True)
             announce(session, terminal, "terminal-resumed", now)
+
+
+def revoke_all(
+    session: Session, terminal: Terminal, codes: CodeSetRow | None, ending: Ending, *, seen: str | None = None
+) -> Ended:  # fmt: skip
+    """Revoke what a terminal has and give up what is being made for it; its open codes and the terminal are held.
+
+    `seen` is the serial number that somebody saw as current. Raises Refused("certificate-changed").
+    """
+    actor, now, reason = ending.actor, ending.now, ending.reason
+    being_made = codes is not None and codes.state == CodeSetState.CLAIMED
+    if codes is not None and being_made:
+        code_sets.leave(session, codes, CodeSetEvent.FREEZE, now, actor=actor, reason=reason.value)
+    credential = session.get(CredentialRow, terminal.name, populate_existing=True)
+    if credential is None:
+        return Ended(revoked=False, being_made=being_made, had_any=being_made)
+    if seen not in (None, credential.serial):
+        raise Refused("certificate-changed", terminal=terminal.name)
+    renewal = successions.open_one(session, terminal.name)
+    being_made |= renewal is not None and renewal.state == RenewalState.CLAIMED
+    deed = Deed(session, actor, now, terminal.name, terminal.office_code)
+    revoked = deed.revoke(credential.issuer, credential.serial, reason)
+    successions.end(session, terminal.name, now, actor=actor, reason=reason)
+    return Ended(revoked=revoked, being_made=being_made, had_any=True)
 
 
 def _locked(session: Session, name: str) -> Terminal:
@@ -105,12 +129,9 @@ def _locked(session: Session, name: str) -> Terminal:
     return terminal
 
 
-def _current_state(session: Session, name: str) -> CertificateState | None:
-    credential = session.get(CredentialRow, name)
-    if credential is None:
-        return None
-    certificate = find(session, credential.issuer, credential.serial)
-    return certificate.state if certificate else None
+def _living(session: Session, name: str) -> list[tuple[str, str]]:
+    """Return a terminal's certificates that are good or held: the current one, and another while it is being renewed."""
+    return sorted(living(session, [name]))
 
 
 def trace(session: Session, terminal: Terminal, action: str, actor: Actor, now: datetime, **facts: str) -> None:
@@ -126,6 +147,14 @@ def trace(session: Session, terminal: Terminal, action: str, actor: Actor, now: 
     )
 
 
-def announce(session: Session, terminal: Terminal, code: str, now: datetime) -> None:
+def announce(session: Session, terminal: Terminal, code: str, now: datetime, **facts: str) -> None:
     """Write the news line of what was done to a terminal."""
-    news.publish(session, now=now, office_code=terminal.office_code, kind=NewsKind.CERTIFICATE, code=code, terminal=terminal.name)
+    news.publish(
+        session,
+        now=now,
+        office_code=terminal.office_code,
+        kind=NewsKind.CERTIFICATE,
+        code=code,
+        terminal=terminal.name,
+        **facts,
+    )

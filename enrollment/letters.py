@@ -62,7 +62,7 @@ The certificates of {", ".join(facts.terminals)} (application {facts.receipt_num
 service starts on {facts.start_date}. The codes are not in this mail: log in to the portal and open
 "ID notice" of the application.
 """
-    _post(session, facts.office_code, "【NSS】デジタル証明書発行完了のお知らせ", body, now, also_to=applicant)
+    post_mail(session, facts.office_code, "【NSS】デジタル証明書発行完了のお知らせ", body, now, also_to=applicant)
 
 
 def post_retrieved(session: Session, office_code: str, terminal: str, starts: datetime, ends: datetime, now: datetime) -> None:
@@ -77,7 +77,24 @@ def post_retrieved(session: Session, office_code: str, terminal: str, starts: da
 The certificate of terminal {terminal} was retrieved at {_tokyo(now)} (Japan time) and is good
 from {_tokyo(starts)} to {_tokyo(ends)}. If this was none of you, call the help desk at once.
 """
-    _post(session, office_code, f"【NSS】デジタル証明書取得のお知らせ({terminal})", body, now)
+    post_mail(session, office_code, f"【NSS】デジタル証明書取得のお知らせ({terminal})", body, now)
+
+
+def post_renewed(session: Session, office_code: str, terminal: str, ends: datetime, now: datetime) -> None:
+    """Tell the administrator that a terminal renewed its certificate: whoever did not do that should call."""
+    body = f"""論理端末 {terminal} のデジタル証明書が更新されました。端末アクセスキーは変わりません。
+
+更新日時: {_tokyo(now)}
+有効期間: {_tokyo(ends)} まで(日本時間)
+
+古い証明書は、新しい証明書で最初にログオンしたとき、または7日後に失効します。
+お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。
+
+The certificate of terminal {terminal} was renewed at {_tokyo(now)} (Japan time) and is good until {_tokyo(ends)}.
+The access key stays the same. The old certificate is revoked at the first logon with the new one, or after 7 days.
+If this was none of you, call the help desk at once.
+"""
+    post_mail(session, office_code, f"【NSS】デジタル証明書更新のお知らせ({terminal})", body, now)
 
 
 def post_revoked(session: Session, office_code: str, terminal: str, reason: str, now: datetime) -> None:
@@ -90,7 +107,7 @@ def post_revoked(session: Session, office_code: str, terminal: str, reason: str,
 The certificate of terminal {terminal} was revoked at {_tokyo(now)} (Japan time; reason: {reason}).
 It can no longer be used to log on.
 """
-    _post(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({terminal})", body, now)
+    post_mail(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({terminal})", body, now)
 
 
 def post_revoked_together(session: Session, office_code: str, terminals: Sequence[str], reason: str, now: datetime) -> None:
@@ -105,7 +122,7 @@ def post_revoked_together(session: Session, office_code: str, terminals: Sequenc
 The certificates of {len(terminals)} terminals ({", ".join(terminals)}) were revoked at {_tokyo(now)}
 (Japan time; reason: {reason}). They can no longer be used to log on.
 """
-    _post(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({len(terminals)}端末)", body, now)
+    post_mail(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({len(terminals)}端末)", body, now)
 
 
 def post_suspended(session: Session, office_code: str, terminal: str, now: datetime, *, lifted: bool) -> None:
@@ -117,10 +134,14 @@ def post_suspended(session: Session, office_code: str, terminal: str, now: datet
 
 The suspension of terminal {terminal} {english} at {_tokyo(now)} (Japan time).
 """
-    _post(session, office_code, f"【NSS】論理端末の{'利用停止解除' if lifted else '利用停止'}のお知らせ({terminal})", body, now)
+    post_mail(
+        session, office_code, f"【NSS】論理端末の{'利用停止解除' if lifted else '利用停止'}のお知らせ({terminal})", body, now
+    )
 
 
-def _post(session: Session, office_code: str, subject: str, body: str, now: datetime, *, also_to: Contact | None = None) -> None:
+def post_mail(
+    session: Session, office_code: str, subject: str, body: str, now: datetime, *, also_to: Contact | None = None
+) -> None:
     """Put a mail to the administrator, and one to somebody else, into the outbox: one only where they share an address."""
     office = offices.get(session, office_code)
     if office is None:

@@ -54,7 +54,7 @@ class CodePreparation:
                 raise Refused("nothing-to-prepare", receipt_number=receipt_number)
             applications.mark_prepared(session, receipt_number, actor, now)
             for terminal in waiting:
-                self._prepare_one(session, terminal, application.approver, actor, now)
+                self.put_set(session, terminal, application.approver, actor, now, receipt_number=terminal.receipt_number)
             facts = letters.Prepared(
                 office_code=application.office_code,
                 receipt_number=receipt_number,
@@ -79,7 +79,7 @@ class CodePreparation:
             terminal = _retrievable(session, terminal_name)
             if code_sets.has_open_set(session, terminal_name):
                 raise Refused("codes-open", terminal=terminal_name)
-            self._prepare_one(session, terminal, str(approver), actor, now)
+            self.put_set(session, terminal, str(approver), actor, now, receipt_number=terminal.receipt_number)
 
     def replace(self, terminal_name: str, actor: Actor) -> None:
         """Give a terminal new codes instead of its open ones, which end at once, claimed or not.
@@ -95,7 +95,7 @@ class CodePreparation:
                 raise Refused("same-person", terminal=terminal_name)
             terminal = _retrievable(session, terminal_name)
             code_sets.leave(session, row, CodeSetEvent.REPLACE, now, actor=actor)
-            self._prepare_one(session, terminal, row.approver, actor, now, receipt_number=row.receipt_number)
+            self.put_set(session, terminal, row.approver, actor, now, receipt_number=row.receipt_number)
             self._announce(session, row.office_code, row.receipt_number, now, count=1)
 
     def unlock(self, terminal_name: str, actor: Actor) -> None:
@@ -119,16 +119,13 @@ class CodePreparation:
             row.state = code_sets.LIFECYCLE.step(CodeSetState(row.state), CodeSetEvent.THAW)
             _record(session, row, "codes.thaw", actor, now)
 
-    def _prepare_one(
-        self,
-        session: Session,
-        terminal: Terminal,
-        approver: str,
-        actor: Actor,
-        now: datetime,
-        *,
-        receipt_number: str | None = None,
-    ) -> None:
+    def put_set(
+        self, session: Session, terminal: Terminal, approver: str, actor: Actor, now: datetime, *, receipt_number: str | None
+    ) -> CodeSetRow:  # fmt: skip
+        """Store a new set for a terminal, whose row is held and which has no open one; raises Refused("office-unknown").
+
+        `receipt_number` names the application whose notice shows it; without one it is shown in the office's own notice.
+        """
         office = offices.get(session, terminal.office_code)
         if office is None:
             raise Refused("office-unknown", office_code=terminal.office_code)
@@ -138,7 +135,7 @@ class CodePreparation:
             id=code_set_id,
             terminal=terminal.name,
             office_code=office.code,
-            receipt_number=receipt_number or terminal.receipt_number,
+            receipt_number=receipt_number,
             approver=approver,
             preparer=str(actor),
             state=CodeSetState.PREPARED,
@@ -152,6 +149,7 @@ class CodePreparation:
         session.add(row)
         session.flush()
         _record(session, row, "codes.prepare", actor, now, approver=approver)
+        return row
 
     def _announce(self, session: Session, office_code: str, receipt_number: str | None, now: datetime, *, count: int) -> None:
         news.publish(

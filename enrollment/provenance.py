@@ -11,7 +11,7 @@ from ca.certificates import CertificateRecord, CertificateState
 from ca.findings import Said
 from ca.inspection import SIGNED, Examined
 from enrollment.code_sets import CodeSetState
-from enrollment.redemption import RESERVATION_LIFETIME
+from enrollment.issuance import RESERVATION_LIFETIME
 from enrollment.tables import CodeSetRow, CredentialRow
 from kernel.audit import AuditEntry
 from kernel.clock import day_start

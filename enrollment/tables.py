@@ -74,3 +74,76 @@ class CredentialRow(Base):
     serial: Mapped[str] = mapped_column(String(40))
     access_key_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
     since: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RenewalRow(Base):
+    """One renewal of a terminal's certificate: which one it follows, the new key, the certificate that was made for it.
+
+    `predecessor_issuer` and `predecessor` (a serial number) name the certificate that authenticated it. `current_at` is
+    when the new one became the terminal's current certificate.
+    """
+
+    __tablename__ = "enrollment_renewal"
+    __table_args__ = (
+        Index(
+            "uq_enrollment_renewal_open",
+            "terminal",
+            unique=True,
+            sqlite_where=text("state IN ('claimed', 'awaiting', 'issued')"),
+            postgresql_where=text("state IN ('claimed', 'awaiting', 'issued')"),
+        ),
+        Index("uq_enrollment_renewal_certificate", "issuer", "serial", unique=True),
+        Index("ix_enrollment_renewal_state", "state", "begun_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    terminal: Mapped[str] = mapped_column(String(6), index=True)
+    office_code: Mapped[str] = mapped_column(String(6))
+    state: Mapped[str] = mapped_column(String(10))
+    predecessor_issuer: Mapped[str] = mapped_column(String(40))
+    predecessor: Mapped[str] = mapped_column(String(40))
+    spki_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    awaits_confirmation: Mapped[bool]
+    issuer: Mapped[str] = mapped_column(String(40))
+    serial: Mapped[str] = mapped_column(String(40))
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    current_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ReissueRow(Base):
+    """One reissue: who asked for it and why, who accepted it, who prepared its codes, until when the old certificate lives.
+
+    Whom each step names is an actor's text. `ready_on` is the first day on which codes may be prepared, `ends_on` the last
+    day of the old certificate and of the codes.
+    """
+
+    __tablename__ = "enrollment_reissue"
+    __table_args__ = (
+        # Four eyes: whoever accepted it does not prepare its codes.
+        CheckConstraint("accepter <> preparer", "ck_enrollment_reissue_four_eyes"),
+        Index(
+            "uq_enrollment_reissue_open",
+            "terminal",
+            unique=True,
+            sqlite_where=text("state IN ('requested', 'accepted', 'prepared')"),
+            postgresql_where=text("state IN ('requested', 'accepted', 'prepared')"),
+        ),
+        Index("ix_enrollment_reissue_state", "state", "ready_on"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    terminal: Mapped[str] = mapped_column(String(6), index=True)
+    office_code: Mapped[str] = mapped_column(String(6), index=True)
+    state: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str] = mapped_column(String(30))
+    remark: Mapped[str] = mapped_column(String(500))
+    requester: Mapped[str] = mapped_column(String(100))
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    accepter: Mapped[str | None] = mapped_column(String(100))
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ready_on: Mapped[date | None]
+    preparer: Mapped[str | None] = mapped_column(String(100))
+    prepared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ends_on: Mapped[date | None]
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -12,7 +12,7 @@ from ca.certificates import LIFECYCLE, CertificateEvent, CertificateState
 from ca.revocation import Reason
 from ca.tables import CertificateRow
 from enrollment import id_notices
-from enrollment.redemption import RESERVATION_LIFETIME
+from enrollment.issuance import RESERVATION_LIFETIME
 from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.audit import AuditEntry

@@ -1,0 +1,116 @@
+"""The mails of a reissue: Japanese with English below, never a code, never a key."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from enrollment import letters
+from enrollment.deeds import Ending
+from enrollment.reissue_records import ReissueReason, ReissueView
+from registry.terminals import Terminal
+
+# In the words of the operator's list (domain rules, "Renewal, reissue, suspension").
+REASONS: dict[ReissueReason, tuple[str, str]] = {
+    ReissueReason.WINDOWS_ACCOUNT: ("Windowsアカウントの変更", "the Windows account was changed"),
+    ReissueReason.PC_REPLACED: ("PCの入替え", "the PC was replaced"),
+    ReissueReason.OS_REPLACED: ("OSの入替え", "the operating system was replaced"),
+    ReissueReason.CERTIFICATE_DELETED: ("証明書の削除", "the certificate was deleted"),
+    ReissueReason.EXPIRED: ("更新せずに有効期限が切れた", "it expired without renewal"),
+    ReissueReason.MISTAKE: ("取得・更新時の操作誤り", "a mistake while retrieving or renewing"),
+    ReissueReason.WRONG_BROWSER: ("ブラウザの選択誤り", "the wrong browser was used"),
+    ReissueReason.UNUSABLE: ("その他の理由で使用できない", "it can not be used for another reason"),
+    ReissueReason.WINDOWS_PASSWORD: ("Windowsパスワードの変更", "the Windows password was changed"),
+    ReissueReason.NETWORK_SETTINGS: ("サーバー・ネットワーク設定の変更", "server or network settings were changed"),
+    ReissueReason.LOST: ("紛失", "it was lost"),
+    ReissueReason.STOLEN: ("盗難", "it was stolen"),
+    ReissueReason.COMPROMISED: ("鍵の漏えい", "the key was compromised"),
+}
+
+
+def post_requested(session: Session, reissue: ReissueView, now: datetime) -> None:
+    """Tell the administrator that somebody asked for a reissue."""
+    japanese, english = REASONS[reissue.reason]
+    body = f"""論理端末 {reissue.terminal} のデジタル証明書の再発行のお申込を受け付けました。
+
+理由: {japanese}
+
+内容を確認のうえ、あらためてお知らせします。新しい証明書を取得するまで、今の証明書をご利用になれます。
+お心当たりがない場合は、ヘルプデスクへご連絡ください。
+
+We received a request to reissue the certificate of terminal {reissue.terminal} (reason: {english}).
+You will hear from us. Until the new certificate is retrieved, the present one can be used.
+If this was none of you, call the help desk.
+"""
+    _post(session, reissue, "再発行申込受付", body, now)
+
+
+def post_accepted(session: Session, reissue: ReissueView, now: datetime) -> None:
+    """Tell the administrator that a reissue was accepted, and from when the codes can be expected."""
+    japanese, english = REASONS[reissue.reason]
+    fate, fate_english = _FATES[reissue.reason.is_compromise]
+    body = f"""論理端末 {reissue.terminal} のデジタル証明書を再発行します。
+
+理由: {japanese}
+コードの準備: {reissue.ready_on:%Y/%m/%d} 以降
+
+{fate}
+
+The certificate of terminal {reissue.terminal} will be reissued (reason: {english}).
+Its codes will be ready on {reissue.ready_on:%Y/%m/%d} or later. {fate_english}
+"""
+    _post(session, reissue, "再発行", body, now)
+
+
+def post_declined(session: Session, reissue: ReissueView, why: str, now: datetime) -> None:
+    """Tell the administrator why a reissue was declined."""
+    body = f"""論理端末 {reissue.terminal} のデジタル証明書の再発行は、お受けできませんでした。
+
+理由:
+{why}
+
+今の証明書は引き続きご利用になれます。
+
+The certificate of terminal {reissue.terminal} will not be reissued. The reason stands above.
+The present certificate can be used as before.
+"""
+    _post(session, reissue, "再発行をお受けできない", body, now)
+
+
+def post_prepared(session: Session, reissue: ReissueView, portal_url: str, now: datetime) -> None:
+    """Tell the administrator that the new certificate can be retrieved."""
+    body = f"""論理端末 {reissue.terminal} の新しいデジタル証明書を取得する準備ができました。
+新しく使うPCで取得作業を行ってください。端末アクセスキーも新しくなります。
+
+取得期限: {reissue.ends_on:%Y/%m/%d}
+
+期限までに取得されない場合、端末の利用が停止されます。
+取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細でご確認ください。
+{portal_url}
+
+The new certificate of terminal {reissue.terminal} is ready to be retrieved, on the PC that will use it, until
+{reissue.ends_on:%Y/%m/%d}; there is a new access key, too. A terminal whose new certificate is not retrieved in time
+is suspended.
+The codes are not in this mail: log in to the portal and open the details of the news.
+"""
+    _post(session, reissue, "デジタル証明書発行完了", body, now)
+
+
+def post_old_revoked(session: Session, terminal: Terminal, ending: Ending) -> None:
+    """Tell the administrator that a reissue ended the old certificate."""
+    letters.post_revoked(session, terminal.office_code, terminal.name, ending.reason.value, ending.now)
+
+
+_FATES = {
+    False: (
+        "新しい証明書を取得するまで、今の証明書をご利用になれます。取得した時点で、今の証明書は失効します。",
+        "The present certificate can be used until the new one is retrieved, which revokes it.",
+    ),
+    True: (
+        "今の証明書はただちに失効しました。新しい証明書を取得するまでログオンできません。",
+        "The present certificate was revoked at once: logging on is possible again when the new one is retrieved.",
+    ),
+}
+
+
+def _post(session: Session, reissue: ReissueView, subject: str, body: str, now: datetime) -> None:
+    letters.post_mail(session, reissue.office_code, f"【NSS】{subject}のお知らせ({reissue.terminal})", body, now)

@@ -1,0 +1,222 @@
+"""Reissues as records: reasons, states, views, and the steps that whatever lands on a terminal shares with them.
+
+All of this is guarded by the terminal's row: whoever changes a reissue holds it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from enrollment.tables import ReissueRow
+from kernel.lifecycle import Lifecycle
+
+
+class ReissueReason(StrEnum):
+    """Why a certificate is reissued (domain rules, "Renewal, reissue, suspension").
+
+    The first block is the operator's published list, `windows_password` and `network_settings` its doubtful cases; the last
+    block is ours: of these the old certificate is revoked at once.
+    """
+
+    WINDOWS_ACCOUNT = "windows-account"
+    PC_REPLACED = "pc-replaced"
+    OS_REPLACED = "os-replaced"
+    CERTIFICATE_DELETED = "certificate-deleted"
+    EXPIRED = "expired"
+    MISTAKE = "mistake"
+    WRONG_BROWSER = "wrong-browser"
+    UNUSABLE = "unusable"
+    WINDOWS_PASSWORD = "windows-password"  # noqa: S105 (a reason, no password)
+    NETWORK_SETTINGS = "network-settings"
+    LOST = "lost"
+    STOLEN = "stolen"
+    COMPROMISED = "compromised"
+
+    @property
+    def is_compromise(self) -> bool:
+        """Whether somebody else may have the private key."""
+        return self in _COMPROMISES
+
+
+_COMPROMISES = frozenset({ReissueReason.LOST, ReissueReason.STOLEN, ReissueReason.COMPROMISED})
+
+
+class ReissueState(StrEnum):
+    """Where a reissue is in its life; `prepared` has codes that nobody redeemed yet."""
+
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    PREPARED = "prepared"
+    COMPLETED = "completed"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+class ReissueEvent(StrEnum):
+    """What may happen to a reissue."""
+
+    ACCEPT = "accept"
+    PREPARE = "prepare"
+    RETRIEVE = "retrieve"
+    DECLINE = "decline"
+    WITHDRAW = "withdraw"
+    LAPSE = "lapse"
+
+
+# A terminal has at most one such reissue.
+OPEN = (ReissueState.REQUESTED, ReissueState.ACCEPTED, ReissueState.PREPARED)
+# Such a one blocks renewal.
+ACCEPTED = (ReissueState.ACCEPTED, ReissueState.PREPARED)
+
+LIFECYCLE = Lifecycle(
+    "reissue",
+    ReissueState.REQUESTED,
+    {
+        (ReissueState.REQUESTED, ReissueEvent.ACCEPT): ReissueState.ACCEPTED,
+        (ReissueState.ACCEPTED, ReissueEvent.PREPARE): ReissueState.PREPARED,
+        (ReissueState.PREPARED, ReissueEvent.RETRIEVE): ReissueState.COMPLETED,
+        (ReissueState.REQUESTED, ReissueEvent.DECLINE): ReissueState.DECLINED,
+        (ReissueState.REQUESTED, ReissueEvent.WITHDRAW): ReissueState.WITHDRAWN,
+        # Also a terminal that was abolished, or another reissue that took this one's place.
+        **{(state, ReissueEvent.LAPSE): ReissueState.LAPSED for state in OPEN},
+    },
+)
+
+
+@dataclass(frozen=True)
+class ReissueView:
+    """A reissue for pages and doors; people are actors' texts. `ends_on` is the last day of old certificate and codes."""
+
+    id: str
+    terminal: str
+    office_code: str
+    state: ReissueState
+    reason: ReissueReason
+    remark: str
+    requester: str
+    requested_at: datetime
+    accepter: str | None
+    accepted_at: datetime | None
+    ready_on: date | None
+    preparer: str | None
+    prepared_at: datetime | None
+    ends_on: date | None
+    ended_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to come of it."""
+        return self.state in OPEN
+
+
+def of_terminal(session: Session, terminal: str) -> tuple[ReissueView, ...]:
+    """Return a terminal's reissues, newest first."""
+    return _views(session, ReissueRow.terminal == terminal)
+
+
+def of_office(session: Session, office_code: str, *, most: int = 200) -> tuple[ReissueView, ...]:
+    """Return an office's reissues, newest first."""
+    return _views(session, ReissueRow.office_code == office_code, most=most)
+
+
+def find(session: Session, reissue_id: str) -> ReissueView | None:
+    """Return a reissue."""
+    row = session.get(ReissueRow, reissue_id)
+    return view_of(row) if row else None
+
+
+def waiting(session: Session, *, most: int = 200) -> tuple[ReissueView, ...]:
+    """Return the reissues that wait for staff to accept or decline them, oldest first."""
+    return _queue(session, ReissueRow.state == ReissueState.REQUESTED, most=most)
+
+
+def to_prepare(session: Session, today: date, *, most: int = 200) -> tuple[ReissueView, ...]:
+    """Return the accepted reissues whose codes may be prepared today, oldest first."""
+    return _queue(session, ReissueRow.state == ReissueState.ACCEPTED, ReissueRow.ready_on <= today, most=most)
+
+
+def counts(session: Session, today: date) -> tuple[int, int]:
+    """Return how many reissues wait for acceptance, and how many for their codes."""
+    requested = ReissueRow.state == ReissueState.REQUESTED
+    ready = (ReissueRow.state == ReissueState.ACCEPTED) & (ReissueRow.ready_on <= today)
+    query = select(func.count()).select_from(ReissueRow)
+    return session.scalar(query.where(requested)) or 0, session.scalar(query.where(ready)) or 0
+
+
+def is_accepted(session: Session, terminal: str) -> bool:
+    """Return whether a reissue of a terminal was accepted and its certificate not retrieved yet: then nothing is renewed."""
+    query = select(ReissueRow.id).where(ReissueRow.terminal == terminal, ReissueRow.state.in_(ACCEPTED))
+    return session.scalar(query) is not None
+
+
+def open_one(session: Session, terminal: str) -> ReissueRow | None:
+    """Return a terminal's open reissue as it is stored."""
+    query = select(ReissueRow).where(ReissueRow.terminal == terminal, ReissueRow.state.in_(OPEN))
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
+def complete(session: Session, terminal: str, now: datetime) -> None:
+    """Close the reissue whose codes were redeemed, if there is one."""
+    row = open_one(session, terminal)
+    if row is not None and row.state == ReissueState.PREPARED:
+        end(session, row, ReissueEvent.RETRIEVE, now)
+
+
+def drop(session: Session, terminal: str, now: datetime) -> None:
+    """Let a terminal's open reissue lapse, if there is one: nothing will come of it."""
+    row = open_one(session, terminal)
+    if row is not None:
+        end(session, row, ReissueEvent.LAPSE, now)
+
+
+def step(session: Session, row: ReissueRow, event: ReissueEvent) -> None:
+    """Take a reissue through an event; raises Refused("reissue-state")."""
+    row.state = LIFECYCLE.step(ReissueState(row.state), event)
+    session.flush()
+
+
+def end(session: Session, row: ReissueRow, event: ReissueEvent, now: datetime) -> None:
+    """Take a reissue through its last event; raises Refused("reissue-state")."""
+    step(session, row, event)
+    row.ended_at = now
+    session.flush()
+
+
+def view_of(row: ReissueRow) -> ReissueView:
+    """Return a row's content."""
+    return ReissueView(
+        id=row.id,
+        terminal=row.terminal,
+        office_code=row.office_code,
+        state=ReissueState(row.state),
+        reason=ReissueReason(row.reason),
+        remark=row.remark,
+        requester=row.requester,
+        requested_at=row.requested_at,
+        accepter=row.accepter,
+        accepted_at=row.accepted_at,
+        ready_on=row.ready_on,
+        preparer=row.preparer,
+        prepared_at=row.prepared_at,
+        ends_on=row.ends_on,
+        ended_at=row.ended_at,
+    )
+
+
+def _views(session: Session, *conditions: ColumnElement[bool], most: int = 200) -> tuple[ReissueView, ...]:
+    query = select(ReissueRow).where(*conditions).order_by(ReissueRow.requested_at.desc(), ReissueRow.id)
+    return _all(session.scalars(query.limit(most)).all())
+
+
+def _queue(session: Session, *conditions: ColumnElement[bool], most: int) -> tuple[ReissueView, ...]:
+    query = select(ReissueRow).where(*conditions).order_by(ReissueRow.requested_at, ReissueRow.id)
+    return _all(session.scalars(query.limit(most)).all())
+
+
+def _all(rows: Sequence[ReissueRow]) -> tuple[ReissueView, ...]:
+    return tuple(view_of(row) for row in rows)
