@@ -177,6 +177,67 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_enrollment_credential_office_code"), ["office_code"], unique=False)
 
     op.create_table(
+        "enrollment_reissue",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=30), nullable=False),
+        sa.Column("remark", sa.String(length=500), nullable=False),
+        sa.Column("requester", sa.String(length=100), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepter", sa.String(length=100), nullable=True),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ready_on", sa.Date(), nullable=True),
+        sa.Column("preparer", sa.String(length=100), nullable=True),
+        sa.Column("prepared_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("accepter <> preparer", name="ck_enrollment_reissue_four_eyes"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_reissue")),
+    )
+    with op.batch_alter_table("enrollment_reissue", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrollment_reissue_office_code"), ["office_code"], unique=False)
+        batch_op.create_index("ix_enrollment_reissue_state", ["state", "ready_on"], unique=False)
+        batch_op.create_index(batch_op.f("ix_enrollment_reissue_terminal"), ["terminal"], unique=False)
+        batch_op.create_index(
+            "uq_enrollment_reissue_open",
+            ["terminal"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('requested', 'accepted', 'prepared')"),
+            postgresql_where=sa.text("state IN ('requested', 'accepted', 'prepared')"),
+        )
+
+    op.create_table(
+        "enrollment_renewal",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("predecessor_issuer", sa.String(length=40), nullable=False),
+        sa.Column("predecessor", sa.String(length=40), nullable=False),
+        sa.Column("spki_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("awaits_confirmation", sa.Boolean(), nullable=False),
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("current_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_renewal")),
+    )
+    with op.batch_alter_table("enrollment_renewal", schema=None) as batch_op:
+        batch_op.create_index("ix_enrollment_renewal_state", ["state", "begun_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_enrollment_renewal_terminal"), ["terminal"], unique=False)
+        batch_op.create_index("uq_enrollment_renewal_certificate", ["issuer", "serial"], unique=True)
+        batch_op.create_index(
+            "uq_enrollment_renewal_open",
+            ["terminal"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('claimed', 'awaiting', 'issued')"),
+            postgresql_where=sa.text("state IN ('claimed', 'awaiting', 'issued')"),
+        )
+
+    op.create_table(
         "kernel_audit_checkpoint",
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(length=32), nullable=False),
@@ -791,6 +852,28 @@ def downgrade() -> None:
 
     op.drop_table("kernel_audit_entry")
     op.drop_table("kernel_audit_checkpoint")
+    with op.batch_alter_table("enrollment_renewal", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_enrollment_renewal_open",
+            sqlite_where=sa.text("state IN ('claimed', 'awaiting', 'issued')"),
+            postgresql_where=sa.text("state IN ('claimed', 'awaiting', 'issued')"),
+        )
+        batch_op.drop_index("uq_enrollment_renewal_certificate")
+        batch_op.drop_index(batch_op.f("ix_enrollment_renewal_terminal"))
+        batch_op.drop_index("ix_enrollment_renewal_state")
+
+    op.drop_table("enrollment_renewal")
+    with op.batch_alter_table("enrollment_reissue", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_enrollment_reissue_open",
+            sqlite_where=sa.text("state IN ('requested', 'accepted', 'prepared')"),
+            postgresql_where=sa.text("state IN ('requested', 'accepted', 'prepared')"),
+        )
+        batch_op.drop_index(batch_op.f("ix_enrollment_reissue_terminal"))
+        batch_op.drop_index("ix_enrollment_reissue_state")
+        batch_op.drop_index(batch_op.f("ix_enrollment_reissue_office_code"))
+
+    op.drop_table("enrollment_reissue")
     with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_office_code"))
 
