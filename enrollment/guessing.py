@@ -7,6 +7,8 @@ out an office that types its codes correctly, and nobody learns which access key
 """
 
 import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -26,16 +28,35 @@ BY_SOURCE = throttle.Limit(failures=30, window=timedelta(minutes=30), lock=timed
 # What the throttle keys of access keys begin with.
 ACCESS_KEYS = "codes:"
 
-# What an unknown access key is compared with: the same work, and never a match.
-_NOBODY = ("00000A", "AAA000", bytes(32))
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of an access key's code set; for an unknown key, what gives the same work and never a match."""
+
+    code_set_id: str | None = None
+    terminal: str = "00000A"
+    office_code: str = "AAA000"
+    codes_digest: bytes = bytes(32)
+    sealed: bytes | None = field(default=None, repr=False)
 
 
 def authenticate(database: Database, hasher: CodeHasher, codes: Codes, source: str, now: datetime) -> str:
-    """Return the id of the set whose codes these are; raises Refused("codes-wrong") or Refused("throttled").
+    """Return the id of the set whose codes these are; raises Refused("codes-wrong") or Refused("throttled")."""
 
-    A wrong try is counted, in a transaction of its own, before it is answered.
+    def match(known: Known) -> bool:
+        return code_rules.matches(
+            hasher, codes, terminal=known.terminal, office_code=known.office_code, digest=known.codes_digest
+        )  # fmt: skip
+
+    return prove(database, code_rules.access_key_digest(hasher, codes.access_key), match, source, now)
+
+
+def prove(database: Database, digest: bytes, proof: Callable[[Known], bool], source: str, now: datetime) -> str:
+    """Return the id of an access key's set when the proof holds; raises Refused("codes-wrong") or Refused("throttled").
+
+    `proof` is called outside of any transaction, for unknown keys, too, and says whether somebody knows the codes. A
+    wrong try is counted, in a transaction of its own, before it is answered.
     """
-    digest = code_rules.access_key_digest(hasher, codes.access_key)
     by_key, by_source = access_key_throttle(digest), source_throttle(source)
     with database.snapshot() as session:
         throttle.require_unlocked(session, by_key, now)
@@ -43,16 +64,16 @@ def authenticate(database: Database, hasher: CodeHasher, codes: Codes, source: s
         if source_standing.locked_for and throttle.standing(session, by_key, now, window=BY_ACCESS_KEY.window).failures:
             raise Refused("throttled", retry_after=source_standing.locked_for)
         row = session.scalar(select(CodeSetRow).where(CodeSetRow.access_key_digest == digest))
-        terminal, office_code, expected = (row.terminal, row.office_code, row.codes_digest) if row else _NOBODY
-        if code_rules.matches(hasher, codes, terminal=terminal, office_code=office_code, digest=expected) and row:
-            return row.id
+        known = Known(row.id, row.terminal, row.office_code, row.codes_digest, row.sealed) if row else Known()
+    if proof(known) and known.code_set_id:
+        return known.code_set_id
     with database.transaction() as session:
         # Guesses that ran beside the one that locked are told so, as a right one is under T1: its answer must not stand out.
         before = throttle.hold(session, by_key, now)
         standing = throttle.count_failure(session, by_key, BY_ACCESS_KEY, now)
         throttle.count_failure(session, by_source, BY_SOURCE, now)
         if standing.locked_for and not before.locked_for:
-            subject = f"terminal:{terminal}" if row else "terminal:unknown"
+            subject = f"terminal:{known.terminal}" if known.code_set_id else "terminal:unknown"
             audit.record(session, now=now, actor=audit.job("throttle"), action="codes.lock", subject=subject, source=source)
     if locked_for := before.locked_for or source_standing.locked_for:
         raise Refused("throttled", retry_after=locked_for)
