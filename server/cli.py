@@ -31,6 +31,7 @@ COMMANDS = {
     "root": "server.commands.root",
     "serve": "server.commands.serve",
     "staff": "server.commands.staff",
+    "suspend": "server.commands.suspend",
     "terminal": "server.commands.terminal",
 }
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,25 +42,26 @@ def command(names: tuple[str, ...], source: Path | None, reason: str, invalid_si
     hexadecimal). Run again with the same names after an interruption: what is done is passed over. Ends with 1 when a name
     names nothing, and then revokes nothing unless told to ignore that.
     """
-    wanted = [*names, *_read(source)]
+    wanted = [*names, *names_in(source)]
     if not wanted:
         raise click.UsageError("name at least one terminal or certificate, as arguments or by --from")
     since = _instant(invalid_since)
     home = finished_home()
     bulk = BulkRevocation(database_of(home), clock_of(home))
     preview = bulk.preview(wanted)
-    _require_known(preview, ignore=flags["ignore_unknown"])
+    require_known(preview.unknown, "names no terminal and no certificate", ignore=flags["ignore_unknown"])
     click.echo(_told(preview))
     if flags["dry_run"] or not (preview.certificates or preview.being_made):
         return
     if sys.stdin.isatty() and not flags["yes"]:
         click.confirm("A revocation can not be undone. Go on?", abort=True)
     actor = audit.operator(f"cli/{os.getuid()}")
-    done = bulk.revoke(wanted, lambda now: Ending(Reason(reason), actor, now, since), _progress())
+    done = bulk.revoke(wanted, lambda now: Ending(Reason(reason), actor, now, since), progress())
     click.echo(f"{done.certificates} certificates revoked, {done.being_made} retrievals stopped")
 
 
-def _read(source: Path | None) -> list[str]:
+def names_in(source: Path | None) -> list[str]:
+    """Return the names that stand in a file, one a line; `-` is standard input. Raises Trouble."""
     if source is None:
         return []
     try:
@@ -83,12 +84,13 @@ def _instant(text: str | None) -> datetime | None:
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
-def _require_known(preview: Preview, *, ignore: bool) -> None:
-    if preview.unknown and not ignore:
-        lines = [f"{name} names no terminal and no certificate" for name in preview.unknown[:SHOWN]]
-        if len(preview.unknown) > SHOWN:
-            lines.append(f"… and {len(preview.unknown) - SHOWN} more")
-        raise Trouble("\n".join([*lines, "nothing was revoked"]))
+def require_known(unknown: Sequence[str], what: str, *, ignore: bool) -> None:
+    """Raise Trouble that tells which names name nothing (`what`), unless that is to be ignored."""
+    if unknown and not ignore:
+        lines = [f"{name} {what}" for name in unknown[:SHOWN]]
+        if len(unknown) > SHOWN:
+            lines.append(f"… and {len(unknown) - SHOWN} more")
+        raise Trouble("\n".join([*lines, "nothing was done"]))
 
 
 def _told(preview: Preview) -> str:
@@ -102,7 +104,7 @@ def _told(preview: Preview) -> str:
     return ", ".join(parts)
 
 
-def _progress() -> Callable[[int, int], None] | None:
+def progress() -> Callable[[int, int], None] | None:
     """Return what draws progress, where somebody looks at it."""
     if not sys.stderr.isatty():
         return None

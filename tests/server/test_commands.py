@@ -36,7 +36,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(tmp_path: Path) -> None:
     told = tegata(tmp_path, "--help")
     assert told.returncode == 0
-    for name in ("audit", "check", "ceremony", "crl", "db", "demo", "init", "jobs", "root", "serve", "staff", "terminal"):
+    for name in (
+        "audit",
+        "check",
+        "ceremony",
+        "crl",
+        "db",
+        "demo",
+        "init",
+        "jobs",
+        "root",
+        "revoke",
+        "serve",
+        "staff",
+        "suspend",
+        "terminal",
+    ):
         assert f"\n  {name} " in told.stdout
 
 

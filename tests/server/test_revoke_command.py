@@ -1,4 +1,4 @@
-"""`tegata revoke` as an operator meets it: what it says, what it does, and its exit status."""
+"""`tegata revoke` and `tegata suspend` as an operator meets them: what they say and do, and their exit status."""
 
 import io
 import sys
@@ -16,6 +16,8 @@ from ca.tables import CertificateRow
 from kernel.audit import AuditEntry
 from kernel.clock import SystemClock
 from kernel.database import connect
+from registry import terminals
+from registry.states import TerminalState
 from server.cli import main
 from tests.conftest import FreshDatabase
 from tests.support.house import House, build_house
@@ -171,7 +173,7 @@ def test_a_name_that_names_nothing_ends_all_before_it_begins(house: House, tegat
     name = house.issue().terminal
     told = tegata("revoke", name, unknown, "--reason", "superseded")
     assert told == Outcome(
-        1, "", f"tegata: {unknown} names no terminal and no certificate\ntegata: nothing was revoked\n"
+        1, "", f"tegata: {unknown} names no terminal and no certificate\ntegata: nothing was done\n"
     )  # fmt: skip
     assert _state(house, name)[0] == CertificateState.VALID
 
@@ -221,3 +223,44 @@ def test_progress_is_drawn_where_somebody_looks(house: House, tegata: Tegata, mo
     name = house.issue().terminal
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert tegata("revoke", name, "--reason", "superseded").err == "\r1 of 1\n"
+
+
+def _terminal(house: House, name: str) -> TerminalState:
+    with house.database.snapshot() as session:
+        return terminals.named(session, [name])[name].state
+
+
+def test_terminals_are_suspended_with_their_certificates_and_go_on_when_it_is_lifted(
+    house: House, tegata: Tegata, tmp_path: Path
+) -> None:  # fmt: skip
+    names = [house.issue().terminal for _ in range(2)]
+    (tmp_path / "list").write_text("\n".join(names), encoding="utf-8")
+    told = tegata("suspend", "--from", str(tmp_path / "list"))
+    assert told == Outcome(0, "2 terminals concerned, 0 are so already or abolished\n2 terminals suspended\n", "")
+    assert {_state(house, name) for name in names} == {(CertificateState.HELD, "certificateHold")}
+    assert _terminal(house, names[0]) == TerminalState.SUSPENDED
+    again = tegata("suspend", *names)
+    assert again == Outcome(0, "0 terminals concerned, 2 are so already or abolished\n", "")
+    told = tegata("suspend", "--lift", *names)
+    assert told.out.endswith("2 suspensions lifted\n")
+    assert {_state(house, name) for name in names} == {(CertificateState.VALID, None)}
+    assert tegata("suspend", "--lift", *names).out == again.out
+
+
+def test_a_held_certificate_is_revoked_and_stays_so_when_the_suspension_is_lifted(house: House, tegata: Tegata) -> None:
+    name = house.issue().terminal
+    tegata("suspend", name)
+    assert tegata("revoke", name, "--reason", "keyCompromise").out.endswith("1 certificates revoked, 0 retrievals stopped\n")
+    assert tegata("suspend", "--lift", name).status == 0
+    assert _state(house, name) == (CertificateState.REVOKED, "keyCompromise")
+
+
+def test_a_suspension_is_tried_dry_and_needs_names_that_name_something(house: House, tegata: Tegata) -> None:
+    name = house.issue().terminal
+    assert tegata("suspend", name, "--dry-run").status == 0
+    told = tegata("suspend", name, "00000A")
+    assert told == Outcome(1, "", "tegata: 00000A names no terminal\ntegata: nothing was done\n")
+    assert _state(house, name)[0] == CertificateState.VALID
+    assert tegata("suspend", name, "00000A", "--ignore-unknown").status == 0
+    assert _state(house, name)[0] == CertificateState.HELD
+    assert tegata("suspend").status == 2
