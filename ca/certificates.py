@@ -136,6 +136,17 @@ def key_was_used(session: Session, spki_sha256: bytes) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
+def of_key(session: Session, spki_sha256: bytes) -> CertificateRecord | None:
+    """Return the terminal certificate of a public key (SHA-256 over its SubjectPublicKeyInfo): there is at most one."""
+    query = select(CertificateRow).where(
+        CertificateRow.spki_sha256 == spki_sha256,
+        CertificateRow.kind == "terminal",
+        CertificateRow.state != CertificateState.ABANDONED,
+    )
+    row = session.scalar(query)
+    return as_record(row) if row else None
+
+
 def find_row(session: Session, issuer: str, serial: str, *, lock: bool = False) -> CertificateRow | None:
     """Return the row itself, for this room's own deeds."""
     query = select(CertificateRow).where(CertificateRow.issuer == issuer, CertificateRow.serial == serial)

@@ -1,7 +1,7 @@
 """What a ceremony is to found: authorities, and the services below them. `ca.plan_file` reads one from YAML."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +11,8 @@ from cryptography.x509.oid import NameOID
 
 from ca.profiles import Addresses, ServerNames
 
-ROOT, ISSUING, RESPONDER, TIMESTAMP = "root", "issuing-1", "ocsp", "timestamp"
+ROOT, ISSUING, RESPONDER, TIMESTAMP, CMP = "root", "issuing-1", "ocsp", "timestamp", "cmp"
+SCEP = "scep"
 YEAR = timedelta(days=365)
 # A root changes nothing for years; gateways that check the whole chain need its list all the same.
 ROOT_CRL, ISSUING_CRL = (timedelta(days=182), YEAR), (timedelta(days=1), timedelta(days=3))
@@ -121,6 +122,12 @@ def usual_plan(organization: str, addresses: Addresses, doors: Mapping[str, Serv
 
 
 def _common_name(organization: str, role: str) -> str:
+def with_scep(plan: Plan) -> Plan:
+    """Return a plan with SCEP's registration authority, whose RSA key takes its time to make."""
+    scep = ServicePlan(SCEP, ServiceKind.SCEP, _common_name(plan.organization, "SCEP 1"), "rsa3072", 2, ISSUING)
+    return replace(plan, services=(*plan.services, scep))
+
+
     return f"{organization[: _COMMON_NAME_LENGTH - len(role) - 1].rstrip()} {role}"
 
 
