@@ -107,10 +107,11 @@ class Plan:
 
 
 def usual_plan(organization: str, addresses: Addresses, doors: Mapping[str, ServerNames], crl_folder: Path) -> Plan:
-    """Return one root, one issuing CA, its responder, a time-stamping unit, and the doors (by name) with their names."""
+    """Return one root, one issuing CA, its responder, time stamps, CMP's signer, and the doors (by name) with their names."""
     services = [
         ServicePlan(RESPONDER, ServiceKind.OCSP, _common_name(organization, "OCSP responder 1"), "p256", 2, ISSUING),
         ServicePlan(TIMESTAMP, ServiceKind.TIMESTAMP, _common_name(organization, "time stamps 1"), "p256", 2, ISSUING),
+        ServicePlan(CMP, ServiceKind.CMP, _common_name(organization, "CMP 1"), "p256", 2, ISSUING),
     ]
     for door, names in doors.items():
         services.append(ServicePlan(server_key_name(door), ServiceKind.SERVER, names.host_names[0], "p256", 2, ISSUING, names))
@@ -121,13 +122,13 @@ def usual_plan(organization: str, addresses: Addresses, doors: Mapping[str, Serv
     return Plan(organization, addresses, authorities, tuple(services), crl_folder)
 
 
-def _common_name(organization: str, role: str) -> str:
 def with_scep(plan: Plan) -> Plan:
     """Return a plan with SCEP's registration authority, whose RSA key takes its time to make."""
     scep = ServicePlan(SCEP, ServiceKind.SCEP, _common_name(plan.organization, "SCEP 1"), "rsa3072", 2, ISSUING)
     return replace(plan, services=(*plan.services, scep))
 
 
+def _common_name(organization: str, role: str) -> str:
     return f"{organization[: _COMMON_NAME_LENGTH - len(role) - 1].rstrip()} {role}"
 
 
