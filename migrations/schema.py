@@ -2,6 +2,7 @@
 
 import ca.tables
 import ca.terms
+import enrollment.cmp_transactions
 import enrollment.tables
 import kernel.audit
 import kernel.outbox
