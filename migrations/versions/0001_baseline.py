@@ -127,6 +127,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("issuer", name=op.f("pk_ca_issuer_terms")),
     )
     op.create_table(
+        "enrollment_cmp_transaction",
+        sa.Column("id", sa.LargeBinary(length=64), nullable=False),
+        sa.Column("owner", sa.String(length=120), nullable=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("spki", sa.LargeBinary(), nullable=False),
+        sa.Column("is_confirmed", sa.Boolean(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("issuer", sa.String(length=40), nullable=True),
+        sa.Column("serial", sa.String(length=40), nullable=True),
+        sa.Column("outcome", sa.String(length=10), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_cmp_transaction")),
+    )
+    with op.batch_alter_table("enrollment_cmp_transaction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrollment_cmp_transaction_begun_at"), ["begun_at"], unique=False)
+
+    op.create_table(
         "enrollment_code_set",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("terminal", sa.String(length=6), nullable=False),
@@ -888,6 +906,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_enrollment_code_set_receipt")
 
     op.drop_table("enrollment_code_set")
+    with op.batch_alter_table("enrollment_cmp_transaction", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrollment_cmp_transaction_begun_at"))
+
+    op.drop_table("enrollment_cmp_transaction")
     op.drop_table("ca_issuer_terms")
     op.drop_table("ca_issuer")
     with op.batch_alter_table("ca_crl_removal", schema=None) as batch_op:
