@@ -18,24 +18,12 @@ from webui import guard, refusals, texts, words
 from webui.assets import read_assets
 from webui.csrf import FIELD, StaleForm
 from webui.doorway import DoorParts, Doorway, Furnishing, doorway
+from webui.headers import HEADERS
 from webui.sessions import Sessions, visit
 from webui.texts import mark
 
 # Nothing is uploaded. The largest form has some twenty fields of 2,000 characters, each up to twelve octets when sent.
 LARGEST_REQUEST = 512 * 1024
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 _ERRORS: dict[int, tuple[str, str]] = {
     400: (

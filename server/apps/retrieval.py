@@ -1,19 +1,38 @@
 """The retrieval door: codes for a certificate. It may sign, under the issuing CA; it shows codes to nobody."""
 
+from dataclasses import replace
+
 from enrollment.protocols.est import door as est
+from enrollment.protocols.page import door as page
 from enrollment.protocols.retrieval import RetrievalDoor, create_app
+from enrollment.protocols.scep import door as scep
 from enrollment.redemption import Redemption
+from enrollment.renewal import Renewal
+from enrollment.windows_scripts import WindowsScripts
 from server.custody import Custody
 from server.issuing import authority_of
+from server.registering import scep_door_of
 from server.settings import Settings
-from server.wiring import Assembled, clock_of, database_check, database_of
+from server.wiring import Assembled, clock_of, database_check, database_of, home_of
+from webui.assets import read_assets
+from webui.headers import HEADERS
 
 
 def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
     database = database_of(settings)
     clock = clock_of(settings)
-    redemption = Redemption(database, clock, authority_of(settings, database, clock), Custody(settings).hasher())
+    authority = authority_of(settings, database, clock)
+    redemption = Redemption(database, clock, authority, Custody(settings).hasher())
     app = create_app(RetrievalDoor(redemption))
     est.mount(app, est.EstDoor(redemption))
+    scep.mount(app, scep_door_of(settings, redemption, Renewal(database, clock, authority)))
+    page.mount(app, page_of(settings, redemption))
     return Assembled(app, {"database": database_check(database)})
+
+
+def page_of(settings: Settings, redemption: Redemption) -> page.RetrievalPage:
+    """Return the page for browsers, in the look of the portal and with its headers."""
+    scripts = WindowsScripts(settings.retrieval.url, home_of(settings).root_bundle.read_bytes())
+    made = page.RetrievalPage(redemption, scripts, HEADERS, read_assets(), help_desk=settings.help_desk)
+    return made if settings.service_name is None else replace(made, service_name=settings.service_name)
