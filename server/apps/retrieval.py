@@ -12,6 +12,7 @@ from enrollment.windows_scripts import WindowsScripts
 from server.custody import Custody
 from server.issuing import authority_of
 from server.registering import scep_door_of
+from server.registering import scep_door_of
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of, home_of
 from webui.assets import read_assets
@@ -28,6 +29,7 @@ def assemble(settings: Settings) -> Assembled:
     est.mount(app, est.EstDoor(redemption))
     scep.mount(app, scep_door_of(settings, redemption, Renewal(database, clock, authority)))
     page.mount(app, page_of(settings, redemption))
+    scep.mount(app, scep_door_of(settings, redemption, Renewal(database, clock, authority)))
     return Assembled(app, {"database": database_check(database)})
 
 
