@@ -9,12 +9,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.ceremony import service
 from ca.plan import SCEP
-from enrollment.protocols.scep.operations import RegistrationAuthority
+from enrollment.protocols.scep.door import ScepDoor
+from enrollment.protocols.scep.operations import Operations, RegistrationAuthority
+from enrollment.redemption import Redemption
+from enrollment.renewal import Renewal
 from kernel.database import Database
 from server import logs
 from server.custody import Custody
 from server.settings import Settings
 from server.trouble import Trouble
+from server.wiring import home_of
 
 LOOK_EACH = 60.0  # seconds
 _log = logs.logger("server.registering")
@@ -27,6 +31,16 @@ def registration_authority_of(settings: Settings, database: Database) -> Registr
     if not isinstance(key, rsa.RSAPrivateKey):
         raise Trouble(f"key {standing.key_name!r} is not an RSA key: SCEP's clients can not encrypt to it")
     return RegistrationAuthority(x509.load_der_x509_certificate(standing.certificate), key)
+
+
+def scep_door_of(settings: Settings, redemption: Redemption, renewal: Renewal) -> ScepDoor:
+    """Return what SCEP needs; a home whose ceremony made no registration authority gets a door that says so."""
+    database = redemption.database
+    try:
+        registration = RenewedAuthority(settings, database)
+    except LookupError:
+        return ScepDoor(None)
+    return ScepDoor(Operations(database, redemption, renewal, registration, home_of(settings).published))
 
 
 class RenewedAuthority:

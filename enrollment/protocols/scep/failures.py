@@ -33,11 +33,10 @@ FAILURES: Mapping[str, FailInfo] = {
     "csr-malformed": FailInfo.BAD_MESSAGE_CHECK,
     "csr-signature": FailInfo.BAD_MESSAGE_CHECK,
     "certificate-unreadable": FailInfo.BAD_CERT_ID,
-    "certificate-unknown": FailInfo.BAD_CERT_ID,
-    "A0019": FailInfo.BAD_CERT_ID,
-    "A0035": FailInfo.BAD_CERT_ID,
-    "A0036": FailInfo.BAD_CERT_ID,
-    "E104": FailInfo.BAD_TIME,
+    "certificate-foreign": FailInfo.BAD_CERT_ID,
+    "certificate-not-current": FailInfo.BAD_CERT_ID,
+    "certificate-revoked": FailInfo.BAD_CERT_ID,
+    "certificate-held": FailInfo.BAD_CERT_ID,
 }
 # Where the sentence of the REST interface would not help.
 _TEXTS = {
