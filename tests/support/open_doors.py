@@ -17,7 +17,9 @@ from ca.ceremony import server_key_name, service_certificate
 from ca.publication import Publication
 from enrollment.protocols import retrieval, terminals
 from enrollment.protocols.est import door as est
+from enrollment.protocols.page import door as page
 from enrollment.protocols.retrieval import RetrievalDoor
+from enrollment.protocols.scep import door as scep
 from enrollment.protocols.terminals import TerminalsDoor
 from kernel.clock import Clock
 from kernel.database import Database
@@ -25,6 +27,8 @@ from keys.custody import SoftwareKeys
 from server.front import Wsgi
 from server.tls import Credentials
 from tests.support.house import PASSPHRASE, House, build_house
+from tests.support.scep_door import scep_door_of
+from tests.support.retrieval_page import page_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def open_house(database: Database, folder: Path, clock: Clock, *, keys: Software
     issuing.write_text(house.issuing.issuer.pem, encoding="ascii")
     retrieving = retrieval.create_app(RetrievalDoor(house.redemption))
     est.mount(retrieving, est.EstDoor(house.redemption))
+    page.mount(retrieving, page_of(house, "https://localhost:8444"))
+    scep.mount(retrieving, scep_door_of(house))
     asking = terminals.create_app(TerminalsDoor(house.logon, _client_certificate))
     est.mount(asking, est.EstDoor(house.redemption, est.Renewing(house.renewal, _client_certificate)))
     apps: Mapping[str, Wsgi] = {"retrieval": retrieving, "terminals": asking}
