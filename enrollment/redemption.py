@@ -46,7 +46,9 @@ class Redemption:
     hasher: CodeHasher
 
     def redeem(self, codes: Codes, request: bytes | requests.RequestedKey, source: str) -> Retrieved:
-        """Redeem codes for the public key of a request (PKCS#10 in PEM or DER, or read already); `source` is the caller's address.
+        """Redeem codes for the public key of a request; `source` is the caller's address.
+
+        The request is PKCS#10 in PEM or DER, or was read already.
 
         Raises Refused: "codes-wrong" (one answer for all that may be wrong), "throttled"; once the codes are right
         "codes-frozen", "codes-expired", "codes-replaced", "codes-spent" (another key has them), "terminal-suspended",

@@ -43,7 +43,6 @@ class Reissues:
 
     database: Database
     clock: Clock
-    portal_url: str
     same_day: bool = False
 
     def request(

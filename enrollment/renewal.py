@@ -20,6 +20,7 @@ from ca import certificates, requests
 from ca.authority import Authorities, Authority, Draft
 from ca.certificates import CertificateRecord, CertificateState
 from ca.profiles import Subject
+from ca.requests import RequestedKey
 from ca.revocation import Reason
 from enrollment import credentials, identity, reissue_records, successions
 from enrollment.deeds import Deed
@@ -53,9 +54,7 @@ class Renewal:
     authority: Authorities
     window_days: int = DAYS
 
-    def renew(
-        self, certificate: bytes, request: bytes | requests.RequestedKey, *, awaits_confirmation: bool = False
-    ) -> Retrieved:
+    def renew(self, certificate: bytes, request: bytes | RequestedKey, *, awaits_confirmation: bool = False) -> Retrieved:
         """Renew for the public key of a request (PKCS#10 in PEM or DER, or read already), which must be a new one.
 
         `certificate` (DER) is the one by which the terminal has proven to be itself: in TLS, or by a signature that was

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from server import logs
+from server import client_certificates, logs
 from server.express import Express
 from server.settings import Network
 
@@ -43,7 +43,7 @@ class Front:
         return self.app(environ, start_response)
 
     def _believe_proxy(self, environ: Environ) -> None:
-        """Take the visitor's address and scheme from a trusted proxy's headers; nobody else's copies of them count."""
+        """Take the visitor's address, scheme and certificate from a trusted proxy's headers; nobody else's copies count."""
         forwarded = environ.pop("HTTP_X_FORWARDED_FOR", "")
         scheme = environ.pop("HTTP_X_FORWARDED_PROTO", "")
         for name in (
@@ -54,8 +54,11 @@ class Front:
             "HTTP_X_REAL_IP",
         ):
             environ.pop(name, None)
+        certificate = tuple(environ.pop(name, "") for name in client_certificates.HEADERS)
+        environ.pop(client_certificates.BY_PROXY, None)
         if not self._is_trusted(environ.get("REMOTE_ADDR", "")):
             return
+        environ[client_certificates.BY_PROXY] = certificate
         if scheme in {"http", "https"}:
             environ["wsgi.url_scheme"] = scheme
         # The nearest address that is no proxy of ours: what stands further left was written by the visitor.

@@ -110,6 +110,11 @@ class Settings(BaseSettings):
     # The last day of the system generation; without it a certificate runs one year from its retrieval.
     generation_end: date | None = None
 
+    # Days before a certificate's last day from which it may be renewed.
+    renewal_window_days: int = Field(default=28, ge=1, le=180)
+    # Whether reissues are accepted and prepared at once, by a job; else staff accept them, and codes come the next business day.
+    same_day_reissue: bool = False
+
     smtp_url: str | None = None
     smtp_ca_file: Path | None = None
     mail_from: str = Field(default="no-reply@example.jp", pattern=r"^[^@\s]+@[^@\s]+$")

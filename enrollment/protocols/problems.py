@@ -73,6 +73,44 @@ PROBLEMS: Mapping[str, Problem] = {
     "certificate-held": Problem(
         403, "証明書は一時停止中です。ヘルプデスクへご連絡ください。", "The certificate is on hold. Call the help desk."
     ),
+    "certificate-foreign": Problem(
+        403,
+        "提示された証明書は、当認証局が端末に発行したものではありません。",
+        "The certificate that was presented is none that we issued to a terminal.",
+    ),
+    "certificate-not-current": Problem(
+        403,
+        "この端末の現在の証明書ではありません。PCに残っている古い証明書をご確認ください。",
+        "This is not the terminal's current certificate. Look for an old one on the PC.",
+    ),
+    "renewal-too-early": Problem(
+        403,
+        "まだ更新できません。更新できる期間は{first_day}から{last_day}までです。",
+        "It is too early to renew: this is possible from {first_day} to {last_day} (days in Japan).",
+    ),
+    "renewal-too-late": Problem(
+        403,
+        "更新できる期間({first_day}から{last_day}まで)が過ぎています。再発行を申し込んでください。",
+        "Renewal was possible from {first_day} to {last_day} (days in Japan). Apply for a reissue.",
+    ),
+    "renewal-pointless": Problem(
+        403,
+        "更新しても有効期限({last_day})は変わらないため、更新の必要はありません。",
+        "A renewed certificate would end on the same day ({last_day}): there is no need to renew.",
+    ),
+    "renewal-spent": Problem(
+        409,
+        "この証明書は別の鍵で更新済み、または更新中です。先に更新に使った鍵で操作するか、再発行を申し込んでください。",
+        "This certificate was renewed, or is being renewed, with another key. Use that key, or apply for a reissue.",
+    ),
+    "reissue-pending": Problem(
+        409,
+        "再発行を受け付けているため、更新できません。再発行の証明書を取得してください。",
+        "A reissue was accepted, so nothing can be renewed. Retrieve the reissued certificate.",
+    ),
+    "reissue-open": Problem(
+        409, "この端末の再発行はすでに受け付けています。", "A reissue of this terminal is under way already."
+    ),
     "start-date-too-far": Problem(
         403,
         "利用開始日がまだ先のため、今は取得できません。",

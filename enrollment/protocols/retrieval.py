@@ -1,17 +1,14 @@
 """The retrieval door's REST interface: codes and a CSR for a certificate. It never asks for a client certificate."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-from flask import Blueprint, Flask, Response, current_app, json, request
+from flask import Blueprint, Flask, Response, current_app, request
 
 from enrollment import codes
 from enrollment.protocols import json_bodies, problems
-from enrollment.redemption import Redemption, Retrieved
+from enrollment.protocols.certificate_answers import certificate_response
+from enrollment.redemption import Redemption
 
-PEM, PKCS7, JSON = "application/x-pem-file", "application/pkcs7-mime", "application/json"
 _KEY = "retrieval"
 
 blueprint = Blueprint("retrieval", __name__)
@@ -58,37 +55,4 @@ def retrieve() -> Response:
         office_code=body.office_code,
     )
     retrieved = door.redemption.redeem(typed, body.csr.encode(), request.remote_addr or "")
-    return certificate_response(retrieved)
-
-
-def certificate_response(retrieved: Retrieved) -> Response:
-    """Return a certificate in the form that the client accepts: JSON unless it asks for PEM or PKCS#7."""
-    certificate = x509.load_der_x509_certificate(retrieved.certificate.der or b"")
-    chain = [link.certificate for link in retrieved.chain]
-    wanted = request.accept_mimetypes.best_match([JSON, PEM, PKCS7], default=JSON)
-    if wanted == PKCS7:
-        content: bytes | str = pkcs7.serialize_certificates([certificate, *chain], Encoding.DER)
-    elif wanted == PEM:
-        content = _pem(certificate, *chain)
-    else:
-        content = json.dumps(
-            {
-                "terminal": retrieved.terminal,
-                "serial": retrieved.certificate.serial,
-                "not_before": _timestamp(retrieved.certificate.not_before),
-                "not_after": _timestamp(retrieved.certificate.not_after),
-                "certificate": _pem(certificate),
-                "chain": _pem(*chain),
-            }
-        )
-    response = Response(content, status=201 if retrieved.is_new else 200, mimetype=wanted)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _pem(*certificates: x509.Certificate) -> str:
-    return "".join(certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in certificates)
-
-
-def _timestamp(instant: datetime) -> str:
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return certificate_response(request, retrieved)

@@ -1,13 +1,13 @@
 """The terminals door: what a terminal asks with its certificate. It may sign, under the issuing CA: renewals."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from enrollment.logon import LogonCheck
+from enrollment.own_state import OwnStates
 from enrollment.protocols.est import door as est
 from enrollment.protocols.terminals import TerminalsDoor, create_app
 from enrollment.redemption import Redemption
+from enrollment.reissue import Reissues
 from enrollment.renewal import Renewal
+from server.client_certificates import client_certificate
 from server.custody import Custody
 from server.issuing import authority_of
 from server.settings import Settings
@@ -19,13 +19,15 @@ def assemble(settings: Settings) -> Assembled:
     database = database_of(settings)
     clock, hasher = clock_of(settings), Custody(settings).hasher()
     authority = authority_of(settings, database, clock)
-    redemption, renewal = Redemption(database, clock, authority, hasher), Renewal(database, clock, authority)
-    app = create_app(TerminalsDoor(LogonCheck(database, clock, hasher), client_certificate))
+    redemption = Redemption(database, clock, authority, hasher)
+    renewal = Renewal(database, clock, authority, settings.renewal_window_days)
+    door = TerminalsDoor(
+        LogonCheck(database, clock, hasher),
+        client_certificate,
+        renewal,
+        Reissues(database, clock, same_day=settings.same_day_reissue),
+        OwnStates(database, clock, settings.renewal_window_days),
+    )
+    app = create_app(door)
     est.mount(app, est.EstDoor(redemption, est.Renewing(renewal, client_certificate)))
     return Assembled(app, {"database": database_check(database)})
-
-
-def client_certificate(environ: Mapping[str, Any]) -> bytes | None:
-    """Return the certificate (DER) that the client showed in the TLS handshake, where its issuer was verified."""
-    certificate: bytes | None = environ["gunicorn.socket"].getpeercert(binary_form=True)
-    return certificate or None

@@ -41,11 +41,12 @@ MAY_OPEN = {
     "retrieval": {"keys_passphrase", "code_hash_key", "issuing-1.key"},
     # The center makes codes and can not read them.
     "center": {"code_hash_key", "codes.pub"},
-    "terminals": {"code_hash_key"},
+    # The terminals door compares access keys and signs renewals.
+    "terminals": {"keys_passphrase", "code_hash_key", "issuing-1.key"},
     "status": {"keys_passphrase", "ocsp.key", "timestamp.key"},
     "jobs": {"keys_passphrase", "issuing-1.key", "checkpoint.key"},
 }
-SIGNERS = {"retrieval", "status", "jobs"}
+SIGNERS = {"retrieval", "terminals", "status", "jobs"}
 STRANGERS = {"status": {"registry", "enrollment", "webui"}, "retrieval": {"webui"}, "terminals": {"webui"}}
 
 

@@ -29,11 +29,14 @@ from ca.timestamps import TimestampUnit
 from enrollment import code_sets
 from enrollment import codes as code_rules
 from enrollment.codes import Codes
+from enrollment.confirmations import Confirmations
 from enrollment.ending import Endings
 from enrollment.id_notices import IdNotices
 from enrollment.logon import LogonCheck
+from enrollment.own_state import OwnStates
 from enrollment.preparation import CodePreparation
 from enrollment.redemption import Redemption, Retrieved
+from enrollment.reissue import ReissuePreparation, Reissues
 from enrollment.renewal import Renewal
 from enrollment.tables import CodeSetRow
 from kernel import audit
@@ -106,6 +109,26 @@ class House:
     def renewal(self) -> Renewal:
         """The one renewal function."""
         return Renewal(self.database, self.clock, self.authority)
+
+    @cached_property
+    def confirmations(self) -> Confirmations:
+        """What takes a terminal's word about its new certificate."""
+        return Confirmations(self.database, self.clock)
+
+    @cached_property
+    def reissues(self) -> Reissues:
+        """What takes and decides requests for reissues."""
+        return Reissues(self.database, self.clock)
+
+    @cached_property
+    def reissue_preparation(self) -> ReissuePreparation:
+        """What makes the codes of reissues."""
+        return ReissuePreparation(self.preparation)
+
+    @cached_property
+    def own_states(self) -> OwnStates:
+        """What tells terminals of themselves."""
+        return OwnStates(self.database, self.clock)
 
     @cached_property
     def preparation(self) -> CodePreparation:

@@ -27,8 +27,8 @@ from keys.custody import SoftwareKeys
 from server.front import Wsgi
 from server.tls import Credentials
 from tests.support.house import PASSPHRASE, House, build_house
-from tests.support.scep_door import scep_door_of
 from tests.support.retrieval_page import page_of
+from tests.support.scep_door import scep_door_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ def open_house(database: Database, folder: Path, clock: Clock, *, keys: Software
     est.mount(retrieving, est.EstDoor(house.redemption))
     page.mount(retrieving, page_of(house, "https://localhost:8444"))
     scep.mount(retrieving, scep_door_of(house))
-    asking = terminals.create_app(TerminalsDoor(house.logon, _client_certificate))
+    asking = terminals.create_app(
+        TerminalsDoor(house.logon, _client_certificate, house.renewal, house.reissues, house.own_states)
+    )  # fmt: skip
     est.mount(asking, est.EstDoor(house.redemption, est.Renewing(house.renewal, _client_certificate)))
     apps: Mapping[str, Wsgi] = {"retrieval": retrieving, "terminals": asking}
     with ExitStack() as stack:

@@ -16,8 +16,9 @@ from werkzeug.test import TestResponse
 from ca.authority import Authority
 from ca.issuers import SigningIssuer
 from enrollment.codes import Codes
+from enrollment.protocols.certificate_answers import PEM, PKCS7
 from enrollment.protocols.json_bodies import LARGEST_BODY
-from enrollment.protocols.retrieval import PEM, PKCS7, RetrievalDoor, create_app
+from enrollment.protocols.retrieval import RetrievalDoor, create_app
 from enrollment.redemption import Redemption
 from tests.crash.faults import BrokenKey, fail
 from tests.support.house import House, new_request

@@ -16,7 +16,10 @@ def presented() -> list[bytes]:
 
 @pytest.fixture
 def client(house: House, presented: list[bytes]) -> FlaskClient:
-    door = TerminalsDoor(house.logon, lambda _environ: presented[0] if presented else None)
+    def certificate(_environ: object) -> bytes | None:
+        return presented[0] if presented else None
+
+    door = TerminalsDoor(house.logon, certificate, house.renewal, house.reissues, house.own_states)
     return create_app(door).test_client()
 
 
