@@ -84,10 +84,8 @@ def read(typed: Mapping[str, str]) -> tuple[Codes | None, Mapping[str, str]]:
     key = normal.get("access_key", "")
     if key and code_rules.check_digit(key[:-1]) != key[-1]:
         faults["access_key"] = CHECK_DIGIT
-    if normal.get("auth_code_1", "")[:3] != normal.get("office_code", "")[:3] and not faults.keys() & {
-        "auth_code_1",
-        "office_code",
-    }:
+    first, office = normal.get("auth_code_1"), normal.get("office_code")
+    if first and office and first[:3] != office[:3]:
         faults["office_code"] = OFFICE_DIFFERS
     return (None if faults else Codes(**normal)), faults
 

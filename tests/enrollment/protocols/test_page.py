@@ -160,7 +160,7 @@ def test_refusals_are_told_in_the_readers_language_and_no_secret_comes_back(clie
         assert 'value="NAC001"' in response.text
 
 
-def test_states_are_told_apart_after_the_codes_were_right(client: FlaskClient, house: House, form: Form) -> None:
+def test_states_are_told_apart_after_the_codes_were_right(client: FlaskClient, form: Form) -> None:
     assert send(client, form, new_request().pem).status_code == 200
     spent = send(client, form, new_request().pem)
     assert spent.status_code == 409
