@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
+from gunicorn.errors import HaltServer  # type: ignore[import-untyped]
 
 from server.process import Starting
 from server.settings import DoorSettings
@@ -66,6 +68,8 @@ def serve(door: Door, listener: socket.socket, starting: Starting) -> None:
     except SystemExit as end:
         # gunicorn has its own numbers for workers that do not start; a worker passes here, too, and must keep its.
         raise SystemExit(end.code if os.getpid() != ours else 1 if end.code else 0) from None
+    except HaltServer:  # a worker that did not start, found while SIGTERM ended the door
+        raise SystemExit(1) from None
 
 
 class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
@@ -89,6 +93,10 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries n
             if self._context is not None:
                 self._context.current()  # a chain and key that do not fit are told at start
             return self._door.app()
+        except Trouble as trouble:
+            # The operator's to mend, and said: no traceback, and gunicorn starts no other worker that would fail alike.
+            self._starting.failed(str(trouble))
+            raise SystemExit(Arbiter.APP_LOAD_ERROR) from None
         except Exception as error:
             self._starting.failed(str(error) or type(error).__name__)
             raise

@@ -27,7 +27,7 @@ def follow_parent(parent: int) -> None:
 
 @dataclass(frozen=True)
 class Starting:
-    """How a start goes, told to the parent through a pipe's end; without a pipe a failure is told on standard error."""
+    """How a start goes: told to the parent through a pipe's end, a failure on standard error, too."""
 
     pipe: int | None = None
 
@@ -36,11 +36,10 @@ class Starting:
         self._tell(READY)
 
     def failed(self, reason: str) -> None:
-        """Tell in one line why there will be nothing to take them."""
-        line = " ".join(reason.split())
-        if self.pipe is None:
-            sys.stderr.write(f"tegata: {line}\n")
-        self._tell(line.encode()[:LONGEST_REASON])
+        """Tell why there will be nothing to take them: a line for each thing to mend, to the parent all in one."""
+        lines = [" ".join(line.split()) for line in reason.splitlines() if line.strip()]
+        sys.stderr.write("".join(f"tegata: {line}\n" for line in lines))
+        self._tell("; ".join(lines).encode()[:LONGEST_REASON])
 
     def _tell(self, message: bytes) -> None:
         if self.pipe is not None:

@@ -7,8 +7,9 @@ from functools import partial
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.renewal import Renewals
-from enrollment import id_notices
+from enrollment import id_notices, reissue, renewal
 from enrollment.departures import Departures
+from enrollment.reissue import ReissuePreparation
 from kernel import audit, outbox, throttle
 from kernel.clock import Clock
 from kernel.database import Database
@@ -20,10 +21,10 @@ from server.custody import Custody
 from server.issuing import addresses_of, with_key
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
+from server.preparing import preparation_of
 from server.process import Starting
 from server.publishing import CrlPublishers
 from server.settings import Settings
-from server.tls_files import write_tls_files
 from server.wiring import clock_of, database_of
 from webui import sessions
 
@@ -59,6 +60,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             "reads all certificates again each night and tells what is not as it must be",
         ),
         *_deadlines(database, clock, letters_of(settings)),
+        *_same_day_reissues(settings, database),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
         Job("session-purge", timedelta(minutes=10), _sessions(database), "deletes log-ins that are over"),
     ]
@@ -89,12 +91,38 @@ def _deadlines(database: Database, clock: Clock, letters: Letters) -> list[Job]:
             "ends codes that nobody redeemed in time",
         ),
         Job(
+            "renewal-settlement",
+            timedelta(minutes=5),
+            lambda now: renewal.settle_due(database, now),
+            "revokes certificates that were renewed a week ago",
+        ),
+        Job(
+            "renewal-lapse",
+            timedelta(minutes=5),
+            lambda now: renewal.lapse_due(database, now),
+            "ends renewals that no terminal confirmed within a day",
+        ),
+        Job(
+            "reissue-end",
+            timedelta(minutes=5),
+            lambda now: reissue.end_overdue(database, now),
+            "revokes old certificates whose reissue nobody retrieved within two months",
+        ),
+        Job(
             "code-forgetting",
             timedelta(minutes=1),
             lambda now: id_notices.forget_redeemed(database, now),
             "deletes the sealed copies of codes a day after they were redeemed",
         ),
     ]
+
+
+def _same_day_reissues(settings: Settings, database: Database) -> list[Job]:
+    """Return the job that prepares codes where the operator lets it: it needs the public half of the sealing key."""
+    if not settings.same_day_reissue:
+        return []
+    preparation = ReissuePreparation(preparation_of(settings, database))
+    return [Job("reissue", timedelta(seconds=5), preparation.prepare_due, "prepares the codes of accepted reissues")]
 
 
 def _mail(settings: Settings, database: Database) -> Callable[[datetime], int]:
@@ -114,14 +142,7 @@ def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[date
 
 
 def _renewals(settings: Settings, database: Database) -> Callable[[datetime], int]:
-    renewals = Renewals(database, addresses_of(settings), partial(with_key, settings))
-
-    def renew(now: datetime) -> int:
-        renewed = renewals.renew_due(now)
-        write_tls_files(settings, database)
-        return renewed
-
-    return renew
+    return Renewals(database, addresses_of(settings), partial(with_key, settings)).renew_due
 
 
 def _throttles(database: Database) -> Callable[[datetime], int]:

@@ -15,6 +15,7 @@ from server.home import Home
 from server.settings import DOORS, Settings
 from server.supervisor import Child, Supervisor
 from server.tls import Credentials
+from server.tls_files import keep_written, write_at_start
 from server.trouble import Trouble
 from server.wiring import Assemble, finished_home, home_of
 from server.worker import PatientWorker
@@ -40,6 +41,8 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
     if part == JOBS:
         importlib.import_module("server.apps.jobs").run(chosen, starting)
         return
+    if chosen.door(part).scheme == "https":
+        write_at_start(chosen, part)
     listener = socket.socket(fileno=listen_fd) if listen_fd is not None else listen(part, chosen.door(part))
     serve(door_of(chosen, part), listener, starting)
 
@@ -55,6 +58,8 @@ def app_of(chosen: Settings, name: str) -> Wsgi:
     """Make a door's app: only its own module is loaded, with what that one may use."""
     assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
     made = assemble(chosen)
+    if chosen.door(name).scheme == "https":
+        keep_written(chosen, name)
     return Front(made.app, made.checks, chosen.trusted_proxies, made.express)
 
 
@@ -67,7 +72,7 @@ def credentials_of(chosen: Settings, name: str) -> Credentials | None:
         raise Trouble(f"{home.tls / name}.pem is missing: `tegata init` writes it anew")
     return Credentials(
         chain=home.tls / f"{name}.pem",
-        key=home.keys / f"tls-{name}.key",
+        key=home.tls / f"{name}.key",
         passphrase=partial(_passphrase, chosen),
         clients=home.tls / "clients.pem" if name == "terminals" else None,
     )

@@ -97,7 +97,7 @@ def test_a_child_that_never_gets_ready_ends_the_start_with_its_last_words(tmp_pa
 def test_a_child_that_says_why_it_can_not_start_is_quoted(tmp_path: Path) -> None:
     with supervising(tmp_path, "good", "failing") as process:
         _output, errors = process.communicate(timeout=20)
-        assert "failed: failing-1 did not start: the key does not fit" in errors
+        assert "failed: failing-1 did not start: the key does not fit; nor does the chain" in errors
 
 
 def test_a_second_signal_hastens_the_end_of_a_stubborn_child(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def main() -> None:
     if told.kind == "unready":
         sys.exit("the key is missing")
     if told.kind == "failing":
-        Starting(told.ready_fd).failed("the key does\nnot fit")
+        Starting(told.ready_fd).failed("the key does not fit\nnor does the chain")
         time.sleep(60)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if told.kind == "stubborn" else lambda *_: sys.exit(0))
     Starting(told.ready_fd).ready()
