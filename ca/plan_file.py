@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from cryptography import x509
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ca.plan import ISSUING_CRL, ROOT_CRL, AuthorityPlan, Plan, ServiceKind, ServicePlan
+from ca.plan import ISSUING_CRL, ROOT_CRL, AuthorityPlan, Plan, ServiceKind, ServicePlan, link_name
 from ca.profiles import Addresses, ServerNames
 from ca.yaml_lines import FileFault, faults_of, line_of, parse
 
@@ -121,8 +121,10 @@ def _faults(written: _File, custody_of: Callable[[str], str]) -> Iterator[Fault]
         *(("authorities", place, entry) for place, entry in enumerate(written.authorities)),
         *(("services", place, entry) for place, entry in enumerate(written.services)),
     ]
+    linked = [(one.name, one.replaces) for one in written.authorities if one.replaces is not None]
+    links = {link_name(*pair) for new, old in linked for pair in ((new, old), (old, new))}
     for part, place, entry in listed:
-        if entry.name in seen | _TAKEN:
+        if entry.name in seen | _TAKEN | links:
             yield (part, place, "name"), f"{entry.name}: the name is taken"
         if isinstance(entry, _Authority):
             if entry.common_name in subjects:

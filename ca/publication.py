@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cryptography import x509
 from flask import Blueprint, Flask, Response, abort, current_app, request, send_file
 from werkzeug.http import http_date
 
-from ca import crl_entries, issuers
+from ca import authority_certificates, crl_entries, issuers
 from ca.crl import crl_file
 from ca.ocsp import Responder
 from ca.ocsp_answer import CACHE_SECONDS, Answer
@@ -145,13 +146,23 @@ def _is_published(issuer: str, partition: int) -> bool:
 
 @blueprint.get("/ca/<name>.cer")
 def certificate(name: str) -> Response:
-    """Serve an issuer's certificate (RFC 5280 §4.2.2.1: DER)."""
+    """Serve an authority's certificate, also one that roots gave each other (RFC 5280 §4.2.2.1: DER)."""
     with _publication().database.snapshot() as session:
-        issuer = issuers.load(session, name)
-    if issuer is None:
+        der = authority_certificates.named(session, name)
+    if der is None:
         abort(404)
-    response = Response(issuer.der, mimetype="application/pkix-cert")
-    return _cacheable(response, issuer.certificate.not_valid_before_utc)
+    made = x509.load_der_x509_certificate(der).not_valid_before_utc
+    return _cacheable(Response(der, mimetype="application/pkix-cert"), made)
+
+
+@blueprint.get("/ca/<name>.p7c")
+def certificates(name: str) -> Response:
+    """Serve an issuer's certificate and all that may stand above it, as one message (RFC 5280 §4.2.2.1: certs-only CMS)."""
+    with _publication().database.snapshot() as session:
+        message = authority_certificates.above(session, name)
+    if message is None:
+        abort(404)
+    return _cacheable(Response(message, mimetype="application/pkcs7-mime"))
 
 
 @blueprint.get("/checkpoint")
@@ -182,10 +193,11 @@ def tile(name: str) -> Response:
     return response
 
 
-def _cacheable(response: Response, modified: datetime) -> Response:
+def _cacheable(response: Response, modified: datetime | None = None) -> Response:
     """Allow caches a minute, and let clients ask whether anything changed."""
     response.headers["Cache-Control"] = CACHING
-    response.headers["Last-Modified"] = http_date(modified)
+    if modified is not None:
+        response.headers["Last-Modified"] = http_date(modified)
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest())
     response.make_conditional(request)
     return response

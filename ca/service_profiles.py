@@ -97,6 +97,12 @@ def link_builder(subject: Issuer, signer: Issuer, validity: Validity, plan: Plan
     )
     for extension in certificate.extensions:
         builder = builder.add_extension(extension.value, critical=extension.critical)
-    return builder.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(signer.key_identifier), critical=False
-    ).add_extension(_crl_address(plan.addresses.crl(signer.name)), critical=False)
+    above = x509.UniformResourceIdentifier(plan.addresses.certificate(signer.name))
+    information = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, above)
+    return (
+        builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(signer.key_identifier), critical=False
+        )
+        .add_extension(_crl_address(plan.addresses.crl(signer.name)), critical=False)
+        .add_extension(x509.AuthorityInformationAccess([information]), critical=False)
+    )

@@ -208,3 +208,9 @@ def test_the_example_of_the_manual_is_a_file() -> None:
     example = "\n".join(line.removeprefix("    ") for line in block.splitlines())
     plan = read(example.encode(), FILE, Surroundings(ADDRESSES, Path("published"), lambda _name: "pkcs11"))
     assert [one.name for one in plan.authorities] == ["root", "issuing-1"]
+
+
+def test_the_names_of_links_between_roots_are_taken() -> None:
+    second = "  - { name: root-2, common_name: Second, algorithm: p256, years: 9, replaces: root }\nservices:"
+    with pytest.raises(FileFault, match="root-by-root-2: the name is taken"):
+        plan_of(WHOLE.replace("services:", second).replace("name: timestamp", "name: root-by-root-2"))
