@@ -4,7 +4,7 @@ Lengths become definite and as short as can be, strings that were sent in pieces
 as it was, octet for octet; the order of sets is left alone, because signatures are over what was sent.
 """
 
-from ca.der import tlv
+from ca.der import SEQUENCE, elements, tlv
 
 # A PKCS#7 message with certificates inside is some twelve deep.
 DEEPEST = 32
@@ -13,6 +13,8 @@ _INDEFINITE, _LONG_FORM = 0x80, 0x80
 _LONGEST_LENGTH = 4  # octets
 _END_OF_CONTENTS = b"\x00\x00"
 _BIT_STRING, _OCTET_STRING = 0x03, 0x04
+_CONTENT = 0xA0  # [0], constructed
+_ENCRYPTED_CONTENT = [0x06, SEQUENCE, _CONTENT]
 # The string types of X.690 §8.21 and octet strings: constructed, they are pieces of one.
 _STRINGS = {_OCTET_STRING, 0x0C, *range(0x12, 0x17), *range(0x19, 0x1D), 0x1E}
 
@@ -44,7 +46,20 @@ def _element(octets: memoryview, start: int, end: int, depth: int) -> tuple[byte
         return tlv(_BIT_STRING, _joined_bits(parts)), after
     if tag ^ _CONSTRUCTED in _STRINGS:
         return tlv(tag ^ _CONSTRUCTED, _joined(parts, tag ^ _CONSTRUCTED)), after
-    return tlv(tag, b"".join(parts)), after
+    return tlv(tag, b"".join(_whole(parts) if tag == SEQUENCE else parts)), after
+
+
+def _whole(parts: list[bytes]) -> list[bytes]:
+    """Return the elements of a sequence; where it is an EncryptedContentInfo (RFC 5652 §6.1), with its content in one piece.
+
+    That content is an implicitly tagged octet string, so only its surroundings say that its pieces are strings.
+    """
+    if [part[0] for part in parts] != _ENCRYPTED_CONTENT:
+        return parts
+    pieces = list(elements(parts[2]))
+    if any(piece[0] != _OCTET_STRING for piece in pieces):
+        return parts
+    return [*parts[:2], tlv(_CONTENT ^ _CONSTRUCTED, _joined(pieces, _OCTET_STRING))]
 
 
 def _parts(octets: memoryview, position: int, end: int, depth: int, *, is_open: bool) -> tuple[list[bytes], int]:

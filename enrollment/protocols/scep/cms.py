@@ -213,7 +213,7 @@ def signed(content: bytes | None, attributes: Mapping[str, core.Asn1Value], by: 
     """Sign; return a ContentInfo with SignedData. RFC 5652 §5.3: rsaEncryption names the signature's algorithm."""
     digest = DIGESTS[by.digest]
     values = {
-        _CONTENT_TYPE: core.ObjectIdentifier(DATA),
+        _CONTENT_TYPE: cms.ContentType("data"),
         _MESSAGE_DIGEST: core.OctetString(hashed(digest, content or b"")),
         **attributes,
     }

@@ -7,7 +7,13 @@ from enum import StrEnum
 from asn1crypto import cms, core, csr
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
+from ca import requests
+from ca.requests import RequestedKey
 from enrollment.protocols.scep import ber
 from enrollment.protocols.scep.algorithms import DIGESTS
 from enrollment.protocols.scep.cms import (
@@ -122,7 +128,7 @@ def read(encoded: bytes) -> PkiMessage:
 class Enrolment:
     """A request (PKCS#10, DER) that proves its key, and its challengePassword (RFC 2985 §5.4.1), "" where there is none."""
 
-    request: bytes
+    request: bytes | RequestedKey
     public_key: object = field(repr=False)
     challenge: str = field(repr=False)
 
@@ -136,17 +142,30 @@ def enrolment(content: bytes) -> Enrolment:
         with reading():
             encoded = ber.definite(content)
             request = x509.load_der_x509_csr(encoded)
-            if not request.is_signature_valid:
-                raise ValueError("possession is not proven")
             public_key = request.public_key()
+            is_old = _is_proven_by_sha1(request, public_key)
+            if not is_old and not request.is_signature_valid:
+                raise ValueError("possession is not proven")
             wanted = csr.CertificationRequest.load(encoded, strict=True)["certification_request_info"]
             found = [one["values"] for one in wanted["attributes"] or () if one["type"].dotted == _CHALLENGE_PASSWORD]
             challenges = [str(value.native) for values in found for value in values]
             if len(challenges) > 1:
                 raise ValueError("RFC 2985 §5.4.1: single-valued")
-            return Enrolment(encoded, public_key, challenges[0] if challenges else "")
     except MalformedError:
         raise bad_message() from None
+    known = requests.of_proven(public_key) if is_old else encoded
+    return Enrolment(known, public_key, challenges[0] if challenges else "")
+
+
+def _is_proven_by_sha1(request: x509.CertificateSigningRequest, key: object) -> bool:
+    """Tell about what only old clients know: SHA-1 proves possession well enough, and signs nothing that lasts."""
+    if not isinstance(key, rsa.RSAPublicKey) or not isinstance(request.signature_hash_algorithm, hashes.SHA1):
+        return False
+    try:
+        key.verify(request.signature, request.tbs_certrequest_bytes, PKCS1v15(), hashes.SHA1())  # noqa: S303
+    except InvalidSignature:
+        return False
+    return True
 
 
 def asked_certificate(content: bytes) -> tuple[bytes, int]:
