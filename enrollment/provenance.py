@@ -1,4 +1,4 @@
-"""Why a certificate exists, as the checker reads it back: codes, approval, terminal, credential, audit entries."""
+"""Why a certificate exists, as the checker reads it back: codes or renewal, approval, terminal, credential, audit entries."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ca import certificates
 from ca.certificates import CertificateRecord, CertificateState
 from ca.findings import Said
 from ca.inspection import SIGNED, Examined
 from enrollment.code_sets import CodeSetState
 from enrollment.issuance import RESERVATION_LIFETIME
-from enrollment.tables import CodeSetRow, CredentialRow
+from enrollment.successions import RenewalState
+from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel.audit import AuditEntry
 from kernel.clock import day_start
 from registry import applications, terminals
@@ -29,6 +31,15 @@ DEEDS = {
     "certificate.revoke": CertificateState.REVOKED,
     "certificate.abandon": CertificateState.ABANDONED,
 }
+# What a renewal may be, whose certificate is in a state.
+_RENEWALS = {
+    CertificateState.RESERVED: {RenewalState.CLAIMED},
+    CertificateState.ABANDONED: {RenewalState.ABANDONED, RenewalState.CLAIMED},
+    **dict.fromkeys(
+        (CertificateState.VALID, CertificateState.HELD, CertificateState.REVOKED),
+        {RenewalState.AWAITING, RenewalState.ISSUED, RenewalState.SETTLED, RenewalState.REJECTED},
+    ),
+}
 # Entries are sealed each quarter of a minute.
 SEALED_WITHIN = timedelta(minutes=5)
 Name = tuple[str, str]  # issuer and serial number
@@ -43,6 +54,8 @@ class Provenance:
     terminals: Mapping[str, Terminal]
     applications: Mapping[str, Application]
     deeds: Mapping[Name, Sequence[AuditEntry]]
+    renewals: Mapping[Name, RenewalRow]
+    predecessors: Mapping[Name, CertificateRecord]
 
     def office_code(self, record: CertificateRecord) -> str | None:
         """Return the office that a terminal's certificate must name."""
@@ -61,7 +74,11 @@ class Provenance:
             yield "reserved-too-old", f"it waits for its signature since {examined.record.reserved_at:%Y-%m-%d %H:%M} UTC"
         if examined.is_terminal:
             yield from self._terminal_findings(examined.record)
-            yield from self._code_findings(examined.record)
+            renewal = self.renewals.get(_name(examined.record))
+            if renewal is None:
+                yield from self._code_findings(examined.record)
+            else:
+                yield from self._renewal_findings(examined.record, renewal)
             yield from self._credential_findings(examined.record)
 
     def _log_findings(self, record: CertificateRecord, now: datetime) -> Iterator[Said]:
@@ -109,6 +126,30 @@ class Provenance:
             yield "starts-too-early", f"it begins before the confirmed start date, {codes.start_date}"
         yield from self._approval_findings(codes)
 
+    def _renewal_findings(self, record: CertificateRecord, renewal: RenewalRow) -> Iterator[Said]:
+        if self.code_sets.get(_name(record)):
+            yield "renewal-differs", "a code set names it, and it was made by renewal"
+        if renewal.state not in _RENEWALS[record.state]:
+            yield "renewal-differs", f"it is {record.state}, and its renewal is {renewal.state}"
+        if renewal.spki_sha256 != record.spki_sha256:
+            yield "renewal-differs", "its renewal was made for another key"
+        if (renewal.terminal, renewal.office_code) != (record.subject, self.office_code(record)):
+            yield "renewal-differs", f"its renewal is of {renewal.terminal} in office {renewal.office_code}"
+        old = self.predecessors.get((renewal.predecessor_issuer, renewal.predecessor))
+        if old is None or old.der is None or old.subject != record.subject:
+            yield "renewal-differs", f"there is no certificate {renewal.predecessor} of this terminal that it could follow"
+        elif not old.reserved_at < renewal.begun_at <= old.not_after:
+            yield "renewal-differs", f"it was renewed at {renewal.begun_at}, when {renewal.predecessor} was not good"
+
+    def _is_beside(self, record: CertificateRecord) -> bool:
+        """Return whether a renewal lets it be good beside the current one: not confirmed yet, or still to be fetched by."""
+        open_ones = [row for row in self.renewals.values() if row.terminal == record.subject]
+        return any(
+            (row.state == RenewalState.AWAITING and (row.issuer, row.serial) == _name(record))
+            or (row.state == RenewalState.ISSUED and (row.predecessor_issuer, row.predecessor) == _name(record))
+            for row in open_ones
+        )
+
     def _approval_findings(self, codes: CodeSetRow) -> Iterator[Said]:
         if not codes.approver or not codes.preparer or codes.approver == codes.preparer:
             yield "approval", f"{codes.preparer} prepared the codes, and {codes.approver} approved"
@@ -128,7 +169,7 @@ class Provenance:
     def _credential_findings(self, record: CertificateRecord) -> Iterator[Said]:
         credential = self.credentials.get(record.subject)
         is_current = credential is not None and (credential.issuer, credential.serial) == _name(record)
-        if record.state in (CertificateState.VALID, CertificateState.HELD) and not is_current:
+        if record.state in (CertificateState.VALID, CertificateState.HELD) and not is_current and not self._is_beside(record):
             yield "credential-differs", f"it is {record.state}, and not the terminal's current one"
         if is_current and record.state not in SIGNED:
             yield "credential-differs", f"it is {record.state}, and the terminal's current one"
@@ -143,12 +184,15 @@ def read(session: Session, examined: Sequence[Examined]) -> Provenance:
     sets = _code_sets(session, {record.serial for record in records})
     receipts = {codes.receipt_number for found in sets.values() for codes in found if codes.receipt_number}
     found = {receipt: applications.find(session, receipt) for receipt in sorted(receipts)}
+    renewals = session.scalars(select(RenewalRow).where(RenewalRow.terminal.in_(subjects))).all()
     credentials = session.scalars(select(CredentialRow).where(CredentialRow.terminal.in_(subjects)))
     return Provenance(
         code_sets=sets,
         credentials={row.terminal: row for row in credentials},
         terminals=terminals.named(session, subjects),
         applications={receipt: application for receipt, application in found.items() if application},
+        renewals={(row.issuer, row.serial): row for row in renewals},
+        predecessors=certificates.of_serials(session, {(row.predecessor_issuer, row.predecessor) for row in renewals}),
         deeds=_deeds(session, {f"{'terminal' if one.is_terminal else 'service'}:{one.record.subject}" for one in examined}),
     )
 

@@ -1,4 +1,4 @@
-"""The checker's way back: the certificates that codes, credentials, audit entries and lists name must be there.
+"""The checker's way back: the certificates that codes, renewals, credentials, audit entries and lists name must be there.
 
 One that was deleted, or was signed and never stored, has no row from which to begin.
 """
@@ -13,7 +13,7 @@ from ca import certificates
 from ca.findings import Finding
 from ca.inspection import Period
 from enrollment.provenance import DEEDS, Name
-from enrollment.tables import CodeSetRow, CredentialRow
+from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel.audit import AuditEntry
 
 PIECE = 500
@@ -23,7 +23,8 @@ Trace = tuple[Name, str, str]
 
 def findings(session: Session, period: Period) -> Iterator[Finding]:
     """Find what the period's codes, credentials and audit entries name and nobody has."""
-    for source in (_code_sets(session, period), _credentials(session, period), _deeds(session, period)):
+    sources = (_code_sets(session, period), _renewals(session, period), _credentials(session, period), _deeds(session, period))
+    for source in sources:
         yield from absent(session, source)
 
 
@@ -52,6 +53,13 @@ def _code_sets(session: Session, period: Period) -> Iterator[Trace]:
     for issuer, serial, terminal, at in session.execute(query.where(CodeSetRow.serial.is_not(None))):
         if issuer is not None and serial is not None and (at is None or period.holds(at)):
             yield (issuer, serial), terminal, "a code set"
+
+
+def _renewals(session: Session, period: Period) -> Iterator[Trace]:
+    for row in session.scalars(select(RenewalRow).execution_options(yield_per=PIECE)):
+        if period.holds(row.begun_at):
+            yield (row.issuer, row.serial), row.terminal, "a renewal"
+            yield (row.predecessor_issuer, row.predecessor), row.terminal, "a renewal of it"
 
 
 def _credentials(session: Session, period: Period) -> Iterator[Trace]:
