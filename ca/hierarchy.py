@@ -1,17 +1,12 @@
 """The certificates above terminals, as those fetch them who build paths: every authority in force, and roots' links."""
 
 from datetime import datetime
-from itertools import permutations
 
 from cryptography import x509
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca import issuers, terms
-from ca.certificates import CertificateState
+from ca import authority_certificates, issuers, terms
 from ca.issuers import Issuer
-from ca.plan import link_name
-from ca.tables import CertificateRow
 
 
 def authorities(session: Session, now: datetime) -> list[Issuer]:
@@ -27,15 +22,9 @@ def roots(session: Session, now: datetime) -> list[Issuer]:
 
 
 def links(session: Session, now: datetime) -> list[x509.Certificate]:
-    """Return the certificates in force that roots gave each other (RFC 4210 §4.4: old with new, new with old)."""
-    names = [issuer.name for issuer in issuers.load_all(session) if is_root(issuer)]
-    query = select(CertificateRow.der).where(
-        CertificateRow.subject.in_([link_name(subject, signer) for subject, signer in permutations(names, 2)]),
-        CertificateRow.kind == "service",
-        CertificateRow.state == CertificateState.VALID,
-        CertificateRow.not_after > now,
-    )
-    return [x509.load_der_x509_certificate(der) for der in session.scalars(query.order_by(CertificateRow.id)) if der]
+    """Return the certificates that roots gave each other (RFC 4210 §4.4) and that have not ended."""
+    found = [x509.load_der_x509_certificate(der) for der in authority_certificates.links(session).values()]
+    return [link for link in found if now < link.not_valid_after_utc]
 
 
 def successor(session: Session, now: datetime) -> Issuer | None:
