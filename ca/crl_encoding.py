@@ -4,6 +4,7 @@ An entry is made when its certificate is revoked. A list is its frame with the s
 what pyca's builder would make; nothing that was encoded is encoded again.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from cryptography import x509
 from ca.der import BOOLEAN, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, integer, time, tlv
 from ca.issuers import Issuer
 
+# What `list_name` makes.
+LIST_NAME = re.compile(r"(?P<issuer>[A-Za-z0-9_-]+)(\.(?P<partition>[1-9][0-9]{0,8}))?(?P<delta>\.delta)?")
 REMOVE_FROM_CRL = "removeFromCRL"
 # RFC 5280 §5.3.1. `unspecified` is left out rather than written.
 _REASON_NUMBERS = {

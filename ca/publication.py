@@ -6,7 +6,6 @@ Reads only; the keys it holds are the OCSP responder's and the time-stamping uni
 import base64
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from werkzeug.http import http_date
 
 from ca import authority_certificates, crl_entries, issuers
 from ca.crl import crl_file
+from ca.crl_encoding import LIST_NAME
 from ca.ocsp import Responder
 from ca.ocsp_answer import CACHE_SECONDS, Answer
 from ca.ocsp_requests import LARGEST_REQUEST
@@ -30,7 +30,6 @@ TIMESTAMP_RESPONSE = "application/timestamp-reply"
 # What a tile's name names never changes; a partial one is of no use once there is a wider one.
 FULL_TILE_SECONDS, PARTIAL_TILE_SECONDS = 365 * 86_400, 3_600
 CACHING = f"max-age={CACHE_SECONDS}, public, no-transform, must-revalidate"
-LIST_NAME = re.compile(r"(?P<issuer>[A-Za-z0-9_-]+)(\.(?P<partition>[1-9][0-9]{0,8}))?(?P<delta>\.delta)?")
 _KEY = "publication"
 
 blueprint = Blueprint("publication", __name__)
