@@ -52,6 +52,7 @@ class _Told(NamedTuple):
     now: datetime
     statuses: tuple[Status | None, ...]
     singles: bytes
+    is_settled: bool
 
 
 class _Kept(NamedTuple):
@@ -144,21 +145,24 @@ class Responder:
             self._read_at = begin
 
     def _new_answer(self, request: bytes, question: _Question | None, now: datetime) -> Answer:
-        nonce = None
+        nonce, is_new = None, question is None
         if question is None:
-            question, nonce = self._question(request)
+            question, nonce, is_new = self._question(request)
         if question is None:
             return _UNAUTHORIZED
         told = self._tell(question, now)
-        answer = self._without_nonce(question, told) if nonce is None else Answer(self._respond(question, told, nonce))
         # What was never issued, or only promised, may become good while the revision stands still: it is not kept.
-        if all(status is not None and status.is_settled for status in told.statuses):
+        if nonce is not None or not told.is_settled:
+            answer = Answer(self._respond(question, told, nonce, once=True))
+        else:
+            answer = self._kept(question, told)
+        if is_new and told.is_settled:
             octets = request if nonce is None else (request.removesuffix(nonce), len(request))
             _put(self._by_octets, octets, question, self._keep)
             _put(self._by_ids, question.ids, question, self._keep)
         return answer
 
-    def _without_nonce(self, question: _Question, told: _Told) -> Answer:
+    def _kept(self, question: _Question, told: _Told) -> Answer:
         kept = question.kept
         if kept is None or kept.statuses != told.statuses or not kept.begin <= told.now < kept.end:
             answer = Answer(self._respond(question, told, None), told.now, told.now + ANSWER_LIFETIME)
@@ -166,27 +170,27 @@ class Responder:
         question.kept, question.revision = kept, told.revision
         return kept.answer
 
-    def _question(self, request: bytes) -> tuple[_Question | None, bytes | None]:
-        """Return what is asked and the nonce; no question when it is for nobody's certificates of ours."""
+    def _question(self, request: bytes) -> tuple[_Question | None, bytes | None, bool]:
+        """Return what is asked, the nonce, and whether these octets are new; no question when it is for nobody of ours."""
         if (at := request.rfind(NONCE)) >= 0:
             # Octets that were read before, but for the nonce at their end, say the same as then.
             at += len(NONCE) + _NONCE_HEADERS
             if (question := self._by_octets.get((request[:at], len(request)))) is not None:
-                return question, request[at:]
+                return question, request[at:], False
         asked = read(request)
         ids = tuple(cert_id.der for cert_id in asked.cert_ids)
         if (question := self._by_ids.get(ids)) is not None:
-            return question, asked.nonce
+            return question, asked.nonce, True
         parties = [self._party_of(cert_id) for cert_id in asked.cert_ids]
         # One delegate signs; RFC 6960 §2.3: without one for any of the certificates we have no authority.
         party = next(filter(None, parties), None)
         if party is None:
-            return None, asked.nonce
+            return None, asked.nonce, True
         serials = (
             serial_text(one.serial) if theirs is party and 0 < one.serial < _SERIAL_END else None
             for one, theirs in zip(asked.cert_ids, parties, strict=True)
         )
-        return _Question(party, ids, tuple(serials)), asked.nonce
+        return _Question(party, ids, tuple(serials)), asked.nonce, True
 
     def _party_of(self, cert_id: CertId) -> _Party | None:
         return self._parties.get((cert_id.algorithm, cert_id.name_hash, cert_id.key_hash))
@@ -209,14 +213,15 @@ class Responder:
         statuses = tuple(one[1] if one is not None else None for one in seen)
         _, _, valid = self._encoded(now)
         singles = map(party.writer.single, question.ids, statuses, [valid] * len(statuses))
-        told = _Told(revision, now, statuses, b"".join(singles))
-        if all(status is not None and status.is_settled for status in statuses):
+        is_settled = all(status is not None and status.is_settled for status in statuses)
+        told = _Told(revision, now, statuses, b"".join(singles), is_settled)
+        if is_settled:
             question.told = told
         return told
 
-    def _respond(self, question: _Question, told: _Told, nonce: bytes | None) -> bytes:
+    def _respond(self, question: _Question, told: _Told, nonce: bytes | None, *, once: bool = False) -> bytes:
         _, produced_at, _ = self._encoded(told.now)
-        return question.party.writer.response(told.singles, nonce, produced_at)
+        return question.party.writer.response(told.singles, nonce, produced_at, once=once)
 
     def _encoded(self, now: datetime) -> tuple[datetime, bytes, bytes]:
         """Return an instant, its encoding, and that of thisUpdate and nextUpdate of what is told at it."""

@@ -59,6 +59,13 @@ class Ask(NamedTuple):
     keep: bool
 
 
+class Post(NamedTuple):
+    """What the head of a POST says: how many octets follow, and whether the connection stays open."""
+
+    length: int
+    keep: bool
+
+
 @dataclass
 class Express:
     """Reads requests off a connection's octets and answers them. For one thread."""
@@ -70,6 +77,7 @@ class Express:
         """Begin without memories."""
         self._fields: dict[bytes, Fields | None] = {}
         self._targets: dict[bytes, bytes] = {}
+        self._posts: dict[bytes, Post] = {}
         self._seen: dict[bytes, Ask] = {}
         self._looked_at = float("-inf")
 
@@ -89,24 +97,33 @@ class Express:
         end = octets.find(_END, at, at + LONGEST_HEAD)
         if end < 0:
             return _unfinished(octets[at : at + LONGEST_HEAD])
-        line_end = octets.find(b"\r\n", at, end + 2)
-        line, block = octets[at:line_end], octets[line_end + 2 : end]
+        end += len(_END)
+        head = octets[at:end]
+        post = self._posts.get(head)
+        if post is None:
+            found = self._judged(head)
+            if not isinstance(found, Post):
+                return found if isinstance(found, Next) else found._replace(end=end)
+            if len(self._posts) >= _REMEMBERED:
+                self._posts.clear()
+            post = self._posts[head] = found
+        if len(octets) < end + post.length:
+            return Next.WAIT
+        return Ask(octets[end : end + post.length], end + post.length, post.keep)
+
+    def _judged(self, head: bytes) -> Ask | Post | Next:
+        line, _, block = head.removesuffix(_END).partition(b"\r\n")
         fields = _remembered(self._fields, block, read_fields)
         if fields is None:
             return Next.APP
-        return self._request(line, fields, octets, end + len(_END))
-
-    def _request(self, line: bytes, fields: Fields, octets: bytes, end: int) -> Ask | Next:
         if match := _GET.fullmatch(line):
             if fields.length is not None:
                 return Next.APP
-            return Ask(_remembered(self._targets, match[1], decoded), end, _keeps(fields, match[2]))
+            return Ask(_remembered(self._targets, match[1], decoded), 0, _keeps(fields, match[2]))
         match = _POST.fullmatch(line)
         if match is None or not fields.is_ocsp or fields.length is None or fields.length > LARGEST_REQUEST:
             return Next.APP
-        if len(octets) < end + fields.length:
-            return Next.WAIT
-        return Ask(octets[end : end + fields.length], end + fields.length, _keeps(fields, match[1]))
+        return Post(fields.length, _keeps(fields, match[1]))
 
     def answer(self, der: bytes, *, keep: bool) -> bytes:
         """Return the whole HTTP response; it says when the connection does not stay open."""

@@ -135,9 +135,16 @@ def test_a_nonce_that_is_no_octet_string_is_malformed(house: House) -> None:
 
 
 def test_without_a_nonce_none_is_made_up_and_the_answer_may_be_cached(house: House) -> None:
-    answer = house.responder.answer(request(cert_id(house.issuing.issuer, "77")), house.clock.now())
+    answer = house.responder.answer(request(cert_id(house.issuing.issuer, issue(house).serial)), house.clock.now())
     assert Told(answer.der, house.issuing.issuer).nonce is None
     assert (answer.this_update, answer.next_update) == (house.clock.now(), house.clock.now() + ANSWER_LIFETIME)
+
+
+def test_what_may_become_good_without_a_revocation_is_kept_by_no_cache(house: House) -> None:
+    for serial in (reserve(house).serial, "77"):
+        answer = house.responder.answer(request(cert_id(house.issuing.issuer, serial)), house.clock.now())
+        assert Told(answer.der, house.issuing.issuer).nonce is None
+        assert ("Cache-Control", "no-store") in answer.fields
 
 
 def test_an_unknown_extension_is_passed_over_unless_it_is_critical(house: House) -> None:

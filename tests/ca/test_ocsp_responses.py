@@ -3,11 +3,12 @@
 import hashlib
 import random
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from asn1crypto import algos, core, ocsp
 from asn1crypto import x509 as asn1_x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import revocation
@@ -17,9 +18,9 @@ from ca.ocsp_delegations import delegations
 from ca.ocsp_responses import Delegate, ResponseWriter, time_der, valid_der
 from ca.ocsp_states import Status
 from ca.revocation import Reason
-from keys.algorithms import ALGORITHMS
+from keys.algorithms import ALGORITHMS, SigningKey
 from tests.ca.issuance import issue
-from tests.ca.ocsp_requests import Told, cert_id, request
+from tests.ca.ocsp_requests import Told, cert_id, error, request
 from tests.ca.trial import trial_issuer
 from tests.support.house import House
 
@@ -133,6 +134,83 @@ def test_every_algorithm_that_signs_signs_responses(name: str) -> None:
     parsed = ocsp.OCSPResponse.load(writer.response(single, None, time_der(now)))
     basic = ocsp.BasicOCSPResponse.load(bytes(parsed["response_bytes"]["response"]))
     signer.issuer.algorithm.verify(signer.issuer.public_key, basic["signature"].native, basic["tbs_response_data"].dump())
+
+
+class Faulty:
+    """A key of a device that signs well until it is told to break, and then spoils so many signatures."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self.key, self.faults = key, 0
+
+    def public_key(self) -> object:
+        """Return the real one."""
+        return self.key.public_key()
+
+    def sign(self, message: bytes, *arguments: Any) -> bytes:  # noqa: ANN401 (pyca's own signature)
+        """Sign, and change a bit of the signature."""
+        signature: bytes = self.key.sign(message, *arguments)
+        if not self.faults:
+            return signature
+        self.faults -= 1
+        return signature[:-1] + bytes((signature[-1] ^ 1,))
+
+
+def _faulty(name: str) -> tuple[Faulty, ResponseWriter]:
+    signer = trial_issuer(name)
+    key = Faulty(signer.key)
+    return key, ResponseWriter(Delegate(signer.issuer, signer.issuer.certificate, key))  # type: ignore[arg-type]  # it acts as one
+
+
+NOW = time_der(datetime(2026, 11, 24, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_a_faulty_signature_is_never_kept(name: str) -> None:
+    key, writer = _faulty(name)
+    key.faults = 2
+    for _ in range(2):
+        with pytest.raises(InvalidSignature):
+            writer.response(b"", None, NOW)
+    assert writer.response(b"", None, NOW)
+
+
+@pytest.mark.parametrize("name", ["ed25519", "mldsa65", "rsa3072"])
+def test_where_a_fault_could_give_the_key_away_no_faulty_signature_leaves(name: str) -> None:
+    key, writer = _faulty(name)
+    for _ in range(20):
+        key.faults = 1
+        with pytest.raises(InvalidSignature):
+            writer.response(b"", b"nonce", NOW, once=True)
+
+
+def test_with_ecdsa_a_lasting_fault_is_found_and_from_then_on_none_leaves() -> None:
+    key, writer = _faulty("p256")
+    key.faults = 1_000
+    left = 0
+    with pytest.raises(InvalidSignature):
+        while True:
+            writer.response(b"", b"nonce", NOW, once=True)
+            left += 1
+    assert left < 16
+    for _ in range(40):
+        with pytest.raises(InvalidSignature):
+            writer.response(b"", b"nonce", NOW, once=True)
+    key.faults = 0
+    assert writer.response(b"", b"nonce", NOW, once=True)
+    key.faults = 1  # it was faulty once, so it is never trusted again
+    with pytest.raises(InvalidSignature):
+        writer.response(b"", b"nonce", NOW, once=True)
+
+
+def test_a_fault_in_signing_is_told_as_try_later_until_it_is_over(house: House) -> None:
+    [delegate] = house.responder.delegates
+    key = Faulty(delegate.key)
+    responder = Responder(house.database, [Delegate(delegate.issuer, delegate.certificate, key)])  # type: ignore[arg-type]
+    asked = request(cert_id(house.issuing.issuer, issue(house).serial))
+    key.faults = 1
+    broken, whole = (responder.answer(asked, house.clock.now()) for _ in range(2))
+    assert (error(broken.der), broken.retry_after) == ("try_later", 5)
+    assert Told(whole.der, house.issuing.issuer).statuses == ["good"]
 
 
 def test_a_key_of_another_certificate_is_no_delegates() -> None:

@@ -120,9 +120,12 @@ def test_a_get_that_is_no_base64_asks_nothing(lane: Express) -> None:
 def test_memories_are_bounded(lane: Express) -> None:
     for number in range(45_000):
         lane.next(b"GET /ocsp/AA%d HTTP/1.1\r\nX: %d\r\n\r\n" % (number, number), 0)
+        if number < 3_000:
+            lane.next(POST.replace(b"Host: ", b"X: %d\r\nHost: " % number), 0)
     assert len(lane._seen) <= 20_000  # noqa: SLF001 (what no answer shows)
     assert len(lane._fields) <= 1_000
     assert len(lane._targets) <= 1_000  # noqa: SLF001
+    assert 0 < len(lane._posts) <= 1_000  # noqa: SLF001
 
 
 def _mangled(count: int) -> Iterator[bytes]:
