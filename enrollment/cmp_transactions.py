@@ -95,11 +95,13 @@ def forget(database: Database, transaction_id: bytes) -> None:
         session.execute(delete(CmpTransactionRow).where(CmpTransactionRow.id == transaction_id))
 
 
-def answer(database: Database, transaction_id: bytes, issuer: str, serial: str, nonce: bytes) -> None:
-    """Note which certificate a transaction was answered with, and by which nonce."""
+def answer(database: Database, transaction_id: bytes, certificate: tuple[str, str], nonce: bytes, now: datetime) -> None:
+    """Note which certificate (issuer and serial) a transaction was answered with, and by which nonce."""
     with database.transaction() as session:
         row = session.get_one(CmpTransactionRow, transaction_id, with_for_update=True)
-        row.issuer, row.serial, row.nonce = issuer, serial, nonce
+        (row.issuer, row.serial), row.nonce = certificate, nonce
+        if row.is_confirmed:
+            row.outcome, row.ended_at = Outcome.IMPLICIT, now
 
 
 def wait(database: Database, transaction_id: bytes, nonce: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from enrollment.protocols.cmp import door as cmp
 from enrollment.protocols.est import door as est
 from enrollment.protocols.page import door as page
 from enrollment.protocols.retrieval import RetrievalDoor, create_app
@@ -9,9 +10,9 @@ from enrollment.protocols.scep import door as scep
 from enrollment.redemption import Redemption
 from enrollment.renewal import Renewal
 from enrollment.windows_scripts import WindowsScripts
+from server.answering_cmp import cmp_door_of
 from server.custody import Custody
-from server.issuing import authority_of
-from server.registering import scep_door_of
+from server.issuing import authority_of, profile_of
 from server.registering import scep_door_of
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of, home_of
@@ -27,9 +28,10 @@ def assemble(settings: Settings) -> Assembled:
     redemption = Redemption(database, clock, authority, Custody(settings).hasher())
     app = create_app(RetrievalDoor(redemption))
     est.mount(app, est.EstDoor(redemption))
-    scep.mount(app, scep_door_of(settings, redemption, Renewal(database, clock, authority)))
+    renewal = Renewal(database, clock, authority)
+    scep.mount(app, scep_door_of(settings, redemption, renewal))
+    cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))
     page.mount(app, page_of(settings, redemption))
-    scep.mount(app, scep_door_of(settings, redemption, Renewal(database, clock, authority)))
     return Assembled(app, {"database": database_check(database)})
 
 
