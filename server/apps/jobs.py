@@ -7,7 +7,8 @@ from functools import partial
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.renewal import Renewals
-from enrollment import id_notices, reissue, renewal
+from enrollment import cmp_transactions, id_notices, reissue, renewal
+from enrollment.confirmations import Confirmations
 from enrollment.departures import Departures
 from enrollment.reissue import ReissuePreparation
 from kernel import audit, outbox, throttle
@@ -61,6 +62,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
         ),
         *_deadlines(database, clock, letters_of(settings)),
         *_same_day_reissues(settings, database),
+        Job("cmp-settling", timedelta(minutes=1), _cmp(database, clock), "deletes sealed copies that CMP's terminals confirmed"),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
         Job("session-purge", timedelta(minutes=10), _sessions(database), "deletes log-ins that are over"),
     ]
@@ -143,6 +145,10 @@ def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[date
 
 def _renewals(settings: Settings, database: Database) -> Callable[[datetime], int]:
     return Renewals(database, addresses_of(settings), partial(with_key, settings)).renew_due
+
+
+def _cmp(database: Database, clock: Clock) -> Callable[[datetime], int]:
+    return lambda now: cmp_transactions.settle(database, Confirmations(database, clock), now)
 
 
 def _throttles(database: Database) -> Callable[[datetime], int]:
