@@ -117,9 +117,7 @@ class _Possession:
         if draft.not_after <= who.certificate.not_after:
             raise Refused("renewal-pointless", terminal=who.terminal.name, last_day=_last_day(who, self.window_days))
         actor = audit.terminal(who.terminal.name)
-        before = successions.open_one(session, who.terminal.name)
-        if before is not None:
-            successions.give_up(session, before, now, actor=actor, reason=Reason.SUPERSEDED, cause="stale")
+        successions.end(session, who.terminal.name, now, actor=actor, reason=Reason.SUPERSEDED, cause="stale")
         reserved = Deed(session, actor, now, who.terminal.name, who.terminal.office_code).reserve(authority, draft)
         session.add(
             RenewalRow(

@@ -107,13 +107,16 @@ def interrupt(session: Session, terminal: str, now: datetime, *, actor: Actor, *
     return True
 
 
-def end(session: Session, terminal: str, now: datetime, *, actor: Actor, reason: Reason) -> bool:
-    """End a terminal's renewal and every certificate of it that is not the current one; return whether there was one."""
+def end(session: Session, terminal: str, now: datetime, *, actor: Actor, reason: Reason, **facts: str) -> bool:
+    """End a terminal's renewal and every certificate of it that is not the current one; return whether there was one.
+
+    `facts` go on record with a promise that is abandoned.
+    """
     row = open_one(session, terminal)
     if row is None:
         return False
     if row.state == RenewalState.ISSUED:
         settle(session, row, now, actor=actor, reason=reason)
     else:
-        give_up(session, row, now, actor=actor, reason=reason)
+        give_up(session, row, now, actor=actor, reason=reason, **facts)
     return True

@@ -17,7 +17,8 @@ from ca.tables import CertificateRow
 from enrollment.code_sets import CodeSetState
 from enrollment.codes import Codes
 from enrollment.redemption import Redemption, Retrieved
-from enrollment.tables import CodeSetRow, CredentialRow
+from enrollment.successions import RenewalState
+from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
 from kernel.audit import AuditEntry
 from kernel.errors import Refused, Unavailable
@@ -52,11 +53,13 @@ def faults(house: House, received: Sequence[Received]) -> list[str]:
         certificates = session.scalars(select(CertificateRow).where(CertificateRow.kind == "terminal")).all()
         code_sets = session.scalars(select(CodeSetRow)).all()
         credentials = session.scalars(select(CredentialRow)).all()
+        renewals = session.scalars(select(RenewalRow)).all()
     return [
         *_of_clients(received),
         *_of_unknown(received, {(row.issuer, row.serial): row for row in certificates}, house),
-        *_of_code_sets(code_sets, certificates),
-        *_of_credentials(credentials, certificates),
+        *_of_code_sets(code_sets, renewals, certificates),
+        *_of_renewals(renewals, certificates),
+        *_of_credentials(credentials, renewals, certificates),
         *_of_signatures(certificates, house),
         *_of_crl(certificates, house),
         *_of_log(certificates, house),
@@ -112,8 +115,12 @@ def _of_unknown(received: Sequence[Received], rows: Mapping[tuple[str, str], Cer
             yield f"a client of {one.terminal} holds a certificate that is {row.state}"
 
 
-def _of_code_sets(code_sets: Sequence[CodeSetRow], certificates: Sequence[CertificateRow]) -> Iterator[str]:
-    """One code set, at most one certificate: what `redeemed` and `claimed` promise, and nothing beside it."""
+def _of_code_sets(
+    code_sets: Sequence[CodeSetRow], renewals: Sequence[RenewalRow], everything: Sequence[CertificateRow]
+) -> Iterator[str]:
+    """One code set, at most one certificate: what `redeemed` and `claimed` promise, and nothing beside it but renewals."""
+    renewed = {(row.issuer, row.serial) for row in renewals}
+    certificates = [row for row in everything if (row.issuer, row.serial) not in renewed]
     by_serial = {(row.issuer, row.serial): row for row in certificates}
     sets_of = Counter(row.terminal for row in code_sets if row.state == CodeSetState.REDEEMED)
     stored = Counter(row.subject for row in certificates if row.state in STORED)
@@ -132,13 +139,29 @@ def _of_code_sets(code_sets: Sequence[CodeSetRow], certificates: Sequence[Certif
             yield f"the code set of {row.terminal} is {row.state}, but its certificate is not"
 
 
-def _of_credentials(credentials: Sequence[CredentialRow], certificates: Sequence[CertificateRow]) -> Iterator[str]:
+def _of_renewals(renewals: Sequence[RenewalRow], certificates: Sequence[CertificateRow]) -> Iterator[str]:
+    """One renewal, one certificate, in the state that the renewal's says, on the renewal's key."""
+    by_serial = {(row.issuer, row.serial): row for row in certificates}
+    for row in renewals:
+        certificate = by_serial.get((row.issuer, row.serial))
+        wanted = {RenewalState.CLAIMED: CertificateState.RESERVED, RenewalState.ABANDONED: CertificateState.ABANDONED}
+        states = (wanted[RenewalState(row.state)],) if RenewalState(row.state) in wanted else STORED
+        if certificate is None or certificate.state not in states or certificate.spki_sha256 != row.spki_sha256:
+            yield f"the renewal of {row.terminal} is {row.state}, but its certificate is not"
+
+
+def _of_credentials(
+    credentials: Sequence[CredentialRow], renewals: Sequence[RenewalRow], certificates: Sequence[CertificateRow]
+) -> Iterator[str]:
     current = {(row.issuer, row.serial) for row in credentials}
+    beside = {(row.issuer, row.serial) for row in renewals if row.state == RenewalState.AWAITING}
+    beside |= {(row.predecessor_issuer, row.predecessor) for row in renewals if row.state == RenewalState.ISSUED}
     good = (CertificateState.VALID, CertificateState.HELD)
-    for row in certificates:
-        if row.state in good and (row.issuer, row.serial) not in current:
+    alone = [row for row in certificates if row.state in good and (row.issuer, row.serial) not in beside]
+    for row in alone:
+        if (row.issuer, row.serial) not in current:
             yield f"{row.subject} has a {row.state} certificate that is not its current one"
-    for terminal, count in Counter(row.subject for row in certificates if row.state in good).items():
+    for terminal, count in Counter(row.subject for row in alone).items():
         if count > 1:
             yield f"{terminal} has {count} good certificates"
 
