@@ -16,6 +16,7 @@ from ca import publication
 from ca.ceremony import server_key_name, service_certificate
 from ca.publication import Publication
 from enrollment.protocols import retrieval, terminals
+from enrollment.protocols.cmp import door as cmp
 from enrollment.protocols.est import door as est
 from enrollment.protocols.page import door as page
 from enrollment.protocols.retrieval import RetrievalDoor
@@ -26,6 +27,7 @@ from kernel.database import Database
 from keys.custody import SoftwareKeys
 from server.front import Wsgi
 from server.tls import Credentials
+from tests.support.cmp import cmp_door_of
 from tests.support.house import PASSPHRASE, House, build_house
 from tests.support.retrieval_page import page_of
 from tests.support.scep_door import scep_door_of
@@ -55,6 +57,7 @@ def open_house(database: Database, folder: Path, clock: Clock, *, keys: Software
     est.mount(retrieving, est.EstDoor(house.redemption))
     page.mount(retrieving, page_of(house, "https://localhost:8444"))
     scep.mount(retrieving, scep_door_of(house))
+    cmp.mount(retrieving, cmp_door_of(house))
     asking = terminals.create_app(
         TerminalsDoor(house.logon, _client_certificate, house.renewal, house.reissues, house.own_states)
     )  # fmt: skip
