@@ -99,7 +99,7 @@ def identify(session: Session, der: bytes) -> Presented:
         certificate = x509.load_der_x509_certificate(der)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         issuer_name = certificate.issuer
-    except (ValueError, x509.InvalidVersion):
+    except (ValueError, TypeError, x509.InvalidVersion):  # TypeError: pyca about a bit string in a name
         raise Refused("certificate-unreadable") from None
     issuer = next((ours.name for ours in issuers.load_all(session) if ours.certificate.subject == issuer_name), None)
     return Presented(str(names[0].value) if names else "", issuer, serial_text(certificate.serial_number), der)

@@ -3,6 +3,8 @@
 _BOOLEAN, _INTEGER, _BIT_STRING, _ENUMERATED = 0x01, 0x02, 0x03, 0x0A
 _CONSTRUCTED, _LONG_FORM, _HIGH_TAG = 0x20, 0x80, 0x1F
 _UNIVERSAL_STRUCTURES = (0x30, 0x31)
+# A certificate goes to eleven; without a limit, 16 KiB of nothing but lengths would go to thousands.
+DEEPEST = 40
 
 
 def require_der(octets: bytes) -> None:
@@ -24,15 +26,17 @@ def parts(octets: bytes) -> list[bytes]:
     return found
 
 
-def _walked(octets: bytes, at: int, limit: int) -> int:
+def _walked(octets: bytes, at: int, limit: int, depth: int = 0) -> int:
     """Check the value that begins at `at`, and all inside it; return where it ends."""
+    if depth > DEEPEST:
+        raise ValueError("values inside of values without end")
     begin, end = _bounds(octets, at, limit)
     tag = octets[at]
     if tag & _CONSTRUCTED:
         if not tag & 0xC0 and tag not in _UNIVERSAL_STRUCTURES:
             raise ValueError("a string in pieces (§10.2)")
         while begin < end:
-            begin = _walked(octets, begin, end)
+            begin = _walked(octets, begin, end, depth + 1)
         return end
     content = octets[begin:end]
     if tag == _BOOLEAN and content not in (b"\x00", b"\xff"):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from asn1crypto import algos, core, tsp
 
+from ca.strictness import require_der
+
 # The longest honest request carries SHA-512, a policy and a nonce: well below this many octets.
 LARGEST_REQUEST = 2_048
 # What is still good enough to stand for a document; SHA-1 is not.
@@ -55,6 +57,7 @@ def read(der: bytes) -> TimestampRequest:
     if not 0 < len(der) <= LARGEST_REQUEST:
         raise TimestampRefused("bad_data_format", "the request has no sensible size")
     try:
+        require_der(der)
         parsed = tsp.TimeStampReq.load(der, strict=True)
         facts = parsed.native
         has_null = isinstance(parsed["message_imprint"]["hash_algorithm"]["parameters"], core.Null)
@@ -68,6 +71,8 @@ def read(der: bytes) -> TimestampRequest:
     imprint = Imprint(asked["hash_algorithm"]["algorithm"], asked["hashed_message"], has_null)
     if imprint.algorithm not in DIGESTS:
         raise TimestampRefused("bad_alg", f"the digest must be one of {', '.join(DIGESTS)}")
+    if imprint.encoded().dump() != parsed["message_imprint"].dump():  # the same, one storey below
+        raise TimestampRefused("bad_data_format", "there is more in the imprint than belongs there")
     if len(imprint.digest) != hashlib.new(imprint.algorithm).digest_size:
         raise TimestampRefused("bad_data_format", "the digest's length is not its algorithm's")
     if facts["extensions"]:
