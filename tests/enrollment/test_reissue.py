@@ -1,0 +1,252 @@
+"""Reissue from the request to the new certificate: who may do what, what becomes of codes and the old certificate."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from ca.certificates import CertificateState
+from enrollment import id_notices, reissue, reissue_records
+from enrollment.code_sets import months_after
+from enrollment.reissue_letters import REASONS
+from enrollment.reissue_records import ReissueReason, ReissueState, ReissueView
+from kernel import audit
+from kernel.clock import day_start, tokyo_date
+from kernel.errors import Refused
+from registry import news
+from registry.calendar import add_business_days
+from tests.crash import ledger
+from tests.enrollment.filings import approved, departures, start_of
+from tests.enrollment.renewing import Renewable, renewable
+from tests.support.clock import SettableClock
+from tests.support.house import APPROVER, OFFICE, PREPARER, SECURITY, SOURCE, House, new_request
+
+VALID, REVOKED = CertificateState.VALID, CertificateState.REVOKED
+CUSTOMER = audit.customer(OFFICE, "hanako")
+PC = ReissueReason.PC_REPLACED
+
+
+@pytest.fixture
+def terminal(house: House, clock: SettableClock) -> Renewable:
+    return renewable(house, clock)
+
+
+def told(deed: object) -> str:
+    assert callable(deed)
+    try:
+        deed()
+    except Refused as refusal:
+        return refusal.code
+    return "done"
+
+
+def ready(terminal: Renewable, clock: SettableClock, reason: ReissueReason = PC) -> ReissueView:
+    """Return a reissue that was accepted, on the day on which its codes may be prepared."""
+    asked = terminal.house.reissues.request(terminal.terminal, reason, CUSTOMER, office_code=OFFICE)
+    accepted = terminal.house.reissues.accept(asked.id, APPROVER)
+    assert accepted.ready_on is not None
+    clock.instant = day_start(accepted.ready_on)
+    return accepted
+
+
+def prepared(terminal: Renewable, clock: SettableClock, reason: ReissueReason = PC) -> ReissueView:
+    return terminal.house.reissue_preparation.prepare(ready(terminal, clock, reason).id, PREPARER)
+
+
+def test_a_customers_request_waits_for_staff(terminal: Renewable) -> None:
+    house = terminal.house
+    asked = house.reissues.request(terminal.terminal, PC, CUSTOMER, office_code=OFFICE, remark="新しいPCが届きます。")
+    assert (asked.state, asked.requester, asked.accepter, asked.ready_on) == (ReissueState.REQUESTED, str(CUSTOMER), None, None)
+    with house.database.snapshot() as session:
+        assert reissue_records.waiting(session) == (asked,)
+        assert reissue_records.of_office(session, OFFICE) == reissue_records.of_terminal(session, terminal.terminal) == (asked,)
+        assert reissue_records.counts(session, tokyo_date(house.clock.now())) == (1, 0)
+        assert news.latest(session, OFFICE)[0].code == "reissue-requested"
+    assert terminal.told() == "renewed"  # only an accepted one blocks renewal
+
+
+def test_accepted_it_is_ready_on_the_next_business_day_and_blocks_renewal(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    clock.instant = day_start(date(2027, 10, 29)) + timedelta(hours=9)  # a Friday
+    asked = house.reissues.request(terminal.terminal, PC, CUSTOMER)
+    accepted = house.reissues.accept(asked.id, APPROVER)
+    assert accepted.ready_on == add_business_days(date(2027, 10, 29), 1) == date(2027, 11, 1)
+    assert terminal.told() == "reissue-pending"
+    assert told(lambda: house.reissue_preparation.prepare(asked.id, PREPARER)) == "reissue-not-ready"
+    clock.instant = day_start(date(2027, 11, 1))
+    with house.database.snapshot() as session:
+        assert [one.id for one in reissue_records.to_prepare(session, date(2027, 11, 1))] == [asked.id]
+    assert house.reissue_preparation.prepare(asked.id, PREPARER).state is ReissueState.PREPARED
+    assert terminal.told() == "reissue-pending"
+
+
+def test_a_pc_is_swapped_without_a_gap(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    reissued = prepared(terminal, clock)
+    assert reissued.ends_on == months_after(tokyo_date(clock.now()), 2)
+    assert terminal.log_on(terminal.der) == "permitted"
+    codes = house.codes_of(terminal.terminal)
+    assert codes.access_key != terminal.access_key
+    new = house.redemption.redeem(codes, new_request().pem, SOURCE).certificate
+    house.logon.check(new.der, terminal.terminal, codes.access_key)
+    assert terminal.states() == {terminal.old.serial: REVOKED, new.serial: VALID}
+    with house.database.snapshot() as session:
+        done = reissue_records.find(session, reissued.id)
+    assert done is not None
+    assert (done.state, done.ended_at) == (ReissueState.COMPLETED, clock.now())
+    assert ledger.faults(house, []) == []
+
+
+def test_the_codes_stand_in_the_offices_own_notice_and_open_ones_are_replaced(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    house.preparation.prepare_existing(terminal.terminal, APPROVER, PREPARER)
+    before = house.codes_of(terminal.terminal)
+    prepared(terminal, clock)
+    assert [row.state for row in house.code_set_rows(terminal.terminal)] == ["redeemed", "replaced", "prepared"]
+    assert told(lambda: house.redemption.redeem(before, new_request().pem, SOURCE)) == "codes-replaced"
+    notice = house.notices.notice(None, OFFICE)
+    assert notice is not None
+    assert terminal.terminal in {line.terminal for line in notice.terminals}
+    assert house.notices.show(None, OFFICE, terminal.terminal, CUSTOMER) == house.codes_of(terminal.terminal)
+
+
+@pytest.mark.parametrize("reason", [ReissueReason.LOST, ReissueReason.STOLEN, ReissueReason.COMPROMISED])
+def test_a_key_that_others_may_have_is_revoked_when_the_request_is_accepted(
+    terminal: Renewable, reason: ReissueReason
+) -> None:  # fmt: skip
+    house = terminal.house
+    renewed = terminal.renew().certificate
+    asked = house.reissues.request(terminal.terminal, reason, CUSTOMER)
+    assert terminal.log_on(renewed.der) == "permitted"
+    house.reissues.accept(asked.id, APPROVER)
+    assert set(terminal.states().values()) == {REVOKED}
+    assert terminal.log_on(renewed.der) == "A0036"
+    assert ledger.faults(house, []) == []
+
+
+def test_bad_news_overtakes_a_request_that_is_open(terminal: Renewable) -> None:
+    house = terminal.house
+    first = house.reissues.request(terminal.terminal, PC, CUSTOMER)
+    assert told(lambda: house.reissues.request(terminal.terminal, PC, SECURITY)) == "reissue-open"
+    second = house.reissues.request(terminal.terminal, ReissueReason.STOLEN, SECURITY)
+    assert second.state is ReissueState.ACCEPTED
+    with house.database.snapshot() as session:
+        assert [one.state for one in reissue_records.of_terminal(session, terminal.terminal) if one.id == first.id] == ["lapsed"]
+    assert set(terminal.states().values()) == {REVOKED}
+
+
+def test_four_eyes(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    by_staff = house.reissues.request(terminal.terminal, PC, APPROVER)
+    assert (by_staff.state, by_staff.accepter) == (ReissueState.ACCEPTED, str(APPROVER))
+    assert by_staff.ready_on is not None
+    clock.instant = day_start(by_staff.ready_on)
+    assert told(lambda: house.reissue_preparation.prepare(by_staff.id, APPROVER)) == "same-person"
+    house.reissue_preparation.prepare(by_staff.id, PREPARER)
+    [*_, row] = house.code_set_rows(terminal.terminal)
+    assert (row.approver, row.preparer) == (str(APPROVER), str(PREPARER))
+
+
+def test_nobody_accepts_their_own_request(house: House) -> None:
+    name = house.issue().terminal
+    asked = house.reissues.request(name, PC, CUSTOMER)
+    assert told(lambda: house.reissues.accept(asked.id, CUSTOMER)) == "same-person"
+    assert told(lambda: house.reissues.accept("0" * 32, APPROVER)) == "reissue-unknown"
+
+
+def test_a_request_is_declined_or_withdrawn_before_it_is_accepted(terminal: Renewable) -> None:
+    reissues = terminal.house.reissues
+    first = reissues.request(terminal.terminal, PC, CUSTOMER)
+    assert reissues.decline(first.id, "同じPCのため、更新をご利用ください。", APPROVER).state is ReissueState.DECLINED
+    assert told(lambda: reissues.accept(first.id, APPROVER)) == "reissue-state"
+    second = reissues.request(terminal.terminal, PC, CUSTOMER)
+    assert told(lambda: reissues.withdraw(second.id, CUSTOMER, office_code="NAC002")) == "reissue-unknown"
+    assert reissues.withdraw(second.id, CUSTOMER, office_code=OFFICE).state is ReissueState.WITHDRAWN
+    assert terminal.told() == "renewed"
+
+
+def test_another_offices_terminal_is_unknown(terminal: Renewable) -> None:
+    house = terminal.house
+    assert told(lambda: house.reissues.request(terminal.terminal, PC, CUSTOMER, office_code="NAC002")) == "terminal-unknown"
+    assert told(lambda: house.reissues.request("00000A", PC, CUSTOMER)) == "terminal-unknown"
+    assert told(lambda: house.reissues.request(terminal.terminal, PC, CUSTOMER, remark="x" * 501)) == "input-invalid"
+
+
+def test_the_old_pc_asks_for_itself(terminal: Renewable, clock: SettableClock) -> None:
+    reissues = terminal.house.reissues
+    clock.instant = terminal.old.not_after + timedelta(days=1)
+    asked = reissues.request_from_terminal(terminal.der, ReissueReason.EXPIRED)
+    assert (asked.requester, asked.state) == (f"terminal:{terminal.terminal}", ReissueState.REQUESTED)
+    assert told(lambda: reissues.request_from_terminal(terminal.der, PC)) == "reissue-open"
+
+
+def test_a_pc_that_is_not_the_terminals_asks_for_nothing(terminal: Renewable) -> None:
+    reissues = terminal.house.reissues
+    terminal.renew()
+    assert told(lambda: reissues.request_from_terminal(terminal.der, PC)) == "certificate-not-current"
+
+
+def test_in_the_same_day_mode_a_job_prepares_at_once(terminal: Renewable) -> None:
+    house = terminal.house
+    now = house.clock.now()
+    asked = replace(house.reissues, same_day=True).request(terminal.terminal, PC, CUSTOMER)
+    assert (asked.state, asked.accepter, asked.ready_on) == (ReissueState.ACCEPTED, str(CUSTOMER), tokyo_date(now))
+    assert house.reissue_preparation.prepare_due(now) == 1
+    assert house.reissue_preparation.prepare_due(now) == 0
+    [*_, row] = house.code_set_rows(terminal.terminal)
+    assert (row.approver, row.preparer) == (str(CUSTOMER), "job:reissue")
+
+
+def test_after_two_months_the_old_certificate_ends_with_the_codes(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    house.renewal.renew(terminal.der, new_request().pem)
+    reissued = prepared(terminal, clock)
+    assert reissued.ends_on is not None
+    clock.instant = day_start(reissued.ends_on)
+    assert (reissue.end_overdue(house.database, clock.now()), id_notices.expire_due(house.database, clock.now())) == (0, 0)
+    clock.instant = day_start(reissued.ends_on + timedelta(days=1))
+    assert (reissue.end_overdue(house.database, clock.now()), id_notices.expire_due(house.database, clock.now())) == (1, 1)
+    assert reissue.end_overdue(house.database, clock.now()) == 0
+    assert set(terminal.states().values()) == {REVOKED}
+    with house.database.snapshot() as session:
+        ended = reissue_records.find(session, reissued.id)
+    assert ended is not None
+    assert ended.state is ReissueState.LAPSED
+
+
+def test_acceptance_ends_a_renewal_that_nobody_confirmed(terminal: Renewable) -> None:
+    offered = terminal.renew(awaits=True).certificate
+    terminal.house.reissues.request(terminal.terminal, PC, APPROVER)
+    assert terminal.states() == {terminal.old.serial: VALID, offered.serial: REVOKED}
+    assert terminal.renewals() == ["rejected"]
+    assert ledger.faults(terminal.house, []) == []
+
+
+def test_a_terminal_that_never_retrieved_gets_new_codes(house: House, clock: SettableClock) -> None:
+    [(name, codes)] = house.new_codes()
+    asked = house.reissues.request(name, ReissueReason.MISTAKE, APPROVER)
+    assert asked.ready_on is not None
+    clock.instant = day_start(asked.ready_on)
+    house.reissue_preparation.prepare(asked.id, PREPARER)
+    assert told(lambda: house.redemption.redeem(codes, new_request().pem, SOURCE)) == "codes-replaced"
+    assert house.redemption.redeem(house.codes_of(name), new_request().pem, SOURCE).is_new
+
+
+def test_suspension_stops_a_reissue_and_abolition_ends_it(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    asked = ready(terminal, clock)
+    house.endings.suspend(terminal.terminal, SECURITY)
+    assert told(lambda: house.reissue_preparation.prepare(asked.id, PREPARER)) == "terminal-suspended"
+    assert house.reissue_preparation.prepare_due(clock.now()) == 0
+    house.endings.resume(terminal.terminal, SECURITY)
+    approved(house, {"abolish": [terminal.terminal]})
+    clock.instant = day_start(start_of(house))
+    assert departures(house).abolish_due(clock.now()) == 1
+    assert told(lambda: house.reissue_preparation.prepare(asked.id, PREPARER)) in {"reissue-state", "terminal-abolished"}
+    assert told(lambda: house.reissues.request(terminal.terminal, PC, CUSTOMER)) == "terminal-abolished"
+    with house.database.snapshot() as session:
+        assert [one.state for one in reissue_records.of_terminal(session, terminal.terminal)] == [ReissueState.LAPSED]
+
+
+def test_every_reason_has_its_words() -> None:
+    assert REASONS.keys() == set(ReissueReason)
