@@ -3,16 +3,21 @@
 Other people's programs look at the machine's clock, so it is the past that is made up, not the present.
 """
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from flask import Flask
+
+from enrollment.protocols.scep import door as scep
 from kernel.clock import SystemClock
 from kernel.database import Database
 from tests.support.clock import SettableClock
-from tests.support.house import SOURCE, Request
-from tests.support.open_doors import OpenDoors, open_house
+from tests.support.house import SOURCE, House, Request
+from tests.support.open_doors import OpenDoors, open_house, serving
+from tests.support.scep_door import scep_door_of
 
 # A certificate that was made so long ago ends within the window in which it can be renewed.
 AGE = timedelta(days=350)
@@ -32,3 +37,12 @@ def aged_house(database: Database, folder: Path, requests: list[Request]) -> Ite
         clock.instant = present
         doors.house.crl.publish_if_due(present)
         yield doors, issued
+
+
+@contextmanager
+def plain_scep_door(house: House) -> Iterator[str]:
+    """Serve SCEP without TLS, for clients that trust no roots but the system's; return its address."""
+    app, listener = Flask("plain", static_folder=None), socket.create_server(("127.0.0.1", 0))
+    scep.mount(app, scep_door_of(house))
+    with serving(app, listener):
+        yield f"http://localhost:{listener.getsockname()[1]}/scep"
