@@ -85,7 +85,7 @@ class ResponseWriter:
         self._key, self._algorithm = delegate.key, delegate.algorithm
         self._public_key = delegate.public_key
         self._is_random = isinstance(delegate.public_key, ec.EllipticCurvePublicKey)
-        self._unverified, self._was_faulty = 0, False
+        self._unverified, self._was_faulty = -1, False
         self._certificates = tlv(0xA0, tlv(SEQUENCE, der))
         # byKey: the SHA-1 of the public key's bits (§4.2.1), as in a key identifier.
         key_hash = x509.SubjectKeyIdentifier.from_public_key(delegate.certificate.public_key()).digest

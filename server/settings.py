@@ -182,6 +182,14 @@ class Settings(BaseSettings):
             raise ValueError("two doors have the same bind address: each needs its own port")
         return self
 
+    @field_validator("status")
+    @classmethod
+    def _is_plain(cls, status: DoorSettings) -> DoorSettings:
+        # RFC 5280 §8: who checks a certificate must not have to check this door's first.
+        if status.scheme != "http" or urlsplit(status.url).scheme != "http":
+            raise ValueError("the status door and its public_url are http://: what it tells is signed, and had without TLS")
+        return status
+
     def door(self, name: str) -> DoorSettings:
         """Return a door's settings by the door's name."""
         door: DoorSettings = getattr(self, name)

@@ -50,7 +50,7 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
 def door_of(chosen: Settings, name: str) -> Door:
     """Return a door with its app (made later, in the worker) and its TLS files."""
     credentials = credentials_of(chosen, name)
-    worker = ExpressWorker if name == "status" and credentials is None else PatientWorker
+    worker = ExpressWorker if name == "status" else PatientWorker
     return Door(name, chosen.door(name), partial(app_of, chosen, name), credentials, worker)
 
 

@@ -54,6 +54,21 @@ def test_all_faults_are_told_at_once_with_the_names_to_mend(tmp_path: Path, monk
         assert name in told
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SCHEME", "https"), ("PUBLIC_URL", "https://status.example.jp"), ("PUBLIC_URL", "HTTPS://status.example.jp")],
+)
+def test_the_status_door_is_had_without_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:  # fmt: skip
+    monkeypatch.setenv(f"TEGATA_STATUS__{name}", value)
+    told = faults_of(tmp_path)
+    assert "TEGATA_STATUS" in told
+    assert "without TLS" in told
+    monkeypatch.setenv(f"TEGATA_STATUS__{name}", value.lower().replace("https", "http"))
+    assert settings.load(tmp_path).status.url.startswith("http://")
+
+
 def test_a_broken_file_is_told_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "tegata.toml").write_text("portal = \n")
     assert "line 1" in faults_of(tmp_path)
