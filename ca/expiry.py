@@ -7,12 +7,14 @@ certificate only gets here when its renewal did not happen.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from cryptography import x509
 from sqlalchemy.orm import Session
 
 from ca import issuers, renewal, terms
 from ca.crl import latest
+from ca.hierarchy import is_root
 from ca.issuers import Issuer
 
 # How long a terminal's certificate runs at most, where no fixed end is set.
@@ -25,15 +27,23 @@ _LEFT = 6
 _URGENT_LEFT = 4
 
 
+class Ending(StrEnum):
+    """What ends."""
+
+    LIST = "the revocation list"
+    AUTHORITY = "the certificate of the authority"
+    SERVICE = "the certificate of the service"
+
+
 @dataclass(frozen=True)
 class Expiry:
-    """Something that ends: of which issuer or service, when (None: it is missing), and a sentence that says what to do.
+    """Something that ends: what of which issuer or service, when (None: it is missing), and a sentence that says what to do.
 
     `is_urgent` when what relies on it fails soon, or does so already.
     """
 
     subject: str
-    what: str
+    what: Ending
     ends: datetime | None
     remedy: str
     is_urgent: bool
@@ -41,13 +51,13 @@ class Expiry:
     def __str__(self) -> str:
         """Return the sentence that is told."""
         end = f"ends on {self.ends:%Y-%m-%d}" if self.ends else "is missing"
-        return f"{self.what} of {self.subject} {end}: {self.remedy}"
+        return f"{self.subject}: {self.what} {end}; {self.remedy}"
 
 
 def approaching(session: Session, now: datetime) -> list[Expiry]:
     """Return what needs people's hands by now, the most pressing first."""
     everyone = issuers.load_all(session)
-    roots = [one for one in everyone if _is_root(one) and one.certificate.not_valid_after_utc > now]
+    roots = [one for one in everyone if is_root(one) and one.certificate.not_valid_after_utc > now]
     found = [*_lists(session, roots, now), *_roots(roots, now), *_issuing(session, now), *_services(session, now)]
     return sorted(found, key=lambda one: (not one.is_urgent, one.ends is not None, one.ends or now))
 
@@ -57,11 +67,11 @@ def _lists(session: Session, roots: list[Issuer], now: datetime) -> Iterator[Exp
         newest, agreed = latest(session, root.name), terms.load(session, root.name)
         remedy = f"`tegata root crl --name {root.name}` makes the next one, with the root's key"
         if newest is None:
-            yield Expiry(root.name, "the revocation list", None, remedy, is_urgent=True)
+            yield Expiry(root.name, Ending.LIST, None, remedy, is_urgent=True)
         elif agreed is None or now >= newest.this_update + agreed.crl_period:
             left = newest.next_update - now
             is_urgent = left < (newest.next_update - newest.this_update) / _URGENT_LEFT
-            yield Expiry(root.name, "the revocation list", newest.next_update, remedy, is_urgent=is_urgent)
+            yield Expiry(root.name, Ending.LIST, newest.next_update, remedy, is_urgent=is_urgent)
 
 
 def _roots(roots: list[Issuer], now: datetime) -> Iterator[Expiry]:
@@ -71,7 +81,7 @@ def _roots(roots: list[Issuer], now: datetime) -> Iterator[Expiry]:
         # Where another root lives longer, it was made to follow.
         if end == last and end - now < max(_lifetime(root.certificate) / _LEFT, LEAD):
             remedy = "plan a new root that `replaces` it, and hold the ceremony"
-            yield Expiry(root.name, "the certificate", end, remedy, is_urgent=end - now < LEAD)
+            yield Expiry(root.name, Ending.AUTHORITY, end, remedy, is_urgent=end - now < LEAD)
 
 
 def _issuing(session: Session, now: datetime) -> Iterator[Expiry]:
@@ -85,18 +95,14 @@ def _issuing(session: Session, now: datetime) -> Iterator[Expiry]:
             remedy = (
                 f"certificates outlive it from {useful:%Y-%m-%d} on: add the next issuing CA to the ceremony's file and hold it"
             )
-            yield Expiry(term.issuer.name, "the certificate", end, remedy, is_urgent=useful - now < LEAD / 2)
+            yield Expiry(term.issuer.name, Ending.AUTHORITY, end, remedy, is_urgent=useful - now < LEAD / 2)
 
 
 def _services(session: Session, now: datetime) -> Iterator[Expiry]:
     remedy = "its renewal has not happened: `tegata jobs list` says why"
     for subject, end in renewal.overdue(session, now):
-        yield Expiry(subject, "the certificate", end, remedy, is_urgent=True)
+        yield Expiry(subject, Ending.SERVICE, end, remedy, is_urgent=True)
 
 
 def _lifetime(certificate: x509.Certificate) -> timedelta:
     return certificate.not_valid_after_utc - certificate.not_valid_before_utc
-
-
-def _is_root(issuer: Issuer) -> bool:
-    return issuer.certificate.issuer == issuer.certificate.subject

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import ceremony_check
 from ca.ceremony import Plan, service_certificate, usual_plan
+from ca.hierarchy import is_root
 from ca.plan import with_scep
 from ca.plan_file import render
 from ca.profiles import ServerNames
@@ -25,7 +26,7 @@ from server.custody import Custody
 from server.home import write_whole
 from server.issuing import addresses_of
 from server.settings import DoorSettings, Settings
-from server.tls_files import all_issuers, is_root, secure_doors, write_if_changed, write_tls_files
+from server.tls_files import all_issuers, secure_doors, write_if_changed, write_tls_files
 from server.wiring import home_of
 
 CEREMONY_FILE = "ceremony.yaml"

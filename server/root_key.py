@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ca import issuers
+from ca import issuers, terms
+from ca.crl import ClockBehindError, CrlPublisher
 from ca.issuers import Issuer, SigningIssuer
+from ca.plan import ROOT
 from kernel import audit
 from kernel.database import Database
 from keys.algorithms import SigningKey
 from keys.custody import SoftwareKeys
+from keys.trouble import CustodyAwayError, KeyTroubleError
 from server.custody import Custody, told_to_the_operator
 from server.settings import Settings
 from server.trouble import Trouble
+from server.wiring import home_of
 
 SHORTEST_PASSPHRASE = 16
 _TRIAL = b"whether the exported key signs"
@@ -30,7 +34,7 @@ class RootKey:
 
     def export(self, file: Path, passphrase: bytes, now: datetime) -> None:
         """Write the key as encrypted PKCS#8, read that again and try it; raises Trouble when the file exists."""
-        issuer, keys = self._issuer(), self._keys()
+        issuer, keys = self.issuer(), self._keys()
         with told_to_the_operator():
             key = keys.open_signing(self.name)
             _fitting(issuer, key)
@@ -43,7 +47,7 @@ class RootKey:
         place = _place_of(file, passphrase)
         with told_to_the_operator():
             key = place.open_signing(file.stem)
-        _fitting(self._issuer(), key).sign(_TRIAL)
+        _fitting(self.issuer(), key).sign(_TRIAL)
         return key
 
     def remove(self, file: Path, passphrase: bytes, now: datetime) -> None:
@@ -67,19 +71,67 @@ class RootKey:
             self._keys().keep(self.name, key)
         self._record("root.import", now, file)
 
+    def publish_list(self, now: datetime, exported: tuple[Path, bytes] | None = None) -> int:
+        """Sign and publish the root's next CRL and return its number.
+
+        The key is the one in the home or its token; or an exported one, by file and passphrase, that is not put into the home.
+        """
+        issuer = self.issuer()
+        key = self.require_exported(*exported) if exported else self._key_that_is_here()
+        with self.database.snapshot() as session:
+            agreed = terms.load(session, self.name)
+        if agreed is None:
+            raise Trouble(f"{self.name} has no terms: hold its ceremony first")
+        signer, folder = _fitting(issuer, key), home_of(self.settings).published
+        publisher = CrlPublisher(self.database, signer, folder, period=agreed.crl_period, lifetime=agreed.crl_lifetime)
+        try:
+            number = publisher.publish(now)
+        except ClockBehindError as error:
+            raise Trouble(f"the clock is behind the newest CRL ({error}): set it right") from error
+        self._record("root.crl", now, exported[0] if exported else None, number=number)
+        return number
+
+    def whereabouts(self) -> str:
+        """Say where the key is."""
+        place = self.settings.keys.place(self.name)
+        try:
+            is_here = Custody(self.settings).keys.exists(self.name)
+        except KeyTroubleError as trouble:
+            return str(trouble)
+        if place is not None:
+            return f"in token {place.token!r}" if is_here else f"not in token {place.token!r}"
+        return "in this home" if is_here else "kept away from this home"
+
+    def _key_that_is_here(self) -> SigningKey:
+        keys, place = Custody(self.settings).keys, self.settings.keys.place(self.name)
+        again = "`tegata root crl`" if self.name == ROOT else f"`tegata root crl --name {self.name}`"
+        try:
+            return keys.open_signing(self.name)
+        except CustodyAwayError as away:
+            raise Trouble(f"{away}: put it in, say {again} again, and take it out afterwards") from away
+        except KeyTroubleError as error:
+            if place is not None or keys.exists(self.name):
+                raise Trouble(str(error)) from error
+            raise Trouble(
+                f"the key of {self.name} is not in this home: name its exported file, {again[:-1]} FILE --passphrase-file …`"
+            ) from error
+
     def _keys(self) -> SoftwareKeys:
         if self.settings.keys.place(self.name) is not None:
             raise Trouble(f"the key of {self.name} is in a token and does not leave it: keep the token away instead")
         return Custody(self.settings).software
 
-    def _issuer(self) -> Issuer:
+    def issuer(self) -> Issuer:
+        """Return the root; raises Trouble when it is none of ours."""
         with self.database.snapshot() as session:
             issuer = issuers.load(session, self.name)
         if issuer is None or issuer.certificate.issuer != issuer.certificate.subject:
             raise Trouble(f"{self.name} is no root of this house")
         return issuer
 
-    def _record(self, action: str, now: datetime, file: Path) -> None:
+    def _record(self, action: str, now: datetime, file: Path | None, **facts: str | int) -> None:
+        if file is not None:
+            facts["file_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
         with self.database.transaction() as session:
             audit.record(
                 session,
@@ -87,7 +139,8 @@ class RootKey:
                 actor=audit.operator("root"),
                 action=action,
                 subject=f"issuer:{self.name}",
-                file_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+                office_code=None,
+                **facts,
             )
 
 

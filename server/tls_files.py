@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import certificates, issuers
 from ca.ceremony import server_key_name, service
+from ca.hierarchy import is_root
 from ca.issuers import Issuer
 from kernel.database import Database
 from kernel.errors import Unavailable
@@ -89,11 +90,6 @@ def all_issuers(database: Database) -> list[Issuer]:
     """Return all issuers."""
     with database.snapshot() as session:
         return issuers.load_all(session)
-
-
-def is_root(issuer: Issuer) -> bool:
-    """Return whether an issuer stands below nobody."""
-    return issuer.certificate.issuer == issuer.certificate.subject
 
 
 def write_if_changed(path: Path, content: str) -> None:

@@ -16,7 +16,7 @@ from kernel.clock import Clock
 from kernel.database import Database
 from registry import applications
 from registry.letters import Letters
-from server import list_checking
+from server import expiries, list_checking
 from server.checking import nightly
 from server.custody import Custody
 from server.issuing import addresses_of, with_key
@@ -53,6 +53,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             "publishes each issuing CA's CRL when something changed, and daily",
         ),
         Job("renewal", timedelta(hours=1), _renewals(settings, database), "renews the certificates of our own services in time"),
+        Job("expiry", timedelta(hours=1), expiries.watching(database, clock), "tells in time what only people can renew"),
         Job("crl-check", timedelta(minutes=5), list_checking.watching(settings, database), "fetches the lists as the world does"),
         Job(
             "certificate-check",

@@ -11,9 +11,10 @@ from ca.inspection import Period
 from kernel.clock import day_start
 from server import list_checking, settings
 from server.checking import asker_of, check_of
+from server.expiries import approaching
 from server.issuing import addresses_of
 from server.trouble import Trouble
-from server.wiring import clock_of, database_of
+from server.wiring import clock_of, database_of, finished_home
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -63,6 +64,18 @@ def crl() -> None:
     if faults:
         raise Trouble(f"{lists} lists fetched, {len(faults)} faults")
     click.echo(f"{lists} lists fetched, no faults.")
+
+
+@command.command("expiry")
+def expiry() -> None:
+    """Tell what comes to its end and is renewed by nobody but people: a line each, with what to do."""
+    chosen = finished_home()
+    found = approaching(database_of(chosen), clock_of(chosen).now())
+    for one in found:
+        click.echo(f"{'URGENT ' if one.is_urgent else ''}{one}")
+    if found:
+        raise Trouble(f"{len(found)} things come to their end")
+    click.echo("Nothing comes to its end that does not renew itself.")
 
 
 def _show(done: int, everything: int) -> None:

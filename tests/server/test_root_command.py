@@ -1,0 +1,221 @@
+"""`tegata root`, `tegata check expiry` and the job that watches: with the root's key in the home, in a file, in a token."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from ca.crl import latest
+from kernel import outbox
+from kernel.clock import SystemClock
+from kernel.database import Database
+from server import settings as server_settings
+from server.expiries import watching
+from server.issuing import authority_of
+from server.trouble import Trouble
+from server.wiring import clock_of, database_of
+from tests.server.test_commands import tegata
+from tests.support.clock import SettableClock
+from tests.support.softhsm import CONFIGURATION, PIN, SoftToken, soft_token
+
+pytestmark = pytest.mark.slow
+MAIL = "  - { name: mail, kind: mail, under: issuing-1, common_name: Center, algorithm: p256, years: 1, mail: a@example.jp }\n"
+SECOND = "  - { name: issuing-9, under: root, common_name: Nine, algorithm: p256, years: 3 }\n\n# Kinds"
+ITS_RESPONDER = "  - { name: ocsp-9, kind: ocsp, under: issuing-9, common_name: Nine OCSP, algorithm: p256, years: 1 }\n"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a home for real work."""
+    path = tmp_path_factory.mktemp("home") / "home"
+    made = tegata(path, "init")
+    assert made.returncode == 0, made.stderr
+    return path
+
+
+@pytest.fixture
+def database(home: Path) -> Iterator[Database]:
+    """Return the home's database."""
+    connected = database_of(server_settings.load(home))
+    yield connected
+    connected.dispose()
+
+
+@pytest.fixture
+def away(home: Path, tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """Take the root's key out of the home; return the words that name the exported one."""
+    passphrase, file = tmp_path / "passphrase", tmp_path / "away.key"
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("sixteen or more characters\n", encoding="utf-8")
+    exported = (str(file), "--passphrase-file", str(passphrase))
+    for words in (("root", "export", *exported), ("root", "remove", *exported, "--yes")):
+        told = tegata(home, *words)
+        assert told.returncode == 0, told.stderr
+    yield exported
+    assert tegata(home, "root", "import", *exported).returncode == 0
+
+
+def _number(database: Database) -> int:
+    with database.snapshot() as session:
+        newest = latest(session, "root")
+    assert newest is not None
+    return newest.number
+
+
+def _is_by_root(home: Path) -> bool:
+    """Let OpenSSL judge the root's list as it is published."""
+    published = ["openssl", "crl", "-inform", "DER", "-in", str(home / "published" / "root.crl"), "-noout"]
+    judged = subprocess.run([*published, "-CAfile", str(home / "ca" / "root.pem")], capture_output=True, text=True, check=False)
+    return "verify OK" in judged.stderr + judged.stdout
+
+
+def test_one_command_makes_the_roots_next_list(home: Path, database: Database) -> None:
+    before = _number(database)
+    told = tegata(home, "root", "crl")
+    assert told.returncode == 0, told.stderr
+    assert _number(database) > before
+    assert _is_by_root(home)
+
+
+def test_with_the_key_away_it_is_signed_by_the_exported_one_that_stays_out(
+    home: Path, database: Database, away: tuple[str, ...]
+) -> None:
+    refused = tegata(home, "root", "crl")
+    assert refused.returncode == 1
+    assert "is not in this home: name its exported file, `tegata root crl FILE --passphrase-file …`" in refused.stderr
+    before = _number(database)
+    told = tegata(home, "root", "crl", *away)
+    assert told.returncode == 0, told.stderr
+    assert _number(database) > before
+    assert _is_by_root(home)
+    assert not (home / "keys" / "root.key").exists()
+    assert tegata(home, "root", "crl", away[0]).returncode == 2
+    [root] = json.loads(tegata(home, "root", "status", "--json").stdout)
+    assert (root["name"], root["key"], root["to_do"]) == ("root", "kept away from this home", [])
+    assert root["crl_number"] == _number(database)
+    assert "root.crl" in tegata(home, "audit", "export").stdout
+
+
+def test_status_and_check_tell_that_nothing_is_to_be_done(home: Path) -> None:
+    told = tegata(home, "root", "status").stdout
+    assert told.startswith("root: ends ")
+    assert "; its key is in this home\n" in told
+    checked = tegata(home, "check", "expiry")
+    assert (checked.returncode, checked.stdout) == (0, "Nothing comes to its end that does not renew itself.\n")
+
+
+def test_what_ends_is_mailed_to_security_again_each_month_and_fails_the_job_when_urgent(
+    database: Database, clock: SettableClock
+) -> None:
+    clock.instant = SystemClock().now()
+    watch = watching(database, clock)
+    assert watch(clock.now()) == 0
+    assert watch(clock.advance(timedelta(days=190))) == 1
+    assert watch(clock.advance(timedelta(hours=1))) == 0
+    assert watch(clock.advance(timedelta(days=30))) == 1
+    [first, _] = _mails(database)
+    assert "失効リスト（root）" in first.body
+    assert "`tegata root crl --name root` makes the next one" in first.body
+    with pytest.raises(Trouble, match="root: the revocation list ends on "):
+        watch(clock.advance(timedelta(days=80)))
+    assert "至急" in _mails(database)[-1].subject
+    with pytest.raises(Trouble):
+        watch(clock.advance(timedelta(days=7)))
+    assert len(_mails(database)) == 4
+
+
+def _mails(database: Database) -> list[outbox.MailView]:
+    with database.snapshot() as session:
+        found = outbox.search(session, outbox.Wanted(mentioning="root crl"))
+    return sorted(found, key=lambda mail: mail.id)
+
+
+@pytest.fixture(scope="module")
+def with_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, SoftToken]]:
+    """Make a home whose root's key, and nothing else, is in a token."""
+    folder = tmp_path_factory.mktemp("with-token")
+    secrets = folder / "home" / "secrets"
+    secrets.mkdir(parents=True)
+    (secrets / "token_pin").touch(mode=0o600)
+    (secrets / "token_pin").write_text(PIN, encoding="ascii")
+    with soft_token(folder) as soft:
+        (folder / "home" / "tegata.toml").write_text(f'[keys.each]\nroot = "{soft.uri}"\n', encoding="utf-8")
+        made = tegata(folder / "home", "init", **{CONFIGURATION: str(soft.configuration)})
+        assert made.returncode == 0, made.stderr
+        yield folder / "home", soft
+
+
+@pytest.fixture
+def without_token(with_token: tuple[Path, SoftToken]) -> Iterator[Path]:
+    """Take the token out of its slot."""
+    home, soft = with_token
+    soft.pull()
+    yield home
+    soft.put_back()
+
+
+@pytest.fixture
+def without_driver(with_token: tuple[Path, SoftToken]) -> Iterator[Path]:
+    """Take the slot with its driver out of the machine."""
+    home, soft = with_token
+    written = (home / "tegata.toml").read_text(encoding="utf-8")
+    (home / "tegata.toml").write_text(written.replace(str(soft.module), "/nowhere/module.so"), encoding="utf-8")
+    yield home
+    (home / "tegata.toml").write_text(written, encoding="utf-8")
+
+
+def test_without_the_tokens_driver_what_stands_goes_on_too(without_driver: Path) -> None:
+    again = tegata(without_driver, "ceremony", str(without_driver / "ceremony.yaml"))
+    assert again.stdout == "Everything stood already; nothing was changed.\n", again.stderr
+    assert "is away: " in tegata(without_driver, "root", "status").stdout
+
+
+def test_without_the_roots_token_everything_but_signing_with_the_root_goes_on(without_token: Path, tmp_path: Path) -> None:
+    home = without_token
+    file = tmp_path / "more.yaml"
+    file.write_text((home / "ceremony.yaml").read_text(encoding="utf-8") + MAIL, encoding="utf-8")
+    for words in (("ceremony", str(file)), ("crl", "publish"), ("jobs", "run", "renewal"), ("check", "expiry")):
+        done = tegata(home, *words)
+        assert done.returncode == 0, (words, done.stderr)
+    chosen = server_settings.load(home)
+    database = database_of(chosen)
+    assert authority_of(chosen, database, clock_of(chosen)).at(SystemClock().now()).issuer_name == "issuing-1"
+    database.dispose()
+
+
+def test_what_only_the_root_can_do_says_which_token_is_wanted(without_token: Path, tmp_path: Path) -> None:
+    home, file = without_token, tmp_path / "second.yaml"
+    written = (home / "ceremony.yaml").read_text(encoding="utf-8")
+    file.write_text(written.replace("\n# Kinds", SECOND) + ITS_RESPONDER, encoding="utf-8")
+    refused = tegata(home, "ceremony", str(file))
+    assert refused.returncode == 1
+    assert "issuing-9: root must sign, and its key is not here; token 'tegata-" in refused.stderr
+    assert "Put it in for as long as the ceremony takes" in refused.stderr
+    assert not (home / "keys" / "issuing-9.key").exists()
+    refused = tegata(home, "root", "crl")
+    assert "is away: " in refused.stderr
+    assert "put it in, say `tegata root crl` again, and take it out afterwards" in refused.stderr
+    passphrase = str(home / "secrets" / "keys_passphrase")
+    refused = tegata(home, "root", "export", str(tmp_path / "x.key"), "--passphrase-file", passphrase)
+    assert "in a token and does not leave it: keep the token away instead" in refused.stderr
+    [root] = json.loads(tegata(home, "root", "status", "--json").stdout)
+    assert "is away" in root["key"]
+
+
+def test_when_the_token_is_back_it_signs_again(with_token: tuple[Path, SoftToken], tmp_path: Path) -> None:
+    home, _ = with_token
+    told = tegata(home, "root", "crl")
+    assert told.returncode == 0, told.stderr
+    crl = x509.load_der_x509_crl((home / "published" / "root.crl").read_bytes())
+    root = x509.load_pem_x509_certificate((home / "ca" / "root.pem").read_bytes())
+    assert crl.is_signature_valid(root.public_key())  # type: ignore[arg-type]
+    [status] = json.loads(tegata(home, "root", "status", "--json").stdout)
+    assert status["key"].startswith("in token 'tegata-")
+    file = tmp_path / "second.yaml"
+    written = (home / "ceremony.yaml").read_text(encoding="utf-8")
+    file.write_text(written.replace("\n# Kinds", SECOND) + ITS_RESPONDER, encoding="utf-8")
+    assert tegata(home, "ceremony", str(file)).returncode == 0
