@@ -3,6 +3,7 @@
 The app is made in the worker, after the fork: database connections and keys are never shared between processes.
 """
 
+import gc
 import os
 import socket
 import ssl
@@ -63,6 +64,9 @@ def listen(name: str, settings: DoorSettings) -> socket.socket:
 def serve(door: Door, listener: socket.socket, starting: Starting) -> None:
     """Serve until SIGTERM (or SIGINT), then end the process; `starting` is told when a worker takes requests, or can not."""
     ours = os.getpid()
+    # What is here before a worker forks is not looked at by its collector, so that its pages stay shared.
+    gc.collect()
+    gc.freeze()
     try:
         _Application(door, listener, starting).run()
     except SystemExit as end:

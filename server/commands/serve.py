@@ -48,15 +48,18 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
 
 
 def door_of(chosen: Settings, name: str) -> Door:
-    """Return a door with its app (made later, in the worker) and its TLS files."""
+    """Return a door with its app (made later, in the worker) and its TLS files.
+
+    Only its own module is loaded, with what that one may use, and before any worker forks: its code is in memory once.
+    """
     credentials = credentials_of(chosen, name)
     worker = ExpressWorker if name == "status" else PatientWorker
-    return Door(name, chosen.door(name), partial(app_of, chosen, name), credentials, worker)
-
-
-def app_of(chosen: Settings, name: str) -> Wsgi:
-    """Make a door's app: only its own module is loaded, with what that one may use."""
     assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
+    return Door(name, chosen.door(name), partial(app_of, chosen, name, assemble), credentials, worker)
+
+
+def app_of(chosen: Settings, name: str, assemble: Assemble) -> Wsgi:
+    """Make a door's app, in the worker: connections and keys are never shared between processes."""
     made = assemble(chosen)
     if chosen.door(name).scheme == "https":
         keep_written(chosen, name)
