@@ -16,15 +16,18 @@ from sqlalchemy import Connection, event
 from ca.authority import Authority
 from ca.issuers import SigningIssuer
 from ca.revocation import Reason
-from enrollment import code_sets, id_notices
+from enrollment import code_sets, id_notices, reissue, renewal
 from enrollment.codes import Codes, typed
 from enrollment.redemption import Redemption
+from enrollment.reissue_records import ReissueReason
+from enrollment.renewal import Renewal
 from kernel.clock import day_start
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import terminals
 from tests.crash.faults import BrokenKey, Trouble, fail
 from tests.enrollment.filings import approved, departures, start_of, to_prepare
+from tests.enrollment.renewing import Renewable, renewable
 from tests.support.clock import SettableClock
 from tests.support.house import APPROVER, OFFICE, PREPARER, SECURITY, SOURCE, House, build_house, new_request
 
@@ -185,6 +188,62 @@ def test_an_abolition_keeps_the_order(house: House, clock: SettableClock) -> Non
     clock.instant = day_start(start_of(house))
     with _watched(house.database):
         assert departures(house).abolish_due(clock.now()) == 1
+
+
+def _renewing(house: House, clock: SettableClock, state: str) -> Renewable:
+    """Return a terminal whose renewal is claimed, awaiting or issued, and which has prepared codes besides."""
+    terminal = renewable(house, clock)
+    house.preparation.prepare_existing(terminal.terminal, APPROVER, PREPARER)
+    if state == "claimed":
+        key = BrokenKey(house.issuing.key)
+        key.before = fail
+        authority = Authority(SigningIssuer(house.issuing.issuer, key), house.profile)
+        with suppress(Trouble):
+            Renewal(house.database, house.clock, authority).renew(terminal.der, new_request().pem)
+    else:
+        terminal.renew(awaits=state == "awaiting")
+    return terminal
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_renewal_and_what_follows_keep_the_order(house: House, clock: SettableClock, *, awaits: bool) -> None:
+    terminal = renewable(house, clock)
+    with _watched(house.database):
+        renewed = terminal.renew(awaits=awaits).certificate
+        house.confirmations.confirm(renewed.issuer, renewed.serial)
+        assert terminal.log_on(renewed.der) == "permitted"
+        house.confirmations.reject(renewed.issuer, renewed.serial)
+
+
+@pytest.mark.parametrize("deed", ["revoke", "suspend", "redeem", "reject", "lapse", "lost", "swap", "abolish"])
+@pytest.mark.parametrize("state", ["claimed", "awaiting", "issued"])
+def test_whatever_ends_a_renewal_keeps_the_order(house: House, clock: SettableClock, state: str, deed: str) -> None:
+    terminal = _renewing(house, clock, state)
+    if deed == "abolish":
+        approved(house, {"abolish": [terminal.terminal]})
+        clock.instant = day_start(start_of(house))
+    with _watched(house.database):
+        match deed:
+            case "revoke":
+                house.endings.revoke(terminal.terminal, Reason.KEY_COMPROMISE, SECURITY)
+            case "suspend":
+                house.endings.suspend(terminal.terminal, SECURITY)
+                house.endings.resume(terminal.terminal, SECURITY)
+            case "redeem":
+                house.redemption.redeem(house.codes_of(terminal.terminal), new_request().pem, SOURCE)
+            case "reject":
+                house.confirmations.reject(terminal.old.issuer, terminal.old.serial)
+            case "lapse":
+                now = clock.advance(timedelta(days=8))
+                assert renewal.lapse_due(house.database, now) + renewal.settle_due(house.database, now) == 1
+            case "lost" | "swap":
+                reason = ReissueReason.LOST if deed == "lost" else ReissueReason.PC_REPLACED
+                asked = house.reissues.request(terminal.terminal, reason, APPROVER)
+                clock.advance(timedelta(days=5))
+                house.reissue_preparation.prepare(asked.id, PREPARER)
+                assert reissue.end_overdue(house.database, clock.advance(timedelta(days=100))) == 1
+            case "abolish":
+                assert departures(house).abolish_due(clock.now()) == 1
 
 
 def test_publishing_keeps_the_order(house: House) -> None:

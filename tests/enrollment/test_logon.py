@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from ca import certificates
 from ca.revocation import Reason
 from enrollment.redemption import Retrieved
+from enrollment.tables import CredentialRow
 from kernel.clock import day_start, tokyo_date
 from kernel.database import connect
 from kernel.errors import Refused
@@ -223,6 +225,37 @@ def test_a_name_that_cannot_be_is_unknown(scene: Scene, name: str) -> None:
 def test_an_access_key_that_cannot_be_is_refused_by_its_field(scene: Scene, access_key: str) -> None:
     scene.attempt = replace(scene.attempt, access_key=access_key)
     assert scene.told() == ("input-invalid", None)
+
+
+def test_after_five_wrong_access_keys_the_right_one_is_not_looked_at_for_half_an_hour(scene: Scene) -> None:
+    right = scene.attempt
+    _wrong_access_key(scene)
+    assert [scene.told()[0] for _ in range(6)] == ["A0018"] * 5 + ["throttled"]
+    scene.attempt = right
+    assert scene.told() == ("throttled", None)
+    _clock(scene).advance(timedelta(minutes=30))
+    assert scene.told() == ("permitted", None)
+
+
+def test_wrong_access_keys_lock_nobody_else_out(scene: Scene) -> None:
+    house = scene.house
+    [(name, codes)] = house.new_codes()
+    neighbour = Attempt(house.redemption.redeem(codes, new_request().pem, SOURCE).certificate.der, name, codes.access_key)
+    stolen = replace(scene.attempt, access_key="0000000000000")
+    _superseded(scene)  # by the certificate that the true PC now has
+    true = replace(scene.attempt, certificate=_current(scene))
+    scene.attempt = stolen
+    assert {scene.told()[0] for _ in range(9)} == {"A0018", "throttled"}
+    for attempt in (neighbour, true):
+        scene.attempt = attempt
+        assert scene.told() == ("permitted", None)
+
+
+def _current(scene: Scene) -> bytes | None:
+    with scene.house.database.snapshot() as session:
+        credential = session.get_one(CredentialRow, scene.attempt.terminal)
+        record = certificates.find(session, credential.issuer, credential.serial)
+    return record.der if record else None
 
 
 def test_a_logon_changes_nothing(scene: Scene) -> None:
