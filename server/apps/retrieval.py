@@ -28,7 +28,7 @@ def assemble(settings: Settings) -> Assembled:
     redemption = Redemption(database, clock, authority, Custody(settings).hasher())
     app = create_app(RetrievalDoor(redemption))
     est.mount(app, est.EstDoor(redemption))
-    renewal = Renewal(database, clock, authority)
+    renewal = Renewal(database, clock, authority, settings.renewal_window_days)
     scep.mount(app, scep_door_of(settings, redemption, renewal))
     cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))
     page.mount(app, page_of(settings, redemption))
