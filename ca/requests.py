@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from ca import key_policy
+from ca.strictness import require_der
 from kernel.errors import Refused
 
 # The largest honest request carries RSA-4096 and a few attributes: well below this many octets.
@@ -45,6 +46,7 @@ def read(request: bytes | RequestedKey) -> RequestedKey:
     try:
         csr = x509.load_pem_x509_csr(request) if request.lstrip().startswith(b"-----") else x509.load_der_x509_csr(request)
         public_key = csr.public_key()
+        _require_well_written(csr)
         proven = csr.is_signature_valid
     except UnsupportedAlgorithm:
         raise Refused("key-unsupported", algorithm="unknown") from None
@@ -63,6 +65,15 @@ def of_proven(public_key: object) -> RequestedKey:
     accepted = key_policy.accept(public_key)
     spki = accepted.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return RequestedKey(accepted, hashlib.sha256(spki).digest(), spki)
+
+
+def _require_well_written(csr: x509.CertificateSigningRequest) -> None:
+    """Raise ValueError or TypeError for what pyca passes over as long as nobody asks: DER in every part, a readable subject.
+
+    Nothing of it gets into a certificate; but whoever writes so is mistaken or tries us.
+    """
+    require_der(csr.public_bytes(Encoding.DER))
+    _ = csr.subject
 
 
 def spki_digest(public_key: object) -> bytes:

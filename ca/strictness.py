@@ -1,6 +1,6 @@
-"""A walk through DER (X.690 §10, §11) that lets nothing pass that could be written in another way. The checker's own reader."""
+"""A walk through DER (X.690 §10, §11) that lets nothing pass that could be written in another way."""
 
-_BOOLEAN, _INTEGER, _BIT_STRING, _ENUMERATED = 0x01, 0x02, 0x03, 0x0A
+_BOOLEAN, _INTEGER, _BIT_STRING, _NULL, _OID, _ENUMERATED, _UTF8 = 0x01, 0x02, 0x03, 0x05, 0x06, 0x0A, 0x0C
 _CONSTRUCTED, _LONG_FORM, _HIGH_TAG = 0x20, 0x80, 0x1F
 _UNIVERSAL_STRUCTURES = (0x30, 0x31)
 # A certificate goes to eleven; without a limit, 16 KiB of nothing but lengths would go to thousands.
@@ -38,7 +38,11 @@ def _walked(octets: bytes, at: int, limit: int, depth: int = 0) -> int:
         while begin < end:
             begin = _walked(octets, begin, end, depth + 1)
         return end
-    content = octets[begin:end]
+    _require_content(tag, octets[begin:end])
+    return end
+
+
+def _require_content(tag: int, content: bytes) -> None:
     if tag == _BOOLEAN and content not in (b"\x00", b"\xff"):
         raise ValueError("a boolean that is neither 00 nor FF (§11.1)")
     if tag in (_INTEGER, _ENUMERATED):
@@ -47,7 +51,12 @@ def _walked(octets: bytes, at: int, limit: int, depth: int = 0) -> int:
             raise ValueError("an integer that could be shorter (§8.3.2)")
     if tag == _BIT_STRING and (not content or content[0] >= 8 or (content[0] and content[-1] & ((1 << content[0]) - 1))):  # noqa: PLR2004 (bits in an octet)
         raise ValueError("a bit string whose unused bits are not zero (§11.2.1)")
-    return end
+    if tag == _NULL and content:
+        raise ValueError("a null that is something (§8.8.2)")
+    if tag == _OID and (not content or content[-1] >= _LONG_FORM or content[0] == _LONG_FORM):
+        raise ValueError("an object identifier that does not end, or begins with nothing (§8.19.2)")
+    if tag == _UTF8:
+        content.decode("utf-8")  # UnicodeDecodeError is a ValueError
 
 
 def _bounds(octets: bytes, at: int, limit: int) -> tuple[int, int]:
