@@ -23,8 +23,10 @@ Algorithm = Literal["p256", "p384", "rsa3072", "rsa4096", "ed25519", "mldsa65"]
 Custody = Literal["software", "pkcs11"]
 Fault = tuple[tuple[object, ...], str]
 
-# What those who meet a service's certificate can read: TLS clients, SCEP clients (which encrypt to it), mail programs.
+# What those who meet a service's certificate can read: TLS clients, SCEP clients (which encrypt to it), mail programs, readers
+# of PDF (ISO/TS 32002). Answers about status and time may be signed by anything that signs here.
 _ALGORITHMS = {
+    ServiceKind.DOCUMENT: ("p256", "p384", "rsa3072", "rsa4096", "ed25519"),
     ServiceKind.SERVER: ("p256", "p384", "rsa3072", "rsa4096"),
     ServiceKind.SCEP: ("rsa3072", "rsa4096"),
     ServiceKind.CMP: ("p256", "p384", "rsa3072", "rsa4096", "ed25519"),
