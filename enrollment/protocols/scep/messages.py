@@ -117,9 +117,7 @@ def read(encoded: bytes) -> PkiMessage:
     identifier = _printable(message.attributes.get(TRANSACTION_ID))
     if not identifier or len(identifier) > _LONGEST_TRANSACTION_ID:
         raise MalformedError
-    with reading():
-        nonce = message.attributes.get(SENDER_NONCE)
-        sender_nonce = core.OctetString.load(nonce, strict=True).native if nonce else b""
+    sender_nonce = _octets(message.attributes.get(SENDER_NONCE))
     digest = message.digest if message.digest in DIGESTS else "sha256"
     return PkiMessage(Transaction(identifier, sender_nonce, digest), message)
 
@@ -232,3 +230,12 @@ def _printable(encoded: bytes | None) -> str | None:
     except MalformedError:
         return None
     return text if text.isascii() and text.isprintable() else None
+
+
+def _octets(encoded: bytes | None) -> bytes:
+    """Return an OctetString's octets, or none for anything else."""
+    try:
+        with reading():
+            return bytes(core.OctetString.load(encoded or b"", strict=True).native)
+    except MalformedError:
+        return b""
