@@ -1,4 +1,4 @@
-"""The OCSP responder of a process: every issuer whose delegation it has the key for, looked through again each minute."""
+"""The OCSP responder of a process: every issuer whose delegation it has the key for, looked through again every fifteen seconds."""
 
 import threading
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from server.custody import Custody
 from server.settings import Settings
 from server.trouble import Trouble
 
-LOOK_EACH = 60.0  # seconds
+LOOK_EACH = 15.0  # seconds
 # A revocation is to be told to every request that begins 5 ms after its commit; the rest is for the reading itself.
 FRESH_FOR = 0.003
 _log = logs.logger("server.responding")
