@@ -5,7 +5,7 @@ the signature is made outside of any; a list is in force once its row is stored,
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,10 +14,11 @@ from cryptography import x509
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from ca import crl_drafts, crl_entries
+from ca import crl_blocks, crl_drafts, crl_entries
+from ca.crl_blocks import Blocks, Place, few_at_a_time
 from ca.crl_drafts import Draft, ListFaultError, Stage
 from ca.crl_encoding import Extension, Frame, frame, list_name
-from ca.crl_entries import COMPLETE
+from ca.crl_entries import COMPLETE, Changes
 from ca.issuers import SigningIssuer
 from ca.profiles import Addresses
 from ca.tables import CrlRow, IssuerRow
@@ -26,6 +27,8 @@ from kernel.database import Database, forbid_open_transaction
 
 # A list is made again at most after the time in which this many entries a second would be: a million, each twenty seconds.
 _ENTRIES_A_SECOND = 50_000
+# Blocks that are joined for good after one list: more are left to the next ones, so that revocations need not wait.
+_KEPT_AT_ONCE = 64
 
 
 class ClockBehindError(Exception):
@@ -34,7 +37,10 @@ class ClockBehindError(Exception):
 
 @dataclass(frozen=True)
 class _Plan:
-    """A list whose number is taken but which is not signed yet; `base` is what a delta beside it starts from."""
+    """A list whose number is taken but which is not signed yet.
+
+    `base` is what a delta beside it starts from, `before` the revision that the list before it shows.
+    """
 
     partition: int
     number: int
@@ -42,10 +48,7 @@ class _Plan:
     this_update: datetime
     next_update: datetime
     base: tuple[int, int] | None
-
-
-# A list, where it goes, and the number of its base where it is a delta.
-_ToSign = tuple[Stage, Path, int | None]
+    before: int | None
 
 
 @dataclass(frozen=True)
@@ -108,19 +111,27 @@ class CrlPublisher:
         moment = now.replace(microsecond=0)
         self._forget(moment)
         floor = self._floor(partition)
-        with ExitStack() as stack:
-            with self.database.transaction() as session:
-                number = self._take_number(session, moment, floor)
-                # Opened under the issuer's lock: a list with a higher number never shows less.
-                view = stack.enter_context(self.database.snapshot())
-                revision = crl_entries.revision(view, self.name, partition)
-            base = self._base(view, partition, moment, (number, revision))
-            plan = _Plan(partition, number, revision, moment, moment + self.lifetime, base)
-            stages: list[_ToSign] = [(self._stage(view, plan), self._place(partition), None)]
-            if base is not None:
-                stages.append((self._stage_delta(view, plan, base), self._place(partition, delta=True), base[0]))
-        self._put_in_force(plan, self._signed(stages), now)
+        with ExitStack() as drafts:
+            with ExitStack() as stack:
+                with self.database.transaction() as session:
+                    number = self._take_number(session, moment, floor)
+                    # Opened under the issuer's lock: a list with a higher number never shows less.
+                    view = stack.enter_context(self.database.snapshot())
+                plan = self._plan(view, partition, number, moment)
+                entries = crl_entries.whole(view, self.name, partition)
+                stages = [self._stage(plan, entries)]
+                if plan.base is not None:
+                    stages.append(self._stage_delta(view, plan, plan.base))
+                written = [drafts.enter_context(stage) for stage in stages]
+            self._put_in_force(plan, self._signed(plan, written), now)
+        self._keep(entries.missing, plan)
         return number
+
+    def _plan(self, session: Session, partition: int, number: int, now: datetime) -> _Plan:
+        revision = crl_entries.revision(session, self.name, partition)
+        base = self._base(session, partition, now, (number, revision))
+        before = latest(session, self.name, partition)
+        return _Plan(partition, number, revision, now, now + self.lifetime, base, before.revision if before else None)
 
     def _place(self, partition: int, *, delta: bool = False) -> Path:
         return crl_file(self.folder, list_name(self.name, partition, delta=delta))
@@ -170,11 +181,10 @@ class CrlPublisher:
         if row is None:
             return False
         try:
-            stat = file.stat()
+            mark = _mark(file)
         except FileNotFoundError:
             return False
         seen = self._seen.get(file)
-        mark = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         if seen is None or seen[:3] != mark:
             seen = (*mark, crl_drafts.digest_of(file) or b"")
             self._seen[file] = seen
@@ -228,19 +238,17 @@ class CrlPublisher:
         base = over or session.scalar(complete.order_by(CrlRow.number).limit(1))
         return (base.number, base.revision) if base else own
 
-    def _stage(self, session: Session, plan: _Plan) -> Stage:
+    def _stage(self, plan: _Plan, entries: Blocks) -> AbstractContextManager[Stage]:
         extensions = list(self._extensions(plan))
         if plan.base is not None and self.addresses is not None:
             address = self.addresses.crl(list_name(self.name, plan.partition, delta=True))
             extensions.append((x509.FreshestCRL([_point(address)]), False))
-        return crl_drafts.stage(
-            self._frame(plan, extensions), crl_entries.pieces(session, self.name, plan.partition), self.folder
-        )
+        return crl_drafts.stage(self.signer.issuer, self._frame(plan, extensions), entries, self._place(plan.partition))
 
-    def _stage_delta(self, session: Session, plan: _Plan, base: tuple[int, int]) -> Stage:
-        extensions = [*self._extensions(plan), (x509.DeltaCRLIndicator(base[0]), True)]
-        changes = crl_entries.changes(session, self.name, plan.partition, base[1])
-        return crl_drafts.stage(self._frame(plan, extensions), changes, self.folder)
+    def _stage_delta(self, session: Session, plan: _Plan, base: tuple[int, int]) -> AbstractContextManager[Stage]:
+        framed = self._frame(plan, [*self._extensions(plan), (x509.DeltaCRLIndicator(base[0]), True)])
+        changes = Changes(session, self.name, plan.partition, base[1])
+        return crl_drafts.stage(self.signer.issuer, framed, changes, self._place(plan.partition, delta=True))
 
     def _frame(self, plan: _Plan, extensions: list[Extension]) -> Frame:
         return frame(self.signer.issuer, plan.this_update, plan.next_update, extensions)
@@ -251,26 +259,37 @@ class CrlPublisher:
         if plan.partition != COMPLETE and self.addresses is not None:
             yield _scope(self.addresses.crl(list_name(self.name, plan.partition))), True
 
-    def _signed(self, stages: list[_ToSign]) -> list[_Signed]:
+    def _signed(self, plan: _Plan, stages: list[Stage]) -> list[_Signed]:
+        """Sign the list, and the delta that may come second."""
         forbid_open_transaction()
-        return [_Signed(stage.sign(self.signer, file), file, base_number) for stage, file, base_number in stages]
+        numbers = (None, plan.base[0]) if plan.base is not None else (None,)
+        return [
+            _Signed(stage.sign(self.signer), self._place(plan.partition, delta=number is not None), number)
+            for stage, number in zip(stages, numbers, strict=True)
+        ]
 
     def _put_in_force(self, plan: _Plan, lists: list[_Signed], now: datetime) -> None:
         """Put the rows on record and the files into place, unless a newer list got there first."""
-        try:
-            with crl_drafts.publishing(self.folder):
-                with self.database.transaction() as session:
-                    newest = latest(session, self.name, plan.partition)
-                    if newest is not None and newest.number > plan.number:
-                        return
-                    for signed in lists:
-                        self._record(session, plan, signed, now)
-                    self._drop_old_rows(session, plan)
+        with crl_drafts.publishing(self.folder):
+            with self.database.transaction() as session:
+                newest = latest(session, self.name, plan.partition)
+                if newest is not None and newest.number > plan.number:
+                    return
                 for signed in lists:
-                    signed.draft.put_in_place(signed.file)
-        finally:
+                    self._record(session, plan, signed, now)
+                self._drop_old_rows(session, plan)
             for signed in lists:
-                signed.draft.discard()
+                signed.draft.put_in_place(signed.file)
+                self._seen[signed.file] = (*_mark(signed.file), signed.draft.sha256)
+            crl_drafts.sweep(self._place(plan.partition))
+
+    def _keep(self, places: tuple[Place, ...], plan: _Plan) -> None:
+        """Keep blocks that had to be joined and have been quiet since the list before."""
+        if plan.before is None:
+            return
+        for some in few_at_a_time(places[:_KEPT_AT_ONCE]):
+            with self.database.transaction() as session:
+                crl_blocks.keep(session, self.name, some, plan.before)
 
     def _record(self, session: Session, plan: _Plan, signed: _Signed, now: datetime) -> None:
         session.add(
@@ -320,6 +339,11 @@ def latest(session: Session, issuer: str, partition: int = COMPLETE, *, delta: b
 def crl_file(folder: Path, name: str) -> Path:
     """Return where a list is published, by its name (`crl_encoding.list_name`)."""
     return folder / f"{name}.crl"
+
+
+def _mark(file: Path) -> tuple[int, int, int]:
+    stat = file.stat()
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def number_of(crl: x509.CertificateRevocationList) -> int:

@@ -1,7 +1,7 @@
 """A list as a file: its entries streamed between the parts of its frame, signed, flushed to disk, read back and checked.
 
-A list of a million entries is some fifty megabytes; no more than a piece of it is ever in the process's own memory. What
-is signed and verified are the file's pages.
+A list of a million entries is some fifty megabytes; no more than a piece of it is ever in the process's own memory. It is
+written once: what was written is hashed for the signature, then read back from the file and compared.
 """
 
 import fcntl
@@ -9,29 +9,43 @@ import hashlib
 import mmap
 import os
 import secrets
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from ca.crl_encoding import Frame, header
-from ca.crl_entries import Piece
+from ca.crl_blocks import Piece
+from ca.crl_encoding import Frame, header, require_entries
 from ca.der import BIT_STRING, GENERALIZED_TIME, INTEGER, SEQUENCE, UTC_TIME, tlv
 from ca.issuers import Issuer, SigningIssuer, asking_custody
 from ca.signing import join
 
-# Room in front of the entries for the head, whose length depends on theirs. A distinguished name may be long.
-_HEADROOM = 64 * 1024
 _TIMES = (UTC_TIME, GENERALIZED_TIME)
+# Octets that a signature may have, to guess the length of what stands before everything; a wrong guess costs a copy.
+_USUAL_SIGNATURE = 72
+# Seconds after which a draft is nobody's any more: whoever wrote it was killed.
+_ABANDONED = 3_600
 
 
 class ListFaultError(Exception):
     """The file does not hold what was to be published: nothing is put into place."""
+
+
+class Listing(Protocol):
+    """What a list says: how many octets all its entries have together, and the entries."""
+
+    @property
+    def length(self) -> int:
+        """The octets of all pieces."""
+        ...
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the entries, each piece as it is asked for."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,108 +61,155 @@ class Draft:
         self.path.replace(file)
         sync_folder(file.parent)
 
-    def discard(self) -> None:
-        """Delete it."""
-        self.path.unlink(missing_ok=True)
+
+@dataclass(frozen=True)
+class _Part:
+    """A piece as it was written; `is_read` tells that a parser read it when it was kept."""
+
+    length: int
+    count: int
+    sha256: bytes
+    is_read: bool
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A TBSCertList in an unnamed file, ready to be signed once nobody needs the database any more."""
+    """A TBSCertList in a draft, ready to be signed once nobody needs the database any more.
 
+    It begins at `begin`, after room for the outer header; `digest` is what the issuer's algorithm signs, where that hashes.
+    """
+
+    issuer: Issuer
+    frame: Frame
+    path: Path
     file: BinaryIO
     begin: int
-    frame: Frame
-    lengths: tuple[int, ...]
-    counts: tuple[int, ...]
+    parts: tuple[_Part, ...]
+    digest: bytes | None
 
-    def sign(self, signer: SigningIssuer, place: Path) -> Draft:
-        """Sign it into a draft beside `place`, check that and let the stage go.
+    @property
+    def head(self) -> bytes:
+        """What stands before the entries."""
+        return self.frame.head(sum(part.length for part in self.parts))
+
+    @property
+    def length(self) -> int:
+        """The octets of the TBSCertList."""
+        return len(self.head) + sum(part.length for part in self.parts) + len(self.frame.after)
+
+    def sign(self, signer: SigningIssuer) -> Draft:
+        """Sign it, flush it to disk and read it back.
 
         Raises ListFaultError when what was written does not read back as meant, and what the key's holder raises.
         """
-        draft = Draft(place.with_name(f".{place.name}.{secrets.token_hex(4)}"), sum(self.counts), b"")
+        tail = self.issuer.algorithm.identifier + tlv(BIT_STRING, b"\x00" + self._signature(signer))
+        outer = header(SEQUENCE, self.length + len(tail))
+        if len(outer) != self.begin:
+            # Only where the length of a length changes (X.690 §8.1.3): at 128, 256, 65,536 and 16,777,216 octets.
+            moved = os.pread(self.file.fileno(), self.length, self.begin)
+            _write_all(self.file.fileno(), moved, len(outer))
+        _write_all(self.file.fileno(), outer, 0)
+        _write_all(self.file.fileno(), tail, len(outer) + self.length)
+        os.fsync(self.file.fileno())
+        digest = _read_back(self.path, (outer + self.head, self.parts, self.frame.after + tail))
+        return Draft(self.path, sum(part.count for part in self.parts), digest)
+
+    def _signature(self, signer: SigningIssuer) -> bytes:
+        """Return the signature, verified: a faulty device must not put a broken one into the world."""
+        algorithm, public_key = self.issuer.algorithm, self.issuer.public_key
         try:
-            with closing(self.file), mapped(self.file.fileno()) as view, view[self.begin :] as tbs:
-                _assemble(draft.path, tbs, signer)
-            digest = check(draft.path, signer.issuer, self.frame, tuple(zip(self.lengths, self.counts, strict=True)))
-        except BaseException:
-            draft.discard()
-            raise
-        return Draft(draft.path, draft.entries, digest)
+            if self.digest is not None:
+                with asking_custody():
+                    signature = algorithm.sign_digest(signer.key, self.digest)
+                algorithm.verify_digest(public_key, signature, self.digest)
+                return signature
+            with mapped(self.file.fileno()) as view, view[self.begin :] as tbs:
+                with asking_custody():
+                    signature = algorithm.sign(signer.key, tbs)
+                algorithm.verify(public_key, signature, tbs)
+                return signature
+        except InvalidSignature:
+            raise ListFaultError(f"the signature is not that of {self.issuer.name}") from None
 
 
-def stage(frame: Frame, pieces: Iterable[Piece], folder: Path) -> Stage:
-    """Write a TBSCertList as it comes out of the database."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (it lives until it was signed)
+@contextmanager
+def stage(issuer: Issuer, frame: Frame, listing: Listing, place: Path) -> Iterator[Stage]:
+    """Write a TBSCertList beside its place as it comes out of the database; what is not in place at the end is deleted."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    path = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
     try:
-        lengths, counts = [], []
-        file.seek(_HEADROOM)
-        for piece in pieces:
-            file.write(piece.octets)
-            lengths.append(len(piece.octets))
-            counts.append(piece.count)
-        file.write(frame.after)
-        head = frame.head(sum(lengths))
-        file.seek(_HEADROOM - len(head))  # a head that does not fit raises ValueError
-        file.write(head)
-        file.flush()
-    except BaseException:
-        file.close()
-        raise
-    return Stage(file, _HEADROOM - len(head), frame, tuple(lengths), tuple(counts))
+        with path.open("x+b", buffering=0) as file:
+            yield _written(issuer, frame, listing, path, file)
+    finally:
+        path.unlink(missing_ok=True)
 
 
-def _assemble(path: Path, tbs: memoryview, signer: SigningIssuer) -> None:
-    algorithm = signer.issuer.algorithm
-    # Verified where it counts: in the file that was written (`check`).
-    with asking_custody():
-        signature = algorithm.sign(signer.key, tbs)
-    tail = algorithm.identifier + tlv(BIT_STRING, b"\x00" + signature)
-    with path.open("xb", buffering=0) as file:
-        file.write(header(SEQUENCE, len(tbs) + len(tail)))
-        _write_all(file.fileno(), tbs)
-        file.write(tail)
-        os.fsync(file.fileno())
+def _written(issuer: Issuer, frame: Frame, listing: Listing, path: Path, file: BinaryIO) -> Stage:
+    algorithm = issuer.algorithm
+    hashed = hashlib.new(algorithm.hash.name) if algorithm.hash else None
+    parts = []
+    head = frame.head(listing.length)
+    length = len(head) + listing.length + len(frame.after)
+    begin = at = len(header(SEQUENCE, length + len(algorithm.identifier) + _USUAL_SIGNATURE))
+    for piece in _pieces(head, listing, frame.after):
+        _write_all(file.fileno(), piece.octets, at)
+        at += len(piece.octets)
+        if hashed:
+            hashed.update(piece.octets)
+        if piece.count:
+            digest = piece.sha256 or hashlib.sha256(piece.octets).digest()
+            parts.append(_Part(len(piece.octets), piece.count, digest, piece.sha256 is not None))
+    if at != begin + length:
+        raise ListFaultError(f"{at - begin} octets came where {length} were meant")
+    return Stage(issuer, frame, path, file, begin, tuple(parts), hashed.digest() if hashed else None)
 
 
-def _write_all(descriptor: int, octets: memoryview) -> None:
-    while octets:
-        octets = octets[os.write(descriptor, octets) :]
+def _pieces(head: bytes, listing: Listing, after: bytes) -> Iterator[Piece]:
+    yield Piece(head, 0)
+    yield from listing.pieces()
+    yield Piece(after, 0)
 
 
-def check(path: Path, issuer: Issuer, frame: Frame, expected: Sequence[tuple[int, int]]) -> bytes:
-    """Read a written list back and return its SHA-256; `expected` are the lengths and counts of its pieces.
+def _write_all(descriptor: int, octets: bytes, at: int) -> None:
+    with memoryview(octets) as view:
+        written = 0
+        while written < len(view):
+            written += os.pwrite(descriptor, view[written:], at + written)
 
-    Frame, signature and every entry are read: the entries by pyca's parser, a piece at a time. Raises ListFaultError.
+
+def _read_back(path: Path, meant: tuple[bytes, Sequence[_Part], bytes]) -> bytes:
+    """Read a written list and return its SHA-256: every octet is what was meant and signed, every entry can be read.
+
+    Entries that were kept are known by their digest, others are read by pyca's parser. Raises ListFaultError.
     """
-    with path.open("rb") as file, mapped(file.fileno()) as view:
-        verify(view, issuer)
-        tbs, algorithm, _ = parts(view)
-        with tbs:
-            if algorithm != issuer.algorithm.identifier:
-                raise ListFaultError("the list names another algorithm than its issuer's")
-            length = sum(octets for octets, _ in expected)
-            at = len(head := frame.head(length))
-            if tbs[:at] != head or tbs[at + length :] != frame.after:
-                raise ListFaultError("the frame of the list is not what was meant")
-            for octets, count in expected:
-                with tbs[at : at + octets] as entries:
-                    _check_entries(issuer, frame, entries, count)
-                at += octets
-        return hashlib.sha256(view).digest()
+    before, parts, after = meant
+    whole = hashlib.sha256()
+    room = memoryview(bytearray(max([len(before), len(after) + 1, *(part.length for part in parts)])))
+    with path.open("rb", buffering=0) as file:
+
+        def following(length: int) -> memoryview:
+            read = file.readinto(room[:length])
+            whole.update(room[:read])
+            return room[:read]
+
+        if following(len(before)) != before:
+            raise ListFaultError("what stands before the entries is not what was meant")
+        for part in parts:
+            _require(part, following(part.length))
+        if following(len(after) + 1) != after:
+            raise ListFaultError("what stands after the entries is not what was meant")
+    return whole.digest()
 
 
-def _check_entries(issuer: Issuer, frame: Frame, entries: memoryview, count: int) -> None:
-    """Read entries with pyca's parser, as the content of a small list of their own."""
-    head, tail = frame.head(len(entries)), frame.after + issuer.algorithm.identifier + tlv(BIT_STRING, b"\x00")
+def _require(part: _Part, octets: memoryview) -> None:
+    if hashlib.sha256(octets).digest() != part.sha256:
+        raise ListFaultError("the entries are not those that were meant")
+    if part.is_read:
+        return
     try:
-        excerpt = x509.load_der_x509_crl(b"".join((header(SEQUENCE, len(head) + len(entries) + len(tail)), head, entries, tail)))
+        require_entries(octets, part.count)
     except ValueError as error:
         raise ListFaultError(f"the list has an entry that can not be read: {error}") from error
-    if len(excerpt) != count:
-        raise ListFaultError(f"{len(excerpt)} entries stand where {count} were meant")
 
 
 def parts(view: memoryview) -> tuple[memoryview, bytes, bytes]:
@@ -225,6 +286,15 @@ def publishing(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def sweep(file: Path) -> None:
+    """Delete drafts beside a file that was just published: what is far older was left behind by somebody who was killed."""
+    published = file.stat().st_mtime
+    for draft in file.parent.glob(".*.crl.*"):
+        with suppress(FileNotFoundError):
+            if published - draft.stat().st_mtime > _ABANDONED:
+                draft.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from asn1crypto import core
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 
-from ca.der import BOOLEAN, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, integer, time, tlv
+from ca.der import BIT_STRING, BOOLEAN, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, integer, time, tlv
 from ca.issuers import Issuer
 
 # What `list_name` makes.
@@ -70,12 +70,28 @@ class Frame:
         return header(SEQUENCE, length) + self.before + entries_header
 
 
+# Around entries that are only to be read.
+_ECDSA = bytes.fromhex("300a06082a8648ce3d040302")
+_EXCERPT = Frame(_VERSION_2 + _ECDSA + tlv(SEQUENCE, b"") + time(datetime(2026, 1, 1, tzinfo=UTC)), b"")
+_UNSIGNED = _ECDSA + tlv(BIT_STRING, b"\x00")
+
+
 def frame(issuer: Issuer, this_update: datetime, next_update: datetime, extensions: Iterable[Extension]) -> Frame:
     """Return the frame of a list; an extension comes with whether it is critical."""
     subject: bytes = asn1_x509.Certificate.load(issuer.der).subject.dump()
     before = _VERSION_2 + issuer.algorithm.identifier + subject + time(this_update) + time(next_update)
     encoded = b"".join(_extension(value.oid, value.public_bytes(), critical=critical) for value, critical in extensions)
     return Frame(before, tlv(_EXTENSIONS, tlv(SEQUENCE, encoded)))
+
+
+def require_entries(octets: bytes | memoryview, count: int) -> None:
+    """Read entries with pyca's parser, as those of a small list of their own; raises ValueError unless they are `count`."""
+    head = _EXCERPT.head(len(octets))
+    excerpt = b"".join((header(SEQUENCE, len(head) + len(octets) + len(_UNSIGNED)), head, octets, _UNSIGNED))
+    read = len(x509.load_der_x509_crl(excerpt))
+    if read != count:
+        message = f"{read} entries stand where {count} were meant"
+        raise ValueError(message)
 
 
 def header(tag: int, length: int) -> bytes:

@@ -6,12 +6,14 @@ Each change of an issuer's list gets the issuer's next revision; whoever makes a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, LargeBinary, cast, delete, func, insert, literal, select, update
-from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.orm import Session
 
+from ca import crl_blocks
+from ca.crl_blocks import BLOCK, Blocks, Piece
 from ca.crl_encoding import REMOVE_FROM_CRL, entry
 from ca.tables import CertificateRow, CrlEntryRow, CrlPartitionRow, CrlRemovalRow, IssuerRow
 from kernel.database import insert_if_absent
@@ -22,16 +24,7 @@ PIECE = 8_192
 COMPLETE = 0
 
 
-Octets = InstrumentedAttribute[bytes]
-Key = InstrumentedAttribute[int]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some entries, joined, and how many they are."""
-
-    octets: bytes
-    count: int
+_TABLES: tuple[type[CrlEntryRow], type[CrlRemovalRow]] = (CrlEntryRow, CrlRemovalRow)
 
 
 class Listed(Protocol):
@@ -64,17 +57,25 @@ def show(session: Session, issuer: str, rows: Sequence[Listed]) -> None:
     """
     session.flush()
     raised = _next_revision(session, issuer, {row.partition for row in rows})
-    ids = [row.id for row in rows]
-    for begin in range(0, len(ids), PIECE):
-        some = ids[begin : begin + PIECE]
-        for table in (CrlEntryRow, CrlRemovalRow):
-            session.execute(delete(table).where(table.issuer == issuer, table.certificate_id.in_(some)))
+    ordered = sorted(rows, key=lambda row: (row.partition, row.id))
+    for partition, of_partition in groupby(ordered, key=lambda row: row.partition):
+        _forget(session, issuer, partition, [row.id for row in of_partition])
     listed = [_values(row, raised, row.reason) for row in rows if row.revoked_at is not None]
     if listed:
         session.execute(insert(CrlEntryRow), listed)
     removed = [_values(row, raised, REMOVE_FROM_CRL) for row in rows if row.revoked_at is None]
     if removed:
         session.execute(insert(CrlRemovalRow), removed)
+
+
+def _forget(session: Session, issuer: str, partition: int, ids: Sequence[int]) -> None:
+    """Delete what is told of certificates, and what was joined of it."""
+    for begin in range(0, len(ids), PIECE):
+        some = ids[begin : begin + PIECE]
+        for table in _TABLES:
+            named = (table.issuer == issuer, table.partition == partition, table.certificate_id.in_(some))
+            session.execute(delete(table).where(*named))
+        crl_blocks.touch(session, issuer, {crl_blocks.place_of(partition, certificate_id) for certificate_id in some})
 
 
 def _values(row: Listed, raised: int, reason: str | None) -> dict[str, Any]:
@@ -107,33 +108,56 @@ def revision(session: Session, issuer: str, partition: int) -> int:
     return session.scalar(query.where(CrlPartitionRow.issuer == issuer, CrlPartitionRow.number == partition)) or 0
 
 
-def pieces(session: Session, issuer: str, partition: int) -> Iterator[Piece]:
-    """Yield the entries of a list; `COMPLETE` has those of every partition."""
-    for present in _partitions_with_entries(session, issuer) if partition == COMPLETE else (partition,):
-        yield from _pieces(session, issuer, present)
+def whole(session: Session, issuer: str, partition: int) -> Blocks:
+    """Return the entries of a list; `COMPLETE` has those of every partition."""
+    return crl_blocks.of_list(session, issuer, None if partition == COMPLETE else partition)
 
 
-def changes(session: Session, issuer: str, partition: int, since: int) -> Iterator[Piece]:
-    """Yield what a list says since a revision: entries that came or changed, and removals."""
-    for table in (CrlEntryRow, CrlRemovalRow):
-        query = select(table.entry).where(table.issuer == issuer, table.revision > since)
-        if partition != COMPLETE:
-            query = query.where(table.partition == partition)
-        ordered = query.order_by(table.partition, table.certificate_id).execution_options(yield_per=PIECE)
-        for some in session.scalars(ordered).partitions():
-            yield Piece(b"".join(some), len(some))
+@dataclass(frozen=True)
+class Changes:
+    """What a list says since a revision: entries that came or changed, and removals. `length` is of all octets."""
+
+    session: Session
+    issuer: str
+    partition: int
+    since: int
+
+    @property
+    def length(self) -> int:
+        """How many octets they have."""
+        totals = (select(func.sum(func.length(table.entry))).where(*self._conditions(table)) for table in _TABLES)
+        return sum(self.session.scalar(total) or 0 for total in totals)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield them."""
+        for table in _TABLES:
+            query = select(table.entry).where(*self._conditions(table))
+            ordered = query.order_by(table.partition, table.certificate_id).execution_options(yield_per=PIECE)
+            for some in self.session.scalars(ordered).partitions():
+                yield Piece(b"".join(some), len(some))
+
+    def _conditions(self, table: type[CrlEntryRow] | type[CrlRemovalRow]) -> Iterator[ColumnElement[bool]]:
+        yield table.issuer == self.issuer
+        yield table.revision > self.since
+        if self.partition != COMPLETE:
+            yield table.partition == self.partition
 
 
 def purge(session: Session, issuer: str, ended_before: datetime) -> None:
-    """Forget entries of certificates that ended before an instant."""
-    for table in (CrlEntryRow, CrlRemovalRow):
+    """Forget entries of certificates that ended before an instant. The issuer is locked, as by every change."""
+    session.execute(select(IssuerRow.name).where(IssuerRow.name == issuer).with_for_update())
+    ended = select(CrlEntryRow.partition, CrlEntryRow.certificate_id // BLOCK).distinct()
+    found = session.execute(ended.where(CrlEntryRow.issuer == issuer, CrlEntryRow.until < ended_before))
+    places = [(partition, block) for partition, block in found]
+    for begin in range(0, len(places), PIECE):
+        crl_blocks.touch(session, issuer, places[begin : begin + PIECE])
+    for table in _TABLES:
         session.execute(delete(table).where(table.issuer == issuer, table.until < ended_before))
 
 
 def has_ended(session: Session, issuer: str, ended_before: datetime) -> bool:
     """Return whether there is something to forget."""
-    tables = (CrlEntryRow, CrlRemovalRow)
-    queries = (select(table.until).where(table.issuer == issuer, table.until < ended_before).limit(1) for table in tables)
+    queries = (select(table.until).where(table.issuer == issuer, table.until < ended_before).limit(1) for table in _TABLES)
     return any(session.scalar(query) is not None for query in queries)
 
 
@@ -170,34 +194,3 @@ def is_over(session: Session, issuer: str, number: int, ended_before: datetime) 
 def close(session: Session, issuer: str, number: int) -> None:
     """Forget a partition that is over."""
     session.execute(delete(CrlPartitionRow).where(CrlPartitionRow.issuer == issuer, CrlPartitionRow.number == number))
-
-
-def _partitions_with_entries(session: Session, issuer: str) -> Iterator[int]:
-    lowest = select(func.min(CrlEntryRow.partition)).where(CrlEntryRow.issuer == issuer)
-    present = session.scalar(lowest)
-    while present is not None:
-        yield present
-        present = session.scalar(lowest.where(CrlEntryRow.partition > present))
-
-
-def _pieces(session: Session, issuer: str, partition: int) -> Iterator[Piece]:
-    of_list = (CrlEntryRow.issuer == issuer, CrlEntryRow.partition == partition)
-    key = CrlEntryRow.certificate_id
-    first = session.scalar(select(func.min(key)).where(*of_list))
-    last = session.scalar(select(func.max(key)).where(*of_list))
-    if first is None or last is None:
-        return
-    joined = select(_joined(session, CrlEntryRow.entry, key), func.count()).where(*of_list)
-    # By ranges of the key and not by LIMIT: the database then joins what it reads without a table in between.
-    for begin in range(first, last + 1, PIECE):
-        octets, count = session.execute(joined.where(key.between(begin, begin + PIECE - 1))).one()
-        if count:
-            yield Piece(octets, count)
-
-
-def _joined(session: Session, octets: Octets, order: Key) -> ColumnElement[bytes]:
-    """Join values in the database: a million rows cost a hundred results."""
-    if session.get_bind().dialect.name == "postgresql":
-        return func.string_agg(octets, aggregate_order_by(literal(b"", LargeBinary), order), type_=LargeBinary)
-    # SQLite joins octets as they are: a BLOB counts as text in the database's encoding, and comes back as what it was.
-    return cast(func.group_concat(octets, ""), LargeBinary)

@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey
 VerifyingKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey | mldsa.MLDSA65PublicKey
@@ -36,10 +37,27 @@ class SignatureAlgorithm:
         signature: bytes = signer.sign(message, *self.arguments)
         return signature
 
+    def sign_digest(self, key: SigningKey, digest: bytes) -> bytes:
+        """Sign what `hash` made of a message, as `sign` signs the message; only where there is such a hash."""
+        signer: Any = key
+        signature: bytes = signer.sign(digest, *map(_prehashed, self.arguments))
+        return signature
+
+    def verify_digest(self, key: VerifyingKey, signature: bytes, digest: bytes) -> None:
+        """Raise InvalidSignature unless the signature is this key's over the message with this digest."""
+        verifier: Any = key
+        verifier.verify(signature, digest, *map(_prehashed, self.arguments))
+
     def verify(self, key: VerifyingKey, signature: bytes, message: bytes | memoryview) -> None:
         """Raise InvalidSignature unless the signature is this key's over the message."""
         verifier: Any = key
         verifier.verify(signature, message, *self.arguments)
+
+
+def _prehashed(argument: object) -> object:
+    if isinstance(argument, ec.ECDSA):
+        return ec.ECDSA(_prehashed(argument.algorithm))  # type: ignore[arg-type]  # a hash becomes one that was made already
+    return Prehashed(argument) if isinstance(argument, hashes.HashAlgorithm) else argument
 
 
 def _ecdsa(name: str, curve: ec.EllipticCurve, digest: SignatureHash, identifier: str) -> SignatureAlgorithm:

@@ -222,7 +222,7 @@ class _FaultyKey:
         return self._key.public_key()
 
     def sign(self, _message: bytes, algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
-        return self._key.sign(b"something else", algorithm)
+        return self._key.sign(bytes(32), algorithm)  # the digest of something else
 
 
 def test_a_faulty_key_takes_a_number_and_publishes_nothing(house: House, clock: SettableClock) -> None:

@@ -1,5 +1,7 @@
 """Spliced lists are, to the octet, what pyca's builder makes of the same facts."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from ca import crl_drafts
+from ca.crl_blocks import Piece
 from ca.crl_drafts import ListFaultError
-from ca.crl_encoding import entry, frame, list_name
-from ca.crl_entries import Piece
+from ca.crl_encoding import Frame, entry, frame, list_name
+from ca.issuers import SigningIssuer
+from keys.algorithms import ALGORITHMS
 from tests.ca.trial import NOW, trial_issuer
 
 REASONS = [None, "unspecified", "certificateHold", "removeFromCRL", "keyCompromise", "cACompromise", "affiliationChanged"]
@@ -28,6 +32,26 @@ EXTENSIONS = some.lists(
     max_size=3,
     unique_by=lambda pair: pair[0].oid,
 )
+
+
+@dataclass(frozen=True)
+class _Loose:
+    """Pieces that come out of no database."""
+
+    loose: Sequence[Piece]
+
+    @property
+    def length(self) -> int:
+        return sum(len(piece.octets) for piece in self.loose)
+
+    def pieces(self) -> Iterator[Piece]:
+        return iter(self.loose)
+
+
+def _list(framed: Frame, pieces: list[Piece], folder: Path, signer: SigningIssuer | None = None) -> bytes:
+    signer = signer or trial_issuer()
+    with crl_drafts.stage(signer.issuer, framed, _Loose(pieces), folder / "x.crl") as stage:
+        return stage.sign(signer).path.read_bytes()
 
 
 def _by_pyca(said: tuple[int, datetime, str | None, datetime | None]) -> x509.RevokedCertificate:
@@ -66,12 +90,40 @@ def test_a_spliced_list_is_what_pyca_builds(
     encoded = [entry(*one) for one in said]
     pieces = [Piece(b"".join(encoded[at : at + cut]), len(encoded[at : at + cut])) for at in range(0, len(encoded), cut)]
     framed = frame(signer.issuer, begin, begin + timedelta(days=3), extensions)
-    draft = crl_drafts.stage(framed, pieces, tmp_path).sign(signer, tmp_path / "x.crl")
-    ours = x509.load_der_x509_crl(draft.path.read_bytes())
-    draft.discard()
+    with crl_drafts.stage(signer.issuer, framed, _Loose(pieces), tmp_path / "x.crl") as stage:
+        draft = stage.sign(signer)
+        ours = x509.load_der_x509_crl(draft.path.read_bytes())
     assert ours.tbs_certlist_bytes == theirs
     assert draft.entries == len(said)
     assert ours.is_signature_valid(signer.issuer.public_key)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_each_algorithm_signs_lists(tmp_path: Path, algorithm: str) -> None:
+    signer = trial_issuer(algorithm)
+    framed = frame(signer.issuer, NOW, NOW + timedelta(days=3), [(x509.CRLNumber(1), False)])
+    content = _list(framed, [Piece(entry(5, NOW, "superseded"), 1)], tmp_path, signer)
+    with memoryview(content) as view:
+        crl_drafts.verify(view, signer.issuer)
+    assert [one.serial_number for one in x509.load_der_x509_crl(content)] == [5]
+
+
+def test_the_length_of_a_length_may_depend_on_the_signature(tmp_path: Path) -> None:
+    signer, lengths = trial_issuer(), set()
+
+    def padded(padding: int) -> bytes:
+        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.32473.9"), bytes(padding))
+        framed = frame(signer.issuer, NOW, NOW + timedelta(days=3), [(unknown, False)])
+        return _list(framed, [Piece(entry(5, NOW, "superseded"), 1)], tmp_path, signer)
+
+    fitting = 65_536 - (len(padded(60_000)) - 60_000)
+    for padding in 3 * [*range(fitting - 8, fitting + 12)]:
+        content = padded(padding)
+        with memoryview(content) as view:
+            crl_drafts.verify(view, signer.issuer)
+        assert len(x509.load_der_x509_crl(content)) == 1
+        lengths.add(content[1])
+    assert lengths == {0x82, 0x83}
 
 
 @pytest.mark.parametrize("piece", [Piece(b"\x30\x00", 1), Piece(entry(1, NOW, None), 2), Piece(entry(1, NOW, None)[:-1], 1)])
@@ -79,7 +131,7 @@ def test_an_entry_that_was_spoilt_on_record_is_never_published(tmp_path: Path, p
     signer = trial_issuer()
     framed = frame(signer.issuer, NOW, NOW, [(x509.CRLNumber(1), False)])
     with pytest.raises(ListFaultError):
-        crl_drafts.stage(framed, [piece], tmp_path).sign(signer, tmp_path / "x.crl")
+        _list(framed, [piece], tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -87,8 +139,7 @@ def test_an_entry_that_was_spoilt_on_record_is_never_published(tmp_path: Path, p
 def test_a_changed_octet_is_seen(tmp_path: Path, at: int) -> None:
     signer = trial_issuer()
     framed = frame(signer.issuer, NOW, NOW + timedelta(days=3), [(x509.CRLNumber(1), False)])
-    draft = crl_drafts.stage(framed, [Piece(entry(1, NOW, None), 1)], tmp_path).sign(signer, tmp_path / "x.crl")
-    spoilt = bytearray(draft.path.read_bytes())
+    spoilt = bytearray(_list(framed, [Piece(entry(1, NOW, None), 1)], tmp_path))
     spoilt[at] ^= 1
     with memoryview(spoilt) as view, pytest.raises(ListFaultError):
         crl_drafts.verify(view, signer.issuer)
@@ -103,12 +154,12 @@ def test_what_is_no_list_is_refused(octets: bytes) -> None:
 def test_a_list_tells_of_itself_without_its_entries(tmp_path: Path) -> None:
     signer = trial_issuer()
     framed = frame(signer.issuer, NOW, NOW + timedelta(days=3), [(x509.CRLNumber(77), False)])
-    draft = crl_drafts.stage(framed, [Piece(entry(5, NOW, "superseded"), 1)], tmp_path).sign(signer, tmp_path / "x.crl")
-    with memoryview(draft.path.read_bytes()) as view:
+    content = _list(framed, [Piece(entry(5, NOW, "superseded"), 1)], tmp_path)
+    with memoryview(content) as view:
         said = crl_drafts.without_entries(view)
     assert (len(said), said.last_update_utc) == (0, NOW)
     assert said.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 77
-    assert said.public_bytes(Encoding.DER) != draft.path.read_bytes()
+    assert said.public_bytes(Encoding.DER) != content
 
 
 def test_names_of_lists() -> None:

@@ -11,13 +11,14 @@ from pkilint import loader, pkix
 from pkilint.pkix import crl as crl_rules
 from pkilint.pkix import extension, name
 from pkilint.validation import ValidationFindingSeverity
+from sqlalchemy import func, select
 
 from ca import authority, revocation
 from ca.certificates import CertificateRecord
 from ca.crl import ClockBehindError, CrlPublisher, crl_file, number_of
 from ca.profiles import Subject
 from ca.revocation import Reason
-from ca.tables import CrlRow, IssuerRow
+from ca.tables import CertificateRow, CrlRow, IssuerRow
 from kernel.clock import tokyo_date
 from tests.ca.issuance import new_key, read
 from tests.interop.programs import Runner
@@ -32,7 +33,11 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 def house(house: House) -> House:
     """Return a house whose status door has a name that linters take."""
     addresses = replace(house.profile.addresses, status_url="http://status.example.jp")
-    return replace(house, profile=replace(house.profile, addresses=addresses, partition_size=SIZE, delta=True))
+    house = replace(house, profile=replace(house.profile, addresses=addresses, partition_size=SIZE, delta=True))
+    number = 90_000
+    while _newest(house) % SIZE:  # so that the next certificate begins a partition
+        _issue(house, number := number + 1)
+    return house
 
 
 @pytest.fixture
@@ -42,6 +47,11 @@ def publisher(house: House) -> CrlPublisher:
     )
     made.publish_if_due(house.clock.now())
     return made
+
+
+def _newest(house: House) -> int:
+    with house.database.snapshot() as session:
+        return session.scalars(select(func.max(CertificateRow.id))).one()
 
 
 def _issue(house: House, number: int) -> CertificateRecord:

@@ -1,3 +1,4 @@
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,16 @@ def test_a_signature_verifies_over_what_was_signed_and_nothing_else(name: str) -
     algorithm.verify(key.public_key(), signature, b"to be signed")
     with pytest.raises(InvalidSignature):
         algorithm.verify(key.public_key(), signature, b"to be signed!")
+
+
+@pytest.mark.parametrize("name", [name for name, algorithm in ALGORITHMS.items() if algorithm.hash])
+def test_a_digest_is_signed_like_its_message(name: str) -> None:
+    key, algorithm = ALGORITHMS[name].generate(), ALGORITHMS[name]
+    digest = hashlib.new(algorithm.hash.name if algorithm.hash else "", b"to be signed").digest()
+    algorithm.verify(key.public_key(), algorithm.sign_digest(key, digest), b"to be signed")
+    algorithm.verify_digest(key.public_key(), algorithm.sign(key, b"to be signed"), digest)
+    with pytest.raises(InvalidSignature):
+        algorithm.verify_digest(key.public_key(), algorithm.sign_digest(key, digest), digest[::-1])
 
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name.startswith(("p", "rsa"))])
