@@ -74,6 +74,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("issuer", "partition", "is_delta", "number", name=op.f("pk_ca_crl")),
     )
     op.create_table(
+        "ca_crl_block",
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("block", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("octets", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "partition", "block", name=op.f("pk_ca_crl_block")),
+    )
+    op.create_table(
         "ca_crl_entry",
         sa.Column("issuer", sa.String(length=40), nullable=False),
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
@@ -922,6 +932,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_ca_crl_entry_revision")
 
     op.drop_table("ca_crl_entry")
+    op.drop_table("ca_crl_block")
     op.drop_table("ca_crl")
     with op.batch_alter_table("ca_certificate", schema=None) as batch_op:
         batch_op.drop_index(
