@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import flask
 from cryptography import x509
@@ -211,7 +211,7 @@ def _mounted() -> _Mounted:
 
 def _here(language: str) -> str:
     """Return this page's address in another language."""
-    asked = {name: flask.request.args[name] for name in ("office_code", "terminal") if name in flask.request.args}
+    asked: dict[str, Any] = {name: flask.request.args[name] for name in ("office_code", "terminal") if name in flask.request.args}
     if language == "en":
         asked["lang"] = "en"
     endpoint = flask.request.endpoint or ""

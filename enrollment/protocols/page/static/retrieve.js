@@ -17,7 +17,7 @@ const SECTIONS = ["form", "progress", "done", "finished"];
 const say = (text, facts = {}) => text.replace(/\{(\w+)\}/g, (_, name) => facts[name]);
 const show = (section) => {
   for (const name of SECTIONS) at(name).hidden = name !== section;
-  at("others").hidden = section !== "form";
+  at("others").hidden = at("lead").hidden = section !== "form";
   at("unfinished").hidden = section !== "form" || !at("unfinished-list").childElementCount;
 };
 
@@ -110,7 +110,8 @@ const pause = (seconds, count) =>
 
 let shownFile = null;
 
-const showFile = ({ id, terminal, notBefore, notAfter, file }, note = "") => {
+const showFile = (record, note = "") => {
+  const { terminal, notBefore, notAfter, file } = record;
   const later = new Date(notBefore) > new Date() ? words.starts_later : "";
   if (shownFile) URL.revokeObjectURL(shownFile);
   shownFile = URL.createObjectURL(new Blob([file], { type: "application/x-pkcs12" }));
@@ -120,15 +121,19 @@ const showFile = ({ id, terminal, notBefore, notAfter, file }, note = "") => {
   at("done-note").hidden = !(note || later);
   at("download").href = shownFile;
   at("download").download = `${terminal}.p12`;
-  at("download").dataset.used = "";
+  at("download").onclick = () => {
+    record.saved = true;
+    at("confirm-status").textContent = "";
+    kept.keep(record);
+  };
   at("confirm-status").textContent = "";
-  at("confirm").onclick = () => confirm(id);
+  at("confirm").onclick = () => confirm(record);
   show("done");
   at("done-title").focus();
 };
 
-const confirm = async (id) => {
-  if (!at("download").dataset.used) {
+const confirm = async ({ id, saved }) => {
+  if (!saved) {
     at("confirm-status").textContent = words.unsaved;
     return;
   }
@@ -147,7 +152,7 @@ const listUnfinished = async () => {
     const item = at(record.file ? "unfinished-file" : "unfinished-key").content.firstElementChild.cloneNode(true);
     if (record.file) {
       item.querySelector(".code").textContent = record.terminal;
-      item.querySelector(".hint").textContent = tokyo.format(record.begun);
+      item.querySelector("time").textContent = tokyo.format(record.begun);
       item.querySelector("button").onclick = () => showFile(record, words.saved_before);
     } else {
       item.querySelector("span").textContent = say(words.pending, { time: tokyo.format(record.begun) });
@@ -251,9 +256,6 @@ for (const id of FIELDS) watch(id);
 at("passphrase").addEventListener("input", showStrength);
 at("visible").addEventListener("change", showPassphrase);
 at("form").addEventListener("submit", submit);
-at("download").addEventListener("click", () => {
-  at("download").dataset.used = "yes";
-});
 addEventListener("beforeunload", (event) => {
   // Otherwise nothing is lost, and nobody is held up.
   if (!kept.outlivesReload && (isBusy || shownFile)) event.preventDefault();
