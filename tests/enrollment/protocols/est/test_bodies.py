@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, pkcs7
 from flask import Flask
 
+from ca.der import elements
 from ca.requests import read
 from enrollment.codes import Codes
 from enrollment.protocols.est import bodies
@@ -39,10 +40,10 @@ def test_what_is_written_is_one_line() -> None:
 
 def test_the_attributes_are_hints_in_the_corrected_syntax() -> None:
     """RFC 8951 §3.2: a sequence of attributes and object identifiers."""
-    key, signature = core.SequenceOf.load(bodies.decode(bodies.csr_attributes()), spec=core.Any)
-    kind, curves = core.Sequence.load(key.dump())
-    assert (kind.native, [curve.native for curve in curves]) == ("1.2.840.10045.2.1", ["1.2.840.10045.3.1.7"])
-    assert core.ObjectIdentifier.load(signature.dump()).native == "1.2.840.10045.4.3.2"
+    key, signature = elements(bodies.decode(bodies.csr_attributes()))
+    kind, curves = elements(key)
+    found = [core.ObjectIdentifier.load(one).native for one in (kind, *elements(curves), signature)]
+    assert found == ["1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "1.2.840.10045.4.3.2"]
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
@@ -96,7 +97,7 @@ def _made(app: Flask, codes: Codes, body: bytes) -> tuple[bytes, bytes]:
     assert key.get_content_type() == "application/pkcs8"
     assert certificate.get_content_type() == "application/pkcs7-mime"
     assert certificate.get_param("smime-type") == "certs-only"
-    return key.get_payload(decode=True), certificate.get_payload(decode=True)
+    return key.get_content(), certificate.get_content()
 
 
 def _request() -> bytes:
