@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
+from ca.der import elements
 from enrollment.protocols.scep import ber
 from enrollment.protocols.scep.algorithms import AES_128, CIPHERS, DIGESTS, ContentCipher, Digest
 from enrollment.protocols.scep.failures import FailInfo, ScepFault, bad_message
@@ -257,8 +258,8 @@ def _attributes(attributes: cms.CMSAttributes) -> Iterator[tuple[str, bytes]]:
     if len(attributes) > _MOST_ATTRIBUTES:
         raise ValueError("too many attributes")
     for attribute in attributes:
-        [value] = attribute["values"]
-        yield attribute["type"].dotted, value.dump()
+        [value] = elements(attribute["values"].dump())
+        yield attribute["type"].dotted, value
 
 
 def _signer(certificates: cms.CertificateSet | None, sid: cms.SignerIdentifier) -> asn1_x509.Certificate | None:
