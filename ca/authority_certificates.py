@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ca import issuers
 from ca.issuers import Issuer
-from ca.tables import CertificateRow
+from ca.tables import IS_OURS, CertificateRow
 
 
 def named(session: Session, name: str) -> bytes | None:
@@ -24,7 +24,7 @@ def links(session: Session) -> dict[str, bytes]:
     roots = [one.name for one in issuers.load_all(session) if _is_root(one)]
     # Of a root's certificates one is its own, which has its name; no service stands below a root.
     query = select(CertificateRow.subject, CertificateRow.der).where(
-        CertificateRow.kind == "service", CertificateRow.issuer.in_(roots), CertificateRow.der.is_not(None)
+        IS_OURS, CertificateRow.issuer.in_(roots), CertificateRow.der.is_not(None)
     )
     authorities = {one.name for one in issuers.load_all(session)}
     found = session.execute(query.order_by(CertificateRow.id))

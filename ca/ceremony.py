@@ -35,7 +35,7 @@ from ca.plan import (
 from ca.requests import spki_digest
 from ca.service_profiles import link_builder, service_builder
 from ca.signing import assemble, certify, to_be_signed
-from ca.tables import CertificateRow, IssuerRow
+from ca.tables import IS_OURS, CertificateRow, IssuerRow
 from ca.terms import Terms
 from kernel import audit
 from kernel.database import Database, insert_if_absent
@@ -107,7 +107,7 @@ class Ceremony:
     def _state(self) -> tuple[int, tuple[tuple[str, datetime | None, int, int], ...]]:
         """Return what changes when something is founded or its terms are altered."""
         with self.database.snapshot() as session:
-            count = session.scalar(select(func.count(CertificateRow.id)).where(CertificateRow.kind != "terminal"))
+            count = session.scalar(select(func.count(CertificateRow.id)).where(IS_OURS))
             return count or 0, terms.all_of(session)
 
     def _kind(self, name: str) -> str | None:
@@ -262,7 +262,7 @@ class Service:
 def service(database: Database, subject: str) -> Service:
     """Return one of our own services; raises LookupError before the ceremony."""
     query = select(CertificateRow.der, CertificateRow.key_name).where(
-        CertificateRow.subject == subject, CertificateRow.kind == "service", CertificateRow.state == CertificateState.VALID
+        CertificateRow.subject == subject, IS_OURS, CertificateRow.state == CertificateState.VALID
     )
     with database.snapshot() as session:
         found = session.execute(query.order_by(CertificateRow.id.desc()).limit(1)).first()

@@ -15,7 +15,7 @@ from ca.plan import YEAR, AuthorityPlan, Plan, ServicePlan, link_name
 from ca.profiles import Validity
 from ca.service_profiles import service_builder
 from ca.signing import assemble, to_be_signed
-from ca.tables import CertificateRow
+from ca.tables import IS_OURS, CertificateRow
 from ca.yaml_lines import FileFault
 from kernel.database import Database
 from keys.algorithms import algorithm_of
@@ -40,13 +40,13 @@ def require_agreement(database: Database, plan: Plan, now: datetime, kind_of: Ki
 
 def newest(session: Session, subject: str) -> CertificateRow | None:
     """Return the newest certificate of one of our own, signed or only promised."""
-    of_subject = select(CertificateRow).where(CertificateRow.subject == subject, CertificateRow.kind == "service")
+    of_subject = select(CertificateRow).where(CertificateRow.subject == subject, IS_OURS)
     return session.scalar(of_subject.order_by(CertificateRow.id.desc()).limit(1))
 
 
 def services(session: Session) -> set[str]:
     """Return the names under which certificates of our own are on record."""
-    return set(session.scalars(select(CertificateRow.subject).where(CertificateRow.kind == "service")))
+    return set(session.scalars(select(CertificateRow.subject).where(IS_OURS)))
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class _Look:
 
     def _founding(self, name: str) -> x509.Certificate | None:
         """Return the first certificate of a name, promised or signed: renewals say the same as it does."""
-        query = select(CertificateRow.tbs).where(CertificateRow.subject == name, CertificateRow.kind == "service")
+        query = select(CertificateRow.tbs).where(CertificateRow.subject == name, IS_OURS)
         tbs = self.session.scalar(query.order_by(CertificateRow.id).limit(1))
         return _read(tbs) if tbs else None
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from cryptography import x509
 from sqlalchemy.orm import Session
 
-from ca import issuers, renewal, terms
+from ca import crl_entries, issuers, renewal, terms
 from ca.crl import latest
 from ca.hierarchy import is_root
 from ca.issuers import Issuer
@@ -66,7 +66,10 @@ def _lists(session: Session, roots: list[Issuer], now: datetime) -> Iterator[Exp
     for root in roots:
         newest, agreed = latest(session, root.name), terms.load(session, root.name)
         remedy = f"`tegata root crl --name {root.name}` makes the next one, with the root's key"
-        if newest is None:
+        if newest is not None and newest.revision != crl_entries.revision(session, root.name, crl_entries.COMPLETE):
+            remedy = f"a revocation waits for the next one: {remedy}"
+            yield Expiry(root.name, Ending.LIST, newest.next_update, remedy, is_urgent=True)
+        elif newest is None:
             yield Expiry(root.name, Ending.LIST, None, remedy, is_urgent=True)
         elif agreed is None or now >= newest.this_update + agreed.crl_period:
             left = newest.next_update - now
@@ -85,7 +88,7 @@ def _roots(roots: list[Issuer], now: datetime) -> Iterator[Expiry]:
 
 
 def _issuing(session: Session, now: datetime) -> Iterator[Expiry]:
-    order = terms.succession(session)
+    order = [term for term in terms.succession(session) if not term.is_revoked]
     last = max((term.issuer.certificate.not_valid_after_utc for term in order), default=now)
     for term in order:
         end = term.issuer.certificate.not_valid_after_utc

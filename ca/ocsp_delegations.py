@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from ca import issuers
 from ca.certificates import CertificateState
 from ca.issuers import Issuer
-from ca.tables import CertificateRow
+from ca.tables import IS_OURS, CertificateRow
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,12 @@ def delegations(session: Session, now: datetime) -> list[Delegation]:
     """
     by_name = {issuer.name: issuer for issuer in issuers.load_all(session)}
     key_name = func.coalesce(CertificateRow.key_name, CertificateRow.subject)
-    query = select(CertificateRow.issuer, key_name, CertificateRow.der).where(
-        CertificateRow.kind != "terminal", CertificateRow.state == CertificateState.VALID, CertificateRow.der.is_not(None)
+    query = select(CertificateRow.id, CertificateRow.issuer, key_name, CertificateRow.der).where(
+        IS_OURS, CertificateRow.state == CertificateState.VALID, CertificateRow.der.is_not(None)
     )
     newest: dict[str, Delegation] = {}
-    for issuer, name, der in session.execute(query.order_by(CertificateRow.id)):
+    # Put in order here: asked for it, SQLite would read all certificates of terminals instead of the few of ours.
+    for _, issuer, name, der in sorted(session.execute(query).tuples()):
         certificate = x509.load_der_x509_certificate(der or b"")
         in_force = certificate.not_valid_before_utc <= now.astimezone(UTC) < certificate.not_valid_after_utc
         if issuer in by_name and in_force and _is_responder(certificate):

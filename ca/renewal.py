@@ -22,7 +22,7 @@ from ca.certificates import CertificateState
 from ca.issuers import Issuer, SigningIssuer
 from ca.profiles import BACKDATING, Addresses, Validity, new_serial
 from ca.signing import assemble, certify, to_be_signed
-from ca.tables import CertificateRow
+from ca.tables import IS_OURS, CertificateRow
 from kernel import audit
 from kernel.database import Database
 
@@ -115,7 +115,7 @@ def _due(session: Session, now: datetime) -> Iterator[_Due]:
     turn = terms.whose_turn(terms.succession(session), now)
     telling = {issuer.name: issuer for issuer, _ in terms.telling_status(session, now)}
     authorities = {issuer.name for issuer in issuers.load_all(session)}
-    ids = select(func.max(CertificateRow.id)).where(CertificateRow.kind == "service").group_by(CertificateRow.subject)
+    ids = select(func.max(CertificateRow.id)).where(IS_OURS).group_by(CertificateRow.subject)
     for row in session.scalars(select(CertificateRow).where(CertificateRow.id.in_(ids)).order_by(CertificateRow.id)):
         certificate = x509.load_der_x509_certificate(row.der or assemble(row.tbs, b"\x30\x00"))
         if row.subject in authorities or row.issuer not in authorities or _is_authority(certificate):

@@ -10,8 +10,9 @@ from sqlalchemy import Integer, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ca import issuers
+from ca.certificates import CertificateState
 from ca.issuers import Issuer
-from ca.tables import CertificateRow
+from ca.tables import IS_OURS, CertificateRow
 from kernel.database import Base, UtcDateTime, insert_if_absent
 
 
@@ -37,10 +38,11 @@ class Terms:
 
 @dataclass(frozen=True)
 class Term:
-    """An issuer that issues from an instant on."""
+    """An issuer that issues from an instant on, unless its own certificate was revoked."""
 
     begin: datetime
     issuer: Issuer
+    is_revoked: bool = False
 
 
 def load(session: Session, name: str) -> Terms | None:
@@ -68,12 +70,15 @@ def succession(session: Session) -> list[Term]:
     query = select(IssuerTermsRow).where(IssuerTermsRow.issues_from.is_not(None))
     rows = session.scalars(query.order_by(IssuerTermsRow.issues_from, IssuerTermsRow.issuer)).all()
     found = ((row.issues_from, issuers.load(session, row.issuer)) for row in rows)
-    return [Term(begin, issuer) for begin, issuer in found if begin is not None and issuer is not None]
+    ended = select(CertificateRow.subject).where(IS_OURS, CertificateRow.state == CertificateState.REVOKED)
+    revoked = set(session.scalars(ended))
+    return [Term(begin, issuer, issuer.name in revoked) for begin, issuer in found if begin is not None and issuer is not None]
 
 
 def whose_turn(order: list[Term], now: datetime) -> Issuer | None:
-    """Return the one of a succession that issues now: the last that has begun and has not ended."""
-    begun = [term.issuer for term in order if term.begin <= now < term.issuer.certificate.not_valid_after_utc]
+    """Return the one of a succession that issues now: the last that has begun, has not ended and was not revoked."""
+    living = [term for term in order if not term.is_revoked and now < term.issuer.certificate.not_valid_after_utc]
+    begun = [term.issuer for term in living if term.begin <= now]
     return begun[-1] if begun else None
 
 

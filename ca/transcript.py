@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from ca import terms
 from ca.certificates import CertificateState
 from ca.plan import Plan
-from ca.tables import CertificateRow, IssuerRow
+from ca.tables import IS_OURS, CertificateRow, IssuerRow
 from keys.algorithms import algorithm_of
 
 # Nothing else that is signed by the key of the audit log's heads begins like this.
@@ -53,7 +53,7 @@ def text(session: Session, occasion: Occasion) -> str:
         f"file: {occasion.file}",
         f"file sha256: {hashlib.sha256(occasion.content).hexdigest()}",
     ]
-    query = select(CertificateRow).where(CertificateRow.kind == "service", CertificateRow.state == CertificateState.VALID)
+    query = select(CertificateRow).where(IS_OURS, CertificateRow.state == CertificateState.VALID)
     for row in session.scalars(query.order_by(CertificateRow.id)):
         lines += ["", *_certificate(session, row)]
     return "\n".join([*lines, "", "the file:", occasion.content.decode("utf-8")])

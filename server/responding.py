@@ -1,4 +1,4 @@
-"""The OCSP responder of a process: every issuer whose delegation it has the key for, looked through again every fifteen seconds."""
+"""The OCSP responder of a process: every issuer whose delegation it has the key for, looked for anew every few seconds."""
 
 import threading
 from collections.abc import Sequence

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ca import issuers, terms
+from ca import certificates, issuers, revocation, terms
+from ca.certificates import CertificateState
 from ca.crl import ClockBehindError, CrlPublisher
 from ca.issuers import Issuer, SigningIssuer
 from ca.plan import ROOT
+from ca.revocation import Reason
 from kernel import audit
 from kernel.database import Database
 from keys.algorithms import SigningKey
@@ -90,6 +92,30 @@ class RootKey:
             raise Trouble(f"the clock is behind the newest CRL ({error}): set it right") from error
         self._record("root.crl", now, exported[0] if exported else None, number=number)
         return number
+
+    def revoke(self, subject: str, reason: Reason, now: datetime) -> int:
+        """Revoke what this root gave under a name, an issuing CA or a link, and return how many certificates that were.
+
+        Raises Trouble when it gave none that stands. The root's next list tells it; an issuing CA stops issuing at once.
+        """
+        with self.database.transaction() as session:
+            given = [one for one in certificates.of_subject(session, subject) if one.issuer == self.name != subject]
+            standing = [one for one in given if one.state == CertificateState.VALID]
+            for one in standing:
+                revocation.revoke(session, one.issuer, one.serial, reason=reason, now=now)
+                audit.record(
+                    session,
+                    now=now,
+                    actor=audit.operator("root"),
+                    action="certificate.revoke",
+                    subject=f"service:{subject}",
+                    issuer=one.issuer,
+                    serial=one.serial,
+                    reason=reason.value,
+                )
+        if not standing:
+            raise Trouble(f"{self.name} has given no certificate to {subject} that is in force")
+        return len(standing)
 
     def whereabouts(self) -> str:
         """Say where the key is."""

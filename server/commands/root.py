@@ -10,6 +10,7 @@ import click
 from ca import issuers
 from ca.crl import latest
 from ca.hierarchy import is_root
+from ca.revocation import Reason
 from server.expiries import approaching
 from server.root_key import RootKey, passphrase_of
 from server.wiring import clock_of, database_of, finished_home, home_of
@@ -115,6 +116,24 @@ def bring_back(file: Path, passphrase_file: Path, name: str) -> None:
     root, now = _root(name)
     root.bring_back(file, passphrase_of(passphrase_file), now)
     click.echo(f"The key of {name} is back. `tegata ceremony` does what waited for it.")
+
+
+@command.command("revoke")
+@click.argument("subject")
+@click.option("--reason", type=click.Choice([reason.value for reason in Reason]), required=True, help="What the root's CRL says.")
+@click.option("--name", default="root", show_default=True, help="Which root gave it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def revoke(subject: str, reason: str, name: str, *, yes: bool) -> None:
+    """Revoke the certificate of an issuing CA (SUBJECT, for example issuing-1), or a link between roots, for good.
+
+    It stops issuing within seconds. What it gave is refused by whoever checks the whole chain, once the root's next CRL is
+    out: `tegata root crl` makes it.
+    """
+    root, now = _root(name)
+    if not yes:
+        click.confirm(f"Revoke the certificate that {name} gave to {subject}? This can not be undone.", abort=True)
+    count = root.revoke(subject, Reason(reason), now)
+    click.echo(f"{count} certificates revoked. The next CRL of {name} tells it: `tegata root crl`.")
 
 
 def _root(name: str) -> tuple[RootKey, datetime]:

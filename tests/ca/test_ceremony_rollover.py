@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca import issuers, terms
+from ca import issuers, revocation, terms
 from ca.authority import Authority, Succession
 from ca.ceremony import Ceremony, service_certificate
 from ca.crl import CrlPublisher, crl_file
@@ -210,3 +210,17 @@ def test_a_ceremony_that_waits_for_the_root_is_finished_when_it_is_back(house: H
         hold(house, plan)
     away.rename(house.keys.path("root"))
     assert hold(house, plan)
+
+
+def test_a_revoked_issuing_ca_issues_no_more_and_the_one_before_it_goes_on(house: House, clock: SettableClock) -> None:
+    begin = clock.now() + CHANGE
+    hold(house, with_successor(house.plan, begin))
+    clock.instant = begin
+    new = issuer_named(house, "issuing-2")
+    with house.database.transaction() as session:
+        serial = f"{new.certificate.serial_number:x}"
+        revocation.revoke(session, "root", serial, reason=Reason.CA_COMPROMISE, now=clock.now())
+    authorities = succession_of(house)
+    assert authorities.at(clock.now()).issuer_name == "issuing-1"
+    assert authorities.of("issuing-2").issuer_name == "issuing-2"
+    assert publish_all(house) == ["issuing-1", "issuing-2"]

@@ -134,6 +134,31 @@ def _mails(database: Database) -> list[outbox.MailView]:
     return sorted(found, key=lambda mail: mail.id)
 
 
+def test_an_issuing_ca_is_revoked_by_its_root_and_issues_no_more(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert tegata(home, "init").returncode == 0
+    told = tegata(home, "root", "revoke", "issuing-1", "--reason", "cACompromise", "--yes")
+    assert told.returncode == 0, told.stderr
+    checked = tegata(home, "check", "expiry")
+    assert "URGENT root: the revocation list" in checked.stdout
+    assert "a revocation waits for the next one: `tegata root crl" in checked.stdout
+    assert tegata(home, "root", "crl").returncode == 0
+    assert tegata(home, "check", "expiry").returncode == 0
+    again = tegata(home, "root", "revoke", "issuing-1", "--reason", "cACompromise", "--yes")
+    assert "root has given no certificate to issuing-1 that is in force" in again.stderr
+    assert "no certificate to root that" in tegata(home, "root", "revoke", "root", "--reason", "superseded", "--yes").stderr
+    crl = x509.load_der_x509_crl((home / "published" / "root.crl").read_bytes())
+    issuing = x509.load_pem_x509_certificate((home / "ca" / "issuing-1.pem").read_bytes())
+    entry = crl.get_revoked_certificate_by_serial_number(issuing.serial_number)
+    assert entry is not None
+    assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason == x509.ReasonFlags.ca_compromise
+    chosen = server_settings.load(home)
+    database = database_of(chosen)
+    with pytest.raises(Trouble, match="no issuing CA is in force"):
+        authority_of(chosen, database, clock_of(chosen))
+    database.dispose()
+
+
 @pytest.fixture(scope="module")
 def with_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, SoftToken]]:
     """Make a home whose root's key, and nothing else, is in a token."""
