@@ -49,6 +49,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("partition > 0"),
             postgresql_where=sa.text("partition > 0"),
         )
+        batch_op.create_index(
+            "ix_ca_certificate_service",
+            ["subject", "id"],
+            unique=False,
+            sqlite_where=sa.text("kind = 'service'"),
+            postgresql_where=sa.text("kind = 'service'"),
+        )
         batch_op.create_index("ix_ca_certificate_spki_sha256", ["spki_sha256"], unique=False)
         batch_op.create_index("ix_ca_certificate_subject", ["subject"], unique=False)
         batch_op.create_index(
@@ -942,6 +949,9 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_ca_certificate_subject")
         batch_op.drop_index("ix_ca_certificate_spki_sha256")
+        batch_op.drop_index(
+            "ix_ca_certificate_service", sqlite_where=sa.text("kind = 'service'"), postgresql_where=sa.text("kind = 'service'")
+        )
         batch_op.drop_index(
             "ix_ca_certificate_partition", sqlite_where=sa.text("partition > 0"), postgresql_where=sa.text("partition > 0")
         )
