@@ -38,6 +38,12 @@ _RSA_SIGNATURES = {
 _MOST_CERTIFICATES, _MOST_RECIPIENTS, _MOST_ATTRIBUTES = 10, 4, 32
 _RSA_BITS = (1024, 8192)  # what is verified at all; which keys may be certified is the authority's to say
 
+# What asn1crypto and pyca raise for octets that are no such structure.
+_UNREADABLE = (
+    *(ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError),
+    *(UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension),
+)
+
 
 class MalformedError(Exception):
     """No such structure: not even a failure could be told in the protocol's own form."""
@@ -48,7 +54,7 @@ def reading() -> Iterator[None]:
     """Turn what a parser says of octets that are no such structure into MalformedError."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         # asn1crypto reads lazily, and says "no such value" in as many ways.
         raise MalformedError from None
 
