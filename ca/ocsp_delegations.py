@@ -35,7 +35,7 @@ def delegations(session: Session, now: datetime) -> list[Delegation]:
     )
     newest: dict[str, Delegation] = {}
     # Put in order here: asked for it, SQLite would read all certificates of terminals instead of the few of ours.
-    for _, issuer, name, der in sorted(session.execute(query).tuples()):
+    for _, issuer, name, der in sorted(session.execute(query), key=lambda row: row.id):
         certificate = x509.load_der_x509_certificate(der or b"")
         in_force = certificate.not_valid_before_utc <= now.astimezone(UTC) < certificate.not_valid_after_utc
         if issuer in by_name and in_force and _is_responder(certificate):

@@ -11,10 +11,11 @@ from cryptography import x509
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ca import issuers
+from ca import issuers, terms
 from ca.crl import number_of
 from ca.crl_drafts import ListFaultError, verify, without_entries
 from ca.crl_encoding import list_name
+from ca.hierarchy import is_root
 from ca.issuers import Issuer
 from ca.profiles import Addresses
 from ca.tables import CrlRow
@@ -55,7 +56,11 @@ def check(session: Session, addresses: Addresses, fetch: Fetch, now: datetime) -
 
 
 def _expected(session: Session, addresses: Addresses, now: datetime) -> Iterator[_Expected]:
+    telling = {issuer.name for issuer, _ in terms.telling_status(session, now)}
     for issuer in issuers.load_all(session):
+        # What has ended tells nothing more, and nobody asks.
+        if not (is_root(issuer) and now < issuer.certificate.not_valid_after_utc) and issuer.name not in telling:
+            continue
         lists = select(CrlRow.partition, CrlRow.is_delta, func.max(CrlRow.number).filter(CrlRow.this_update <= now - LAG))
         grouped = lists.where(CrlRow.issuer == issuer.name).group_by(CrlRow.partition, CrlRow.is_delta)
         found = {(partition, is_delta): number or 0 for partition, is_delta, number in session.execute(grouped)}

@@ -1,5 +1,6 @@
 """Ceremonies at the command line: the file is read, held, and told of in a signed transcript in the home."""
 
+import fcntl
 import getpass
 import hashlib
 import os
@@ -90,7 +91,15 @@ def require_complete(settings: Settings, file: CeremonyFile, standing: set[str])
 
 
 def hold(settings: Settings, database: Database, file: CeremonyFile, operator: str, now: datetime) -> Held:
-    """Hold a ceremony and write its transcript; what was done already is not done again."""
+    """Hold a ceremony and write its transcript; what was done already is not done again.
+
+    Two in one home follow each other, so that one transcript tells of what was done.
+    """
+    with _alone(settings):
+        return _hold(settings, database, file, operator, now)
+
+
+def _hold(settings: Settings, database: Database, file: CeremonyFile, operator: str, now: datetime) -> Held:
     with told_with_lines(), told_to_the_operator():
         is_new = Ceremony(database, Custody(settings).keys, file.plan).hold(now)
     with database.snapshot() as session:
@@ -110,10 +119,19 @@ def verify(settings: Settings, path: Path) -> None:
         raise Trouble(f"{path} is not what was signed") from None
 
 
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Wait until no other ceremony is held in this home; a process that dies lets go."""
+    folder = home_of(settings).path / "ceremonies"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / ".lock").open("w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _write_transcript(settings: Settings, database: Database, file: CeremonyFile, occasion: Occasion) -> Path | None:
     """Write text, then the audit entry, then the signature: whose presence says that the other two are there."""
     folder = home_of(settings).path / "ceremonies"
-    folder.mkdir(mode=0o700, exist_ok=True)
     with database.snapshot() as session:
         digest = transcript.digest(session, file.plan, file.content)
         content = transcript.text(session, occasion).encode()

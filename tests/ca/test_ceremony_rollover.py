@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca import issuers, revocation, terms
+from ca import issuers, revocation, served_lists, terms
 from ca.authority import Authority, Succession
 from ca.ceremony import Ceremony, service_certificate
 from ca.crl import CrlPublisher, crl_file
@@ -224,3 +224,23 @@ def test_a_revoked_issuing_ca_issues_no_more_and_the_one_before_it_goes_on(house
     assert authorities.at(clock.now()).issuer_name == "issuing-1"
     assert authorities.of("issuing-2").issuer_name == "issuing-2"
     assert publish_all(house) == ["issuing-1", "issuing-2"]
+
+
+def test_lists_of_an_issuing_ca_that_is_over_are_missed_by_nobody(house: House, clock: SettableClock) -> None:
+    begin = clock.now() + CHANGE
+    hold(house, with_successor(house.plan, begin))
+
+    def looked_at() -> set[str]:
+        seen: set[str] = set()
+
+        def fetch(address: str) -> bytes:
+            seen.add(address.rpartition("/")[2])
+            return b""
+
+        with house.database.snapshot() as session:
+            served_lists.check(session, house.plan.addresses, fetch, clock.now())
+        return seen
+
+    assert looked_at() == {"root.crl", "issuing-1.crl", "issuing-2.crl"}
+    clock.instant = begin + timedelta(days=730)
+    assert looked_at() == {"root.crl", "issuing-2.crl"}
