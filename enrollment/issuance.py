@@ -16,12 +16,14 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from ca import certificates, issuers, lint_record
+from ca import blocked_keys, certificates, issuers, lint_record
 from ca.authority import Authorities, Authority, Draft
 from ca.certificates import CertificateRecord, CertificateState
 from ca.issuers import Issuer
 from ca.profiles import Subject
 from ca.requests import RequestedKey
+from enrollment.blocking import KeyBlocking
+from kernel import audit
 from kernel.clock import Clock
 from kernel.database import Database, OutcomeUnknown
 from kernel.errors import Refused, Unavailable
@@ -29,6 +31,7 @@ from registry import offices
 
 # An older reservation is made anew: its dates, which are fixed in the TBS, would no longer be the policy's.
 RESERVATION_LIFETIME = timedelta(hours=24)
+_BLOCKING = audit.job("key-blocking")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Issuance:
         if reserved.state == CertificateState.RESERVED:
             signed = self.authority.of(reserved.issuer).sign(reserved)
             is_new = self._store(entitlement, reserved, signed, self.clock.now())
+            if not is_new:
+                self._give_way(key)
         return self._answer(entitlement, key.spki_sha256, is_new=is_new)
 
     def _claim(self, entitlement: Entitlement, key: RequestedKey, now: datetime) -> CertificateRecord:
@@ -116,6 +121,18 @@ class Issuance:
         except OutcomeUnknown:
             # The row knows; assume nothing.
             return False
+
+    def _give_way(self, key: RequestedKey) -> None:
+        """Raise Refused("key-blocked") for a key that was blocked while its certificate was made.
+
+        Whoever blocked it ended what stood on it. A promise that was committed a moment later they did not see: it is
+        ended here, as they would have done.
+        """
+        with self.database.snapshot() as session:
+            blocked = blocked_keys.is_blocked(session, key.spki_sha256)
+        if blocked:
+            KeyBlocking(self.database, self.clock).block([key.spki_sha256], _BLOCKING)
+            raise Refused("key-blocked")
 
     def _answer(self, entitlement: Entitlement, spki_sha256: bytes, *, is_new: bool) -> Retrieved:
         """Answer from what is stored, by the same rules for the winner, the loser and the one who comes again."""

@@ -93,7 +93,8 @@ class _Possession:
             if row.spki_sha256 == spki_sha256 and not _was_given_up(promised):
                 require_good(promised, who.terminal.name)
                 return promised
-            if row.state == RenewalState.ISSUED or now - row.begun_at < RESTART_AFTER:
+            began_lately = now - row.begun_at < RESTART_AFTER and not _was_given_up(promised)
+            if row.state == RenewalState.ISSUED or began_lately:
                 raise Refused("renewal-spent", terminal=who.terminal.name)
         if not who.is_current:
             raise Refused("certificate-not-current", terminal=who.terminal.name)
