@@ -113,7 +113,12 @@ def redeem_unheard(doors: OpenDoors, route: Route) -> str:
     connection = HTTPSConnection(urlsplit(doors.retrieval).netloc, context=ssl.create_default_context(cafile=str(doors.root)))
     connection.request("POST", "/api/v1/retrievals", route.request.post_data or "", {"Content-Type": "application/json"})
     assert connection.getresponse().status == 201
-    return str(route.request.post_data_json["csr"])
+    return request_in(route)
+
+
+def request_in(route: Route) -> str:
+    """Return the certification request that a question to the center carries."""
+    return str(json.loads(route.request.post_data or "{}")["csr"])
 
 
 @contextmanager
@@ -122,7 +127,7 @@ def counted(page: Page) -> Iterator[list[str]]:
     asked: list[str] = []
 
     def note(route: Route) -> None:
-        asked.append(str(route.request.post_data_json["csr"]))
+        asked.append(request_in(route))
         route.continue_()
 
     page.route(REST, note)

@@ -34,12 +34,12 @@ def test_the_head_shows_what_the_reference_shows(doors: Doors) -> None:
     assert "https://localhost:8444" in page
 
 
-def test_it_says_how_to_retrieve_and_links_to_no_page_that_is_not_there(doors: Doors) -> None:
+def test_it_says_how_to_retrieve_and_leads_to_the_page_without_a_code(doors: Doors) -> None:
     number, _ = doors.prepared()
     page = doors.customer().get(f"/applications/{number}/id-notice").text
     assert "tegata terminal retrieve --server https://localhost:8444 --ca root.pem" in page
     assert "POST https://localhost:8444/api/v1/retrievals" in page
-    assert 'href="https://localhost:8444' not in page
+    assert re.findall(r'href="(https://localhost:8444[^"]*)"', page) == ["https://localhost:8444/retrieve?office_code=NAC001"]
 
 
 def test_nothing_is_shown_and_nothing_recorded_before_it_is_asked_for(doors: Doors) -> None:

@@ -1,0 +1,117 @@
+"""From the codes to a logon with a browser alone: the page at the served retrieval door, judged by other people's programs."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from playwright.sync_api import Page
+
+from kernel.clock import tokyo_date
+from tests.journeys.people import Inputs, Pc
+from tests.support.browser import Chromium
+from tests.support.demo import Demo, found_demo
+from tests.support.required import missing
+
+PASSPHRASE = "correct horse, battery 7"
+NAMES = ("access_key", "auth_code_1", "auth_code_2", "auth_code_3", "office_code")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Return a served demo home."""
+    founded = found_demo(tmp_path_factory.mktemp("demo"))
+    with founded.served():
+        yield founded
+
+
+def test_a_browser_retrieves_and_the_file_logs_on(demo: Demo, chromium: Chromium, tmp_path: Path) -> None:
+    today = tokyo_date(datetime.now(UTC)).isoformat()
+    trial = json.loads(demo.run("demo", "codes", "--terminals", "1", "--start", today, "--json").stdout)
+    inputs: Inputs = {name: trial[name] for name in NAMES}
+    file = _retrieve(demo, chromium, inputs, tmp_path)
+    for judge in (_openssl, _keytool, _nss):
+        judge(file, trial["terminal"])
+    pc = _pc_with(demo, file, tmp_path / "pc")
+    assert pc.log_on(inputs["access_key"]) == (True, None)
+    logs = "".join(log.read_text(encoding="utf-8") for log in (demo.home / "logs").iterdir())
+    assert "/retrieve" in logs
+    assert not [name for name in ("access_key", "auth_code_2", "auth_code_3") if inputs[name] in logs]
+
+
+def _retrieve(demo: Demo, chromium: Chromium, inputs: Inputs, folder: Path) -> Path:
+    """Type the inputs, reload in the middle of the first try, type again and save the file."""
+    with chromium.visit(demo.root) as visit:
+        page = visit.page
+        page.set_default_timeout(30_000)
+        page.goto(f"{demo.facts['retrieval']}/retrieve?office_code={inputs['office_code']}")
+        _begin(page, inputs)
+        page.wait_for_function("() => document.querySelector('#step-send').className !== 'next'")
+        page.reload()
+        page.wait_for_selector("#unfinished:not([hidden])")
+        if page.locator("#unfinished button.open").count():  # the answer was quicker than the reload
+            page.click("#unfinished button.open")
+        else:
+            _begin(page, inputs)
+        with page.expect_download() as download:
+            page.click("#download")
+        file = folder / download.value.suggested_filename
+        download.value.save_as(file)
+        visit.complaints.clear()  # a question that the reload cut off
+    return file
+
+
+def _begin(page: Page, inputs: Inputs) -> None:
+    for name, value in inputs.items():
+        page.fill(f"#{name}", value)
+    page.fill("#passphrase", PASSPHRASE)
+    page.fill("#passphrase_again", PASSPHRASE)
+    page.click("#go")
+
+
+def _openssl(file: Path, terminal: str) -> None:
+    command: list[str | Path] = ["openssl", "pkcs12", "-in", file, "-passin", f"pass:{PASSPHRASE}", "-passout", "pass:x", "-info"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"CN = {terminal}" in done.stdout
+    assert done.stdout.count("BEGIN CERTIFICATE") == 2
+    assert "MAC: sha256" in done.stderr
+
+
+def _keytool(file: Path, terminal: str) -> None:
+    if not shutil.which("keytool"):
+        missing("keytool (Debian's package: default-jre-headless)")
+    command: list[str | Path] = ["keytool", "-list", "-v", "-keystore", file, "-storetype", "PKCS12", "-storepass", PASSPHRASE]
+    done = subprocess.run([*command, "-J-Duser.language=en"], capture_output=True, text=True, check=True)
+    assert "PrivateKeyEntry" in done.stdout
+    assert "Certificate chain length: 2" in done.stdout
+    assert f"Alias name: {terminal.lower()}" in done.stdout
+
+
+def _nss(file: Path, terminal: str) -> None:
+    if not shutil.which("pk12util"):
+        missing("pk12util (Debian's package: libnss3-tools)")
+    store = file.parent / "nss"
+    store.mkdir()
+    subprocess.run(["certutil", "-N", "-d", f"sql:{store}", "--empty-password"], check=True)
+    subprocess.run(["pk12util", "-i", file, "-d", f"sql:{store}", "-W", PASSPHRASE, "-K", ""], check=True, capture_output=True)
+    keys = subprocess.run(["certutil", "-K", "-d", f"sql:{store}"], capture_output=True, text=True, check=True)
+    assert terminal in keys.stdout
+
+
+def _pc_with(demo: Demo, file: Path, folder: Path) -> Pc:
+    """Import the file on a PC, where the terminal's client finds key and certificate."""
+    opened = pkcs12.load_pkcs12(file.read_bytes(), PASSPHRASE.encode())
+    assert opened.key is not None
+    assert opened.cert is not None
+    folder.mkdir(mode=0o700)
+    certificates = {"certificate.pem": [opened.cert], "chain.pem": opened.additional_certs}
+    for name, chain in certificates.items():
+        (folder / name).write_bytes(b"".join(each.certificate.public_bytes(Encoding.PEM) for each in chain))
+    key = folder / "key.pem"
+    key.write_bytes(opened.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key.chmod(0o600)
+    return Pc(demo, folder)
