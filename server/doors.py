@@ -23,6 +23,7 @@ from server.worker import JsonLogger, PatientWorker
 
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+_DOORS_OF_SCEP = ("retrieval", "plain")
 # Seconds that requests under way get when the door is closed.
 GRACE = 10
 
@@ -118,8 +119,8 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries n
             "keepalive": 15,
             "timeout": 60,
             "graceful_timeout": GRACE,
-            # The longest line is an OCSP request in a GET (RFC 6960 appendix A.1), below 4,094 octets.
-            "limit_request_line": 4_094,
+            # An OCSP request in a GET (RFC 6960 appendix A.1) is below 4,094 octets; SCEP's (RFC 8894 §4.3) is longer.
+            "limit_request_line": 8_190 if self._door.name in _DOORS_OF_SCEP else 4_094,
             "limit_request_fields": 64,
             "limit_request_field_size": 8_190,
             # Forwarded headers are judged in server.proxies, from our own list.

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from enrollment.protocols.cmp import door as cmp
 from enrollment.protocols.est import door as est
+from enrollment.protocols.est.server_keys import ServerKeys
 from enrollment.protocols.page import door as page
 from enrollment.protocols.retrieval import RetrievalDoor, create_app
 from enrollment.protocols.scep import door as scep
@@ -25,9 +26,10 @@ def assemble(settings: Settings) -> Assembled:
     database = database_of(settings)
     clock = clock_of(settings)
     authority = authority_of(settings, database, clock)
-    redemption = Redemption(database, clock, authority, Custody(settings).hasher())
+    hasher = Custody(settings).hasher()
+    redemption = Redemption(database, clock, authority, hasher)
     app = create_app(RetrievalDoor(redemption))
-    est.mount(app, est.EstDoor(redemption))
+    est.mount(app, est.EstDoor(redemption, server_keys=ServerKeys(hasher) if settings.est_serverkeygen else None))
     renewal = Renewal(database, clock, authority, settings.renewal_window_days)
     scep.mount(app, scep_door_of(settings, redemption, renewal))
     cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))

@@ -3,6 +3,7 @@
 from enrollment.logon import LogonCheck
 from enrollment.own_state import OwnStates
 from enrollment.protocols.est import door as est
+from enrollment.protocols.est.server_keys import ServerKeys
 from enrollment.protocols.terminals import TerminalsDoor, create_app
 from enrollment.redemption import Redemption
 from enrollment.reissue import Reissues
@@ -29,5 +30,6 @@ def assemble(settings: Settings) -> Assembled:
         OwnStates(database, clock, settings.renewal_window_days),
     )
     app = create_app(door)
-    est.mount(app, est.EstDoor(redemption, est.Renewing(renewal, client_certificate)))
+    server_keys = ServerKeys(hasher) if settings.est_serverkeygen else None
+    est.mount(app, est.EstDoor(redemption, est.Renewing(renewal, client_certificate), server_keys))
     return Assembled(app, {"database": database_check(database)})
