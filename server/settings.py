@@ -24,6 +24,8 @@ from server.trouble import Trouble
 
 PREFIX = "TEGATA_"
 DOORS = ("portal", "retrieval", "center", "terminals", "status")
+# Doors that are only opened where somebody gave them an address.
+OPTIONAL_DOORS = ("plain",)
 DATABASES = ("sqlite", "postgresql+psycopg")
 HIGHEST_PORT = 65_535
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -84,6 +86,20 @@ class DoorSettings(BaseModel):
         return self.public_url or f"{self.scheme}://localhost:{self.port}"
 
 
+class PlainDoor(DoorSettings):
+    """SCEP and CMP without TLS: their messages protect themselves, and the address is this machine's own."""
+
+    scheme: Literal["http"] = "http"
+
+    @field_validator("bind")
+    @classmethod
+    def _is_loopback(cls, bind: str) -> str:
+        host = bind.rpartition(":")[0].strip("[]")
+        if host != "localhost" and not _is_loopback(host):
+            raise ValueError("must be a loopback address, for example 127.0.0.1:8081: what comes here is not encrypted")
+        return bind
+
+
 class Settings(BaseSettings):
     """Everything that an operator may decide. `TEGATA_PORTAL__BIND` is `[portal] bind` in the TOML file."""
 
@@ -124,6 +140,9 @@ class Settings(BaseSettings):
     # How many OCSP answers each process of the status door keeps; one takes about two kilobytes.
     ocsp_kept_answers: int = Field(default=20_000, ge=100, le=10_000_000)
 
+    # Whether EST's serverkeygen makes keys on our side (RFC 7030 §4.4); a key that never leaves its PC is better.
+    est_serverkeygen: bool = False
+
     keys: KeySettings = KeySettings()
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
@@ -137,6 +156,8 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
+    # For clients that speak no TLS; there is no such door unless it has an address.
+    plain: PlainDoor | None = None
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
@@ -177,7 +198,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _doors_differ(self) -> "Settings":
-        binds = [self.door(name).bind for name in DOORS if self.door(name).port]
+        binds = [self.door(name).bind for name in self.doors if self.door(name).port]
         if len(set(binds)) < len(binds):
             raise ValueError("two doors have the same bind address: each needs its own port")
         return self
@@ -191,8 +212,15 @@ class Settings(BaseSettings):
         return status
 
     def door(self, name: str) -> DoorSettings:
-        """Return a door's settings by the door's name."""
-        door: DoorSettings = getattr(self, name)
+        """Return a door's settings by the door's name; raises SettingsFault for one that is not opened."""
+        door: DoorSettings | None = getattr(self, name)
+        if door is None:
+            raise SettingsFault([f"the door {name} is not opened here: set {PREFIX}{name.upper()}__BIND"])
+    @property
+    def doors(self) -> tuple[str, ...]:
+        """The names of the doors that are opened."""
+        return DOORS + tuple(name for name in OPTIONAL_DOORS if getattr(self, name) is not None)
+
         return door
 
     @property
@@ -259,7 +287,7 @@ def language() -> Literal["ja", "en"]:
 def unknown_names() -> list[str]:
     """Return the variables of the environment that look like settings and are none (a slip of the pen, mostly)."""
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
-    nested = (*(f"{PREFIX}{door.upper()}__" for door in DOORS), f"{PREFIX}TEST")
+    nested = (*(f"{PREFIX}{door.upper()}__" for door in DOORS + OPTIONAL_DOORS), f"{PREFIX}TEST")
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known and not name.startswith(nested))
 
 
@@ -278,6 +306,13 @@ def _folders(home: Path) -> dict[str, Any]:
 def _database_address(value: str) -> URL:
     try:
         return make_url(value)
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
     except ArgumentError as error:
         raise ValueError("is not a database address such as postgresql+psycopg://user@host/tegata") from error
 

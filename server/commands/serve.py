@@ -12,7 +12,7 @@ from server.doors import Door, listen, serve
 from server.express_worker import ExpressWorker
 from server.front import Front, Wsgi
 from server.home import Home
-from server.settings import DOORS, Settings
+from server.settings import DOORS, OPTIONAL_DOORS, Settings
 from server.supervisor import Child, Supervisor
 from server.tls import Credentials
 from server.tls_files import keep_written, write_at_start
@@ -24,7 +24,7 @@ JOBS = "jobs"
 
 
 @click.command()
-@click.argument("part", required=False, type=click.Choice([*DOORS, JOBS]))
+@click.argument("part", required=False, type=click.Choice([*DOORS, *OPTIONAL_DOORS, JOBS]))
 @click.option("--parent", type=int, hidden=True, help="Process to end with.")
 @click.option("--ready-fd", type=int, hidden=True, help="Pipe to tell readiness through.")
 @click.option("--listen-fd", type=int, hidden=True, help="Socket that is open already.")
@@ -84,7 +84,7 @@ def credentials_of(chosen: Settings, name: str) -> Credentials | None:
 def serve_all(chosen: Settings) -> None:
     """Open every socket, start every process, say where they are, keep them alive."""
     home = home_of(chosen)
-    children = [_child(home, name, listen(name, chosen.door(name))) for name in DOORS]
+    children = [_child(home, name, listen(name, chosen.door(name))) for name in chosen.doors]
     children.append(_child(home, JOBS, None))
     supervisor = Supervisor(children, lambda line: click.echo(f"tegata: {line}", err=True))
     supervisor.run(lambda: announce(chosen))
@@ -93,7 +93,7 @@ def serve_all(chosen: Settings) -> None:
 
 def announce(chosen: Settings) -> None:
     """Tell where the doors are and where a demo's log-ins stand."""
-    lines = ["tegata is ready:", *(f"  {name:<10} {chosen.door(name).url}" for name in DOORS)]
+    lines = ["tegata is ready:", *(f"  {name:<10} {chosen.door(name).url}" for name in chosen.doors)]
     if chosen.demo:
         lines.append(f"Demo log-ins: {home_of(chosen).demo_file}")
     lines.append(
