@@ -153,11 +153,11 @@ class Settings(BaseSettings):
     center: DoorSettings = DoorSettings(bind="127.0.0.1:8445")
     terminals: DoorSettings = DoorSettings(bind="127.0.0.1:8446")
     status: DoorSettings = DoorSettings(bind="127.0.0.1:8080", scheme="http")
+    # For clients that speak no TLS; there is no such door unless it has an address.
+    plain: PlainDoor | None = None
 
     @classmethod
     def settings_customise_sources(
-    # For clients that speak no TLS; there is no such door unless it has an address.
-    plain: PlainDoor | None = None
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
@@ -211,16 +211,16 @@ class Settings(BaseSettings):
             raise ValueError("the status door and its public_url are http://: what it tells is signed, and had without TLS")
         return status
 
-    def door(self, name: str) -> DoorSettings:
-        """Return a door's settings by the door's name; raises SettingsFault for one that is not opened."""
-        door: DoorSettings | None = getattr(self, name)
-        if door is None:
-            raise SettingsFault([f"the door {name} is not opened here: set {PREFIX}{name.upper()}__BIND"])
     @property
     def doors(self) -> tuple[str, ...]:
         """The names of the doors that are opened."""
         return DOORS + tuple(name for name in OPTIONAL_DOORS if getattr(self, name) is not None)
 
+    def door(self, name: str) -> DoorSettings:
+        """Return a door's settings by the door's name; raises SettingsFault for one that is not opened."""
+        door: DoorSettings | None = getattr(self, name)
+        if door is None:
+            raise SettingsFault([f"the door {name} is not opened here: set {PREFIX}{name.upper()}__BIND"])
         return door
 
     @property
@@ -303,9 +303,6 @@ def _folders(home: Path) -> dict[str, Any]:
     return values
 
 
-def _database_address(value: str) -> URL:
-    try:
-        return make_url(value)
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -313,6 +310,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _database_address(value: str) -> URL:
+    try:
+        return make_url(value)
     except ArgumentError as error:
         raise ValueError("is not a database address such as postgresql+psycopg://user@host/tegata") from error
 
