@@ -31,14 +31,11 @@ DEEDS = {
     "certificate.revoke": CertificateState.REVOKED,
     "certificate.abandon": CertificateState.ABANDONED,
 }
-# What a renewal may be, whose certificate is in a state.
-_RENEWALS = {
-    CertificateState.RESERVED: {RenewalState.CLAIMED},
-    CertificateState.ABANDONED: {RenewalState.ABANDONED, RenewalState.CLAIMED},
-    **dict.fromkeys(
-        (CertificateState.VALID, CertificateState.HELD, CertificateState.REVOKED),
-        {RenewalState.AWAITING, RenewalState.ISSUED, RenewalState.SETTLED, RenewalState.REJECTED},
-    ),
+# What a renewal may be, whose certificate was signed, is promised or was given up.
+_WITH_CERTIFICATE = frozenset({RenewalState.AWAITING, RenewalState.ISSUED, RenewalState.SETTLED, RenewalState.REJECTED})
+_WITHOUT = {
+    CertificateState.RESERVED: frozenset({RenewalState.CLAIMED}),
+    CertificateState.ABANDONED: frozenset({RenewalState.ABANDONED, RenewalState.CLAIMED}),
 }
 # Entries are sealed each quarter of a minute.
 SEALED_WITHIN = timedelta(minutes=5)
@@ -129,7 +126,7 @@ class Provenance:
     def _renewal_findings(self, record: CertificateRecord, renewal: RenewalRow) -> Iterator[Said]:
         if self.code_sets.get(_name(record)):
             yield "renewal-differs", "a code set names it, and it was made by renewal"
-        if renewal.state not in _RENEWALS[record.state]:
+        if renewal.state not in _WITHOUT.get(record.state, _WITH_CERTIFICATE):
             yield "renewal-differs", f"it is {record.state}, and its renewal is {renewal.state}"
         if renewal.spki_sha256 != record.spki_sha256:
             yield "renewal-differs", "its renewal was made for another key"
@@ -138,7 +135,7 @@ class Provenance:
         old = self.predecessors.get((renewal.predecessor_issuer, renewal.predecessor))
         if old is None or old.der is None or old.subject != record.subject:
             yield "renewal-differs", f"there is no certificate {renewal.predecessor} of this terminal that it could follow"
-        elif not old.reserved_at < renewal.begun_at <= old.not_after:
+        elif not old.reserved_at <= renewal.begun_at <= old.not_after:
             yield "renewal-differs", f"it was renewed at {renewal.begun_at}, when {renewal.predecessor} was not good"
 
     def _is_beside(self, record: CertificateRecord) -> bool:

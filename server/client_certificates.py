@@ -1,8 +1,8 @@
 """The client certificate of a request: from the TLS handshake, or from a reverse proxy that ended TLS in front of us.
 
 A proxy hands it on in two headers, as nginx writes them (`deploy/nginx`): `X-SSL-Client-Verify: $ssl_client_verify` and
-`X-SSL-Client-Cert: $ssl_client_escaped_cert`. They count from the proxies of the setting `trusted_proxies` alone, and from
-those nothing else counts; every other client's copies are thrown away before an app sees them.
+`X-SSL-Client-Cert: $ssl_client_escaped_cert`. They count from the proxies of the setting `certificate_proxies` alone, and
+from those nothing else counts; every other client's copies are thrown away before an app sees them.
 """
 
 import ssl

@@ -21,7 +21,9 @@ Checks = Mapping[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class Front:
-    """A WSGI app before another one; `proxies` are the reverse proxies whose word we take.
+    """A WSGI app before another one; `proxies` are the reverse proxies whose word we take about addresses.
+
+    `certificate_proxies` are those whose word we take about client certificates: they have ended the terminals' TLS.
 
     `express` is not used here: the worker of a door that has one answers through it what never comes here.
     """
@@ -30,6 +32,7 @@ class Front:
     checks: Checks
     proxies: tuple[Network, ...] = ()
     express: Express | None = None
+    certificate_proxies: tuple[Network, ...] = ()
     _log: Any = field(default_factory=lambda: logs.logger("server.front"), repr=False)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -56,23 +59,18 @@ class Front:
             environ.pop(name, None)
         certificate = tuple(environ.pop(name, "") for name in client_certificates.HEADERS)
         environ.pop(client_certificates.BY_PROXY, None)
-        if not self._is_trusted(environ.get("REMOTE_ADDR", "")):
+        neighbour = environ.get("REMOTE_ADDR", "")
+        if _is_among(neighbour, self.certificate_proxies):
+            environ[client_certificates.BY_PROXY] = certificate
+        if not _is_among(neighbour, self.proxies):
             return
-        environ[client_certificates.BY_PROXY] = certificate
         if scheme in {"http", "https"}:
             environ["wsgi.url_scheme"] = scheme
         # The nearest address that is no proxy of ours: what stands further left was written by the visitor.
         for address in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
             environ["REMOTE_ADDR"] = address
-            if not self._is_trusted(address):
+            if not _is_among(address, self.proxies):
                 return
-
-    def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self.proxies)
 
     def _readiness(self, start_response: StartResponse) -> Iterable[bytes]:
         missing = []
@@ -85,6 +83,14 @@ class Front:
         if missing:
             return _plain(start_response, "503 Service Unavailable", "".join(f"{name}: not ready\n" for name in missing))
         return _plain(start_response, "200 OK", "".join(f"{name}: ready\n" for name in self.checks))
+
+
+def _is_among(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
 
 
 def _plain(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:

@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     keys: KeySettings = KeySettings()
 
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    # Reverse proxies that end the terminals' TLS and hand their certificates on (`server.client_certificates`). One that only
+    # passes TLS through must not stand here: its clients could then write those headers themselves.
+    certificate_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     portal: DoorSettings = DoorSettings(bind="127.0.0.1:8443")
@@ -170,7 +173,7 @@ class Settings(BaseSettings):
         toml = TomlConfigSettingsSource(settings_cls, toml_file=Path(init_settings()["home"]) / "tegata.toml")
         return init_settings, env_settings, toml
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "certificate_proxies", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -9,7 +9,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import delete, text, update
 from sqlalchemy.orm import Session
@@ -29,7 +28,7 @@ from enrollment.checker import CertificateCheck
 from enrollment.deeds import Ending
 from enrollment.tables import CodeSetRow, CredentialRow
 from kernel import audit
-from kernel.audit import AuditEntry, CheckpointSigner
+from kernel.audit import AuditEntry
 from kernel.clock import tokyo_date
 from registry.tables import ApplicationRow, TerminalRow
 from tests.enrollment.filings import approved
@@ -38,28 +37,6 @@ from tests.support.house import OFFICE, PREPARER, SECURITY, SOURCE, House, new_r
 
 pytestmark = pytest.mark.slow
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def check(house: House) -> CertificateCheck:
-    """Return the check of the house, which asks the responder itself."""
-    return CertificateCheck(
-        house.database, house.profile, house.crl_folder, lambda question: house.responder.answer(question, house.clock.now()).der
-    )
-
-
-@pytest.fixture
-def sealed(house: House, clock: SettableClock) -> Callable[[], None]:
-    """Return what lets an hour go by, with the jobs that run in it."""
-    key = Ed25519PrivateKey.generate()
-    signer = CheckpointSigner("example.jp/log", key.public_key().public_bytes_raw(), key.sign)
-
-    def settle() -> None:
-        house.crl.publish_if_due(clock.advance(timedelta(minutes=1)))
-        audit.seal(house.database, signer, now=clock.now())
-        clock.advance(HOUR)
-
-    return settle
 
 
 @pytest.fixture

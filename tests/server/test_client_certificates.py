@@ -15,7 +15,7 @@ from server.client_certificates import BY_PROXY, client_certificate
 from server.front import Front
 from tests.support.clock import SettableClock
 
-PROXY, STRANGER = "192.0.2.1", "198.51.100.7"
+PROXY, PASSING, STRANGER = "192.0.2.1", "192.0.2.2", "198.51.100.7"
 VERIFY, CERTIFICATE = "HTTP_X_SSL_CLIENT_VERIFY", "HTTP_X_SSL_CLIENT_CERT"
 
 
@@ -49,7 +49,8 @@ def seen(environ: dict[str, Any]) -> bytes | None:
         found.append(client_certificate(environ))
         return []
 
-    front = Front(app, {}, (ipaddress.ip_network(f"{PROXY}/32"),))
+    [ends_tls, passes_tls] = [ipaddress.ip_network(f"{address}/32") for address in (PROXY, PASSING)]
+    front = Front(app, {}, (ends_tls, passes_tls), certificate_proxies=(ends_tls,))
     front({"PATH_INFO": "/", "gunicorn.socket": Connection(None), **environ}, lambda *_: None)
     return found[0]
 
@@ -75,6 +76,12 @@ def test_a_strangers_headers_count_for_nothing(certificate: x509.Certificate) ->
     assert seen({"REMOTE_ADDR": STRANGER, "HTTP_X_FORWARDED_FOR": PROXY, **forged}) is None
     assert seen({"REMOTE_ADDR": "", **forged}) is None
     assert seen({"REMOTE_ADDR": STRANGER, "gunicorn.socket": Connection(b"shown"), **forged}) == b"shown"
+
+
+def test_a_proxy_that_passes_tls_through_is_believed_about_addresses_only(certificate: x509.Certificate) -> None:
+    written_by_a_client = {VERIFY: "SUCCESS", CERTIFICATE: escaped(certificate)}
+    assert seen({"REMOTE_ADDR": PASSING, **written_by_a_client}) is None
+    assert seen({"REMOTE_ADDR": PASSING, "HTTP_X_FORWARDED_FOR": PROXY, **written_by_a_client}) is None
 
 
 def test_of_a_proxy_only_the_headers_count(certificate: x509.Certificate) -> None:
