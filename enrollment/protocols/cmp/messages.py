@@ -154,6 +154,15 @@ def algorithm_of(value: Asn1Item) -> Algorithm:
     return Algorithm(str(value["algorithm"]), None if parameters is None else bytes(parameters))
 
 
+def instant_of(time: Asn1Item) -> datetime:
+    """Return a UTCTime or GeneralizedTime as an aware instant; raises ValueError."""
+    try:
+        instant: datetime = time.asDateTime
+    except (PyAsn1Error, OverflowError, TypeError) as error:
+        raise ValueError("not a time") from error
+    return instant.replace(tzinfo=instant.tzinfo or UTC)
+
+
 def information(value: Asn1Item) -> tuple[Information, ...]:
     """Return a list of InfoTypeAndValue. OpenSSL writes NULL where a value is to be absent."""
     found = ((str(one["infoType"]), optional(one, "infoValue")) for one in value)
@@ -164,11 +173,11 @@ def information(value: Asn1Item) -> tuple[Information, ...]:
 def _header(octets: bytes) -> Header:
     value = decoded(octets, rfc9810.PKIHeader())
     _, sender, *_ = elements(octets)
-    algorithm, general = optional(value, "protectionAlg"), optional(value, "generalInfo")
+    algorithm, general, time = (optional(value, name) for name in ("protectionAlg", "generalInfo", "messageTime"))
     return Header(
         version=int(value["pvno"]),
         sender=sender,
-        time=_instant(optional(value, "messageTime")),
+        time=None if time is None else instant_of(time),
         algorithm=None if algorithm is None else algorithm_of(algorithm),
         sender_key=_octets(value, "senderKID"),
         transaction=_octets(value, "transactionID"),
@@ -176,16 +185,6 @@ def _header(octets: bytes) -> Header:
         recipient_nonce=_octets(value, "recipNonce"),
         general=() if general is None else information(general),
     )
-
-
-def _instant(time: Asn1Item | None) -> datetime | None:
-    if time is None:
-        return None
-    try:
-        instant: datetime = time.asDateTime
-    except (PyAsn1Error, OverflowError, TypeError) as error:
-        raise ValueError("not a time") from error
-    return instant.replace(tzinfo=instant.tzinfo or UTC)
 
 
 def _octets(value: Asn1Item, name: str) -> bytes | None:

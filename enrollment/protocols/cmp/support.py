@@ -18,7 +18,7 @@ from ca.profiles import Addresses
 from enrollment.protocols.cmp import oids
 from enrollment.protocols.cmp.answers import explicit
 from enrollment.protocols.cmp.failures import FailInfo, Fault
-from enrollment.protocols.cmp.messages import Information, decoded, optional
+from enrollment.protocols.cmp.messages import Information, decoded, instant_of, optional
 from enrollment.protocols.cmp.oids import encoded_oid
 from kernel.database import Database
 
@@ -126,8 +126,8 @@ class Support:
         if found is None or known is None:
             return found
         try:
-            seen = known.getComponent().asDateTime
-        except (ValueError, TypeError, OverflowError):
+            seen = instant_of(known.getComponent())
+        except ValueError:
             raise Fault(FailInfo.BAD_DATA_FORMAT, "thisUpdate can not be read") from None
         return found if x509.load_der_x509_crl(found).last_update_utc > seen else None
 

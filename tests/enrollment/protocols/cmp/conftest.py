@@ -133,6 +133,11 @@ class World:
         return reading.read(response.data, secret, self.signer)
 
 
+def assert_nothing_happened(world: World, terminal: ByCodes) -> None:
+    """See that the codes are as good as before, but for counted tries."""
+    assert world.house.redemption.redeem(terminal.codes, new_request(terminal.key).pem, "192.0.2.7").is_new
+
+
 @pytest.fixture(scope="module")
 def world(
     sqlite_databases: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory

@@ -49,7 +49,7 @@ class Answer:
         if not bits.hasValue():
             return None
         [position] = [index for index, bit in enumerate(bits) if bit]
-        return next(name for name, value in bits.namedValues.items() if value == position)
+        return next(str(name) for name, value in bits.namedValues.items() if value == position)
 
     @property
     def texts(self) -> list[str]:
