@@ -1,7 +1,5 @@
 """The retrieval door: codes for a certificate. It may sign, under the issuing CA; it shows codes to nobody."""
 
-from dataclasses import replace
-
 from enrollment.protocols.cmp import door as cmp
 from enrollment.protocols.est import door as est
 from enrollment.protocols.est.server_keys import ServerKeys
@@ -10,15 +8,13 @@ from enrollment.protocols.retrieval import RetrievalDoor, create_app
 from enrollment.protocols.scep import door as scep
 from enrollment.redemption import Redemption
 from enrollment.renewal import Renewal
-from enrollment.windows_scripts import WindowsScripts
 from server.answering_cmp import cmp_door_of
 from server.custody import Custody
 from server.issuing import authority_of, profile_of
 from server.registering import scep_door_of
+from server.retrieval_page import page_of
 from server.settings import Settings
-from server.wiring import Assembled, clock_of, database_check, database_of, home_of
-from webui.assets import read_assets
-from webui.headers import HEADERS
+from server.wiring import Assembled, clock_of, database_check, database_of
 
 
 def assemble(settings: Settings) -> Assembled:
@@ -35,10 +31,3 @@ def assemble(settings: Settings) -> Assembled:
     cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))
     page.mount(app, page_of(settings, redemption))
     return Assembled(app, {"database": database_check(database)})
-
-
-def page_of(settings: Settings, redemption: Redemption) -> page.RetrievalPage:
-    """Return the page for browsers, in the look of the portal and with its headers."""
-    scripts = WindowsScripts(settings.retrieval.url, home_of(settings).root_bundle.read_bytes())
-    made = page.RetrievalPage(redemption, scripts, HEADERS, read_assets(), help_desk=settings.help_desk)
-    return made if settings.service_name is None else replace(made, service_name=settings.service_name)

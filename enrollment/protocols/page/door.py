@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import flask
 from cryptography import x509
@@ -38,18 +38,6 @@ _STATIC = Path(__file__).parent / "static"
 blueprint = flask.Blueprint("page", __name__, template_folder="templates")
 
 
-class StaticFile(Protocol):
-    """A shared file (stylesheet, mark) as whoever mounts the page hands it over."""
-
-    @property
-    def content(self) -> bytes:
-        """Its octets."""
-
-    @property
-    def media_type(self) -> str:
-        """Its Content-Type."""
-
-
 @dataclass(frozen=True)
 class RetrievalPage:
     """What the page needs.
@@ -61,17 +49,9 @@ class RetrievalPage:
     redemption: Redemption
     scripts: WindowsScripts
     headers: Mapping[str, str]
-    files: Mapping[str, StaticFile]
+    files: Mapping[str, bytes]
     service_name: str = mark("利用者認証センター サポートシステム")
     help_desk: str = "0120-000-000"
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """A file as it is served."""
-
-    content: bytes
-    media_type: str
 
 
 @dataclass(frozen=True)
@@ -79,15 +59,14 @@ class _Mounted:
     """The page in an app; `edition` is in the addresses of its files, so that a browser never mixes two of them."""
 
     page: RetrievalPage
-    files: Mapping[str, _Shown]
+    files: Mapping[str, bytes]
     edition: str
 
 
 def mount(app: flask.Flask, page: RetrievalPage) -> None:
     """Mount the page in the retrieval door's app."""
-    files = {name: _Shown(file.content, file.media_type) for name, file in page.files.items()}
-    files |= {path.name: _Shown(path.read_bytes(), _media_type(path)) for path in sorted(_STATIC.iterdir())}
-    edition = hashlib.sha256(b"".join(file.content for file in files.values())).hexdigest()[:16]
+    files = {**page.files, **{path.name: path.read_bytes() for path in sorted(_STATIC.iterdir())}}
+    edition = hashlib.sha256(b"".join(files.values())).hexdigest()[:16]
     app.extensions[_KEY] = _Mounted(page, files, edition)
     environment = app.jinja_env
     environment.undefined = StrictUndefined
@@ -161,10 +140,9 @@ def windows_script() -> Response:
 def static_file(edition: str, name: str) -> Response:
     """Serve a static file; for ever when the address names the present edition."""
     mounted = _mounted()
-    found = mounted.files.get(name)
-    if found is None:
+    if name not in mounted.files:
         flask.abort(404)
-    response = flask.Response(found.content, content_type=found.media_type)
+    response = flask.Response(mounted.files[name], content_type=_media_type(name))
     response.headers["Cache-Control"] = FOR_EVER if edition == mounted.edition else "no-cache"
     return response
 
@@ -290,6 +268,6 @@ def _instant(value: datetime) -> str:
     return f"{value.astimezone(TOKYO):%Y/%m/%d %H:%M}"
 
 
-def _media_type(path: Path) -> str:
-    kind = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+def _media_type(name: str) -> str:
+    kind = "text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0] or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
