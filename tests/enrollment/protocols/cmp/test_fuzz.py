@@ -43,7 +43,7 @@ from tests.support.house import new_request
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Parsed a serial number")]
 IT = "1.3.6.1.5.5.7.4"
 ANSWERS = {Kind.IP, Kind.CP, Kind.KUP, Kind.RP, Kind.PKICONF, Kind.GENP, Kind.ERROR, Kind.POLL_REP}
-RAW, BODIES, HEADERS, PLANTED = 17_500, 2_000, 500, 1_000
+RAW, BODIES, HEADERS, PLANTED = 18_500, 1_100, 400, 1_000
 
 
 def spoil(octets: bytes, dice: random.Random) -> bytes:
@@ -97,19 +97,18 @@ class Spoiler:
         return seq(covered, tagged(0, bits(by_pbm(self.secret, 100)(seq(covered)))))
 
 
-def faults(operations: Operations, made: Iterator[bytes]) -> list[str]:
-    """Return what broke, each with the octets that broke it."""
-    found = []
+def faults(operations: Operations, made: Iterator[bytes]) -> Iterator[str]:
+    """Find what broke, each with the octets that broke it."""
     for spoilt in made:
         try:
             answer = messages.read(operations.answer(spoilt, "2001:db8::1"))
-            if answer.tag not in ANSWERS:
-                found.append(f"{answer.tag} answers {spoilt.hex()}")
         except NotCmp:
             continue
         except Exception as error:  # noqa: BLE001 (whatever it is, it is what we look for)
-            found.append(f"{type(error).__name__}: {error}: {spoilt.hex()}")
-    return found
+            yield f"{type(error).__name__}: {error}: {spoilt.hex()}"
+        else:
+            if answer.tag not in ANSWERS:
+                yield f"{answer.tag} answers {spoilt.hex()}"
 
 
 @pytest.fixture
@@ -138,12 +137,12 @@ def times(count: int, make: Callable[[], bytes]) -> Iterator[bytes]:
 
 
 def test_a_message_changed_on_its_way_is_answered_cleanly(world: World, spoiler: Spoiler) -> None:
-    assert faults(cmp_door_of(world.house).operations, times(RAW, spoiler.raw)) == []
+    assert list(faults(cmp_door_of(world.house).operations, times(RAW, spoiler.raw))) == []
 
 
 def test_a_body_of_nonsense_is_answered_cleanly(world: World, spoiler: Spoiler) -> None:
     by_codes = replace(spoiler, seeds=spoiler.seeds[:-2])
-    assert faults(cmp_door_of(world.house).operations, times(BODIES, by_codes.of_nonsense)) == []
+    assert list(faults(cmp_door_of(world.house).operations, times(BODIES, by_codes.of_nonsense))) == []
 
 
 def test_a_header_of_nonsense_is_answered_cleanly(world: World, spoiler: Spoiler) -> None:
@@ -156,7 +155,7 @@ def test_a_header_of_nonsense_is_answered_cleanly(world: World, spoiler: Spoiler
             throttle.forgive(session, guessing.access_key_throttle(digest))
         return by_codes.with_header_of_nonsense()
 
-    assert faults(cmp_door_of(world.house).operations, times(HEADERS, unlocked)) == []
+    assert list(faults(cmp_door_of(world.house).operations, times(HEADERS, unlocked))) == []
 
 
 @dataclass(frozen=True)
@@ -174,4 +173,4 @@ def test_a_planted_fault_is_found(world: World, spoiler: Spoiler) -> None:
     support = operations.support
     careless = Careless(support.database, support.addresses, support.crl_folder, support.key_kinds, support.rsa_bits)
     by_codes = replace(spoiler, seeds=spoiler.seeds[:-2])
-    assert faults(replace(operations, support=careless), times(PLANTED, by_codes.of_nonsense)) != []
+    assert any(faults(replace(operations, support=careless), times(PLANTED, by_codes.of_nonsense)))
