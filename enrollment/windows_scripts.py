@@ -29,7 +29,7 @@ class WindowsScripts:
     def request_file(self, terminal: str) -> bytes:
         """Return what `certreq -new` reads: `TERMINAL.inf`.
 
-        ASCII with CRLF: INF files know no UTF-8. Raises Refused("input-invalid", field="terminal").
+        ASCII with CRLF: INF files know no UTF-8. Raises Refused("terminal-name-invalid").
         """
         return _filled("windows_request.inf", {"TERMINAL": _checked(terminal)}).encode("ascii")
 
@@ -37,7 +37,7 @@ class WindowsScripts:
         """Return the script that makes the key, asks for the codes, fetches and installs: `TERMINAL.ps1`.
 
         UTF-8 with a byte order mark, without which Windows PowerShell 5.1 reads Japanese as another encoding, and CRLF.
-        Raises Refused("input-invalid", field="terminal").
+        Raises Refused("terminal-name-invalid").
         """
         request = self.request_file(terminal).decode("ascii")
         if not _ADDRESS.fullmatch(self.door):
@@ -57,7 +57,7 @@ class WindowsScripts:
 
 def _checked(terminal: str) -> str:
     if not TERMINAL.fullmatch(terminal):
-        raise Refused("input-invalid", field="terminal")
+        raise Refused("terminal-name-invalid")
     return terminal
 
 

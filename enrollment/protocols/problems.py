@@ -30,6 +30,11 @@ PROBLEMS: Mapping[str, Problem] = {
         "リクエストの形式が正しくありません。項目名と値の型を確認してください。",
         "The request is malformed. Check the names and types of its fields.",
     ),
+    "terminal-name-invalid": Problem(
+        400,
+        "論理端末名は数字5桁と英字1文字(大文字)で入力してください。",
+        "A terminal's name is five digits and a capital letter.",
+    ),
     "input-invalid": Problem(400, "入力項目 {field} が空か、長すぎます。", "The input {field} is empty or too long."),
     "codes-wrong": Problem(
         401,

@@ -54,7 +54,7 @@ def test_codes_are_asked_for_and_sent_in_the_body_only(scripts: WindowsScripts) 
 @pytest.mark.parametrize("terminal", ["", "99999", "99999w", "99999W\n", "９９９９９Ｗ", "99999W'; rm", "../99999W"])
 def test_what_is_no_terminals_name_makes_no_script(scripts: WindowsScripts, terminal: str) -> None:
     for make in (scripts.request_file, scripts.script):
-        with pytest.raises(Refused, match="input-invalid"):
+        with pytest.raises(Refused, match="terminal-name-invalid"):
             make(terminal)
 
 
