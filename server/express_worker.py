@@ -5,7 +5,6 @@ thread, and what is slow is cut off. A request for the app is handed to gunicorn
 """
 
 import select
-import selectors
 import socket
 import time
 from contextlib import suppress
@@ -21,6 +20,7 @@ from server.worker import PatientWorker
 _AT_ONCE = 8_192  # octets read in one go: enough for a request, and cheap to allocate
 _EVENTS = 64  # connections heard in one go
 _TURN = 0.02  # seconds that the express lane works on before the worker looks after the rest
+_LOOK_EACH = 0.25  # seconds between looks at who is idle or slow, and signs of life to the arbiter
 _TELL_EACH = 60.0  # seconds between log lines of the express lane
 _REFUSAL = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
@@ -44,23 +44,57 @@ class ExpressWorker(PatientWorker):
         self._callers: dict[int, Caller] = {}
         self._lane_log = logs.logger("server.express")
         self._answered, self._told_at = 0, time.monotonic()
+        self._looked_after_at = self._lived_at = 0.0
+        self._is_listening = False
 
     def run(self) -> None:
         """Serve until the end."""
         self._express: Express = self.wsgi.express
+        self._keepalive, self._deadline = self.cfg.keepalive, self.app.deadline
         self._events = select.epoll()
-        self.poller.register(self._events.fileno(), selectors.EVENT_READ, self._work)
+        self._events.register(self.poller.fileno(), _READ)
+        self._listeners = {listener.fileno(): listener for listener in self.sockets}
         super().run()
 
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 (gunicorn's own signature)
+        """Listen, or stop listening, for connections."""
+        if enabled is self._is_listening:
+            return
+        for number, listener in self._listeners.items():
+            if enabled:
+                listener.setblocking(False)  # noqa: FBT003 (socket's own signature)
+                self._events.register(number, _READ)
+            else:
+                self._events.unregister(number)
+        self._accepting = self._is_listening = enabled  # the first name is gunicorn's
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Serve whoever can be served, for a turn; gunicorn's own poller is one of them."""
+        end = 0.0
+        while events := self._events.poll(timeout, _EVENTS):
+            timeout = 0
+            for number, event in events:
+                if (caller := self._callers.get(number)) is not None:
+                    self._hear_or_send(caller, event)
+                elif (listener := self._listeners.get(number)) is not None:
+                    self.accept(listener)
+                else:
+                    super().wait_for_and_dispatch_events(timeout=0)
+            now = time.monotonic()
+            end = end or now + _TURN
+            if now > end:
+                break
+
     def accept(self, listener: socket.socket) -> None:
-        """Take the connections that wait."""
-        while self.nr_conns < self.worker_connections:
-            try:
-                sock, address = listener.accept()
-            except OSError:  # nobody waits any more, or whoever did has gone
-                return
-            self.nr_conns += 1
-            self._adopt(sock, address, listener.getsockname())
+        """Take a connection that waits; what came with it is answered at once."""
+        if self.nr_conns >= self.worker_connections:
+            return
+        try:
+            sock, address = listener.accept()
+        except OSError:  # another worker took it, or whoever it was has gone
+            return
+        self.nr_conns += 1
+        self._hear_or_send(self._adopt(sock, address, listener.getsockname()), _READ)
 
     def finish_request(self, conn: gthread.TConn, fs: Any) -> None:  # noqa: ANN401 (gunicorn's own signature)
         """Take a connection back that the app has answered and that stays open."""
@@ -71,10 +105,19 @@ class ExpressWorker(PatientWorker):
         else:
             super().finish_request(conn, fs)
 
+    def notify(self) -> None:
+        """Tell the arbiter that we live, now and then: this is called each time that something came."""
+        if time.monotonic() - self._lived_at > _LOOK_EACH:
+            super().notify()
+            self._lived_at = time.monotonic()
+
     def murder_keepalived(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 (gunicorn's own signature)
         """Cut off who is idle or slow for too long."""
         super().murder_keepalived(force=force)
         now = time.monotonic()
+        if not force and now - self._looked_after_at < _LOOK_EACH:
+            return
+        self._looked_after_at = now
         for caller in [caller for caller in self._callers.values() if force or caller.expires < now]:
             self._drop(caller)
         if self._answered and now - self._told_at > _TELL_EACH:
@@ -88,12 +131,14 @@ class ExpressWorker(PatientWorker):
             if not caller.came and not caller.to_send:
                 caller.expires = min(caller.expires, deadline)
 
-    def _adopt(self, sock: socket.socket, address: Any, server: Any) -> None:  # noqa: ANN401 (socket's own)
+    def _adopt(self, sock: socket.socket, address: Any, server: Any) -> Caller:  # noqa: ANN401 (socket's own)
         sock.setblocking(False)  # noqa: FBT003 (socket's own signature)
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._callers[sock.fileno()] = Caller(sock, address, server, time.monotonic() + self.cfg.keepalive)
+        caller = Caller(sock, address, server, time.monotonic() + self._keepalive)
+        self._callers[sock.fileno()] = caller
         self._events.register(sock.fileno(), _READ)
+        return caller
 
     def _forget(self, caller: Caller) -> None:
         number = caller.sock.fileno()
@@ -105,17 +150,6 @@ class ExpressWorker(PatientWorker):
         self.nr_conns -= 1
         with suppress(OSError):
             caller.sock.close()
-
-    def _work(self, _events: object) -> None:
-        """Serve whoever can be served, for a turn."""
-        end = time.monotonic() + _TURN
-        while events := self._events.poll(0, _EVENTS):
-            for number, event in events:
-                caller = self._callers.get(number)
-                if caller is not None:
-                    self._hear_or_send(caller, event)
-            if time.monotonic() > end:
-                break
 
     def _hear_or_send(self, caller: Caller, event: int) -> None:
         if event & _WRITE or caller.to_send:
@@ -133,7 +167,7 @@ class ExpressWorker(PatientWorker):
             self._drop(caller)
             return
         if not caller.came:
-            caller.expires = time.monotonic() + self.app.deadline
+            caller.expires = time.monotonic() + self._deadline
         caller.came += came
         self._answer(caller)
 
@@ -155,7 +189,7 @@ class ExpressWorker(PatientWorker):
             caller.ends = True
         if answers:
             # What has begun to come while we answered gets a time of its own.
-            caller.expires = time.monotonic() + (self.app.deadline if caller.came else self.cfg.keepalive)
+            caller.expires = time.monotonic() + (self._deadline if caller.came else self._keepalive)
             caller.to_send = answers[0] if len(answers) == 1 else b"".join(answers)
             if not self._send(caller):
                 return
