@@ -39,6 +39,7 @@ MAY_OPEN = {
     "portal": {"keys_passphrase", "codes.key"},
     # The retrieval door looks codes up, opens them for CMP's MAC, signs under the issuing CA and CMP's answers.
     "retrieval": {"keys_passphrase", "code_hash_key", "codes.key", "issuing-1.key", "cmp.key", "scep.key"},
+    "plain": {"keys_passphrase", "code_hash_key", "codes.key", "issuing-1.key", "cmp.key", "scep.key"},
     # The center makes codes and can not read them.
     "center": {"code_hash_key", "codes.pub"},
     # The terminals door compares access keys and signs renewals.
@@ -46,8 +47,8 @@ MAY_OPEN = {
     "status": {"keys_passphrase", "ocsp.key", "timestamp.key"},
     "jobs": {"keys_passphrase", "issuing-1.key", "checkpoint.key"},
 }
-SIGNERS = {"retrieval", "terminals", "status", "jobs"}
-STRANGERS = {"status": {"registry", "enrollment", "webui"}, "retrieval": {"webui"}, "terminals": {"webui"}}
+SIGNERS = {"retrieval", "plain", "terminals", "status", "jobs"}
+STRANGERS = {"status": {"registry", "enrollment", "webui"}, "retrieval": {"webui"}, "terminals": {"webui"}, "plain": {"webui"}}
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,9 @@ def test_with_keys_in_a_token_only_those_who_sign_read_its_pin(
     command = [sys.executable, "-c", PROBE, str(home), door]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ | settings)
     opens_software = door not in SIGNERS or "codes.key" in MAY_OPEN[door]
-    in_software = {"keys_passphrase", "codes.key", "codes.pub", "code_hash_key"} if opens_software else {"code_hash_key"}
+    in_software = (
+        {"keys_passphrase", "codes.key", "scep.key", "codes.pub", "code_hash_key"} if opens_software else {"code_hash_key"}
+    )
     expected = MAY_OPEN[door] & in_software | ({"token_pin"} if door in SIGNERS else set())
     assert set(told.stdout.splitlines()[0].split()) == expected
 
