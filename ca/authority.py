@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from ca import blocked_keys, crl_entries, key_policy, lint
 from ca.certificates import CertificateRecord, CertificateState, as_record, find_row, serial_text
 from ca.issuers import Issuer, SigningIssuer
+from ca.profile_history import KeptProfile
 from ca.profiles import Subject, TerminalProfile, new_serial
 from ca.published_keys import PublishedKeys
 from ca.requests import RequestedKey
@@ -93,6 +94,10 @@ class Authority:
             raise LookupError(issuer)
         return self
 
+    @cached_property
+    def _kept_profile(self) -> KeptProfile:
+        return KeptProfile(self.profile)
+
     def partition(self, session: Session) -> int:
         """Return the partition of the CRL that the next certificate is to name."""
         return crl_entries.open_partition(session, self.profile.partition_size)
@@ -139,6 +144,7 @@ class Authority:
             not_before=draft.not_before,
             not_after=draft.not_after,
             partition=draft.partition,
+            profile=self._kept_profile.keep(session, now),
             reserved_at=now,
         )
         session.flush()  # what the caller left waiting must not be mistaken for ours below

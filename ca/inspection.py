@@ -42,10 +42,14 @@ class Period:
 
 @dataclass(frozen=True)
 class Examined:
-    """A certificate as its row has it; `kind` is "terminal" or "service", `number` rises with each row."""
+    """A certificate as its row has it; `kind` is "terminal" or "service", `number` rises with each row.
+
+    `profile` names the terminals' profile that it was made by.
+    """
 
     number: int
     kind: str
+    profile: str | None
     record: CertificateRecord
 
     @property
@@ -64,7 +68,7 @@ def page(session: Session, period: Period, *, after: int, most: int) -> list[Exa
     """Return the next certificates of a period, in the order of their rows."""
     query = select(CertificateRow).where(CertificateRow.id > after, *_conditions(period))
     rows = session.scalars(query.order_by(CertificateRow.id).limit(most))
-    return [Examined(row.id, row.kind, as_record(row)) for row in rows]
+    return [Examined(row.id, row.kind, row.profile, as_record(row)) for row in rows]
 
 
 def living_on_blocked_keys(session: Session, before: datetime) -> list[CertificateRecord]:

@@ -11,6 +11,8 @@ from pkilint import loader
 from pkilint.pkix import certificate, extension, name
 from pkilint.validation import ValidationFindingSeverity, ValidatorContainer
 
+from ca.profiles import TerminalProfile
+
 # Starting a process costs as much as some fifty certificates.
 WORTH_PROCESSES = 2_000
 CHUNK = 50
@@ -55,15 +57,15 @@ def lint(der: bytes, allowed: Allowed) -> Found:
     )
 
 
-def by_design(san_prefix: str, status_url: str) -> Allowed:
-    """Return what pkilint does not know better.
+def by_design(profiles: Iterable[TerminalProfile]) -> Allowed:
+    """Return what pkilint does not know better of certificates by these profiles.
 
     RFC 4151's tag URIs are non-relative URIs with a scheme, as RFC 5280 §4.2.1.6 demands; pkilint knows URLs with a host
     only. And the addresses of doors are what the operator chose, on trial machines a host without domain.
     """
+    beginnings = {begin for one in profiles for begin in (one.san_prefix, f"{one.addresses.status_url}/")}
     return (
-        ("pkix.invalid_uri_syntax", f'Invalid URI syntax: "{san_prefix}'),
-        ("pkix.invalid_uri_syntax", f'Invalid URI syntax: "{status_url}/'),
+        *(("pkix.invalid_uri_syntax", f'Invalid URI syntax: "{begin}') for begin in sorted(beginnings)),
         ("pkix.invalid_domain_name_syntax", 'Invalid domain name syntax: "localhost"'),
     )
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ca import certificates, inspection, issuers, linting, published_status
-from ca.findings import Finding
+from ca import certificates, inspection, issuers, linting, profile_history, published_status
+from ca.findings import Finding, Said
 from ca.inspection import SIGNED, Examined, Period
 from ca.issuers import Issuer
+from ca.profile_history import PastProfile
 from ca.profiles import TerminalProfile
 from ca.published_status import Ask, PublishedLists
 from ca.terminal_rules import TerminalRules
@@ -33,7 +34,10 @@ def silent(_done: int, _all: int) -> None:
 
 @dataclass(frozen=True)
 class CertificateCheck:
-    """Checks certificates. `ask` puts a question to the responder; `crl_folder` is where lists are published."""
+    """Checks certificates. `ask` puts a question to the responder; `crl_folder` is where lists are published.
+
+    `profile` is today's; each certificate is judged by the one that it was made by.
+    """
 
     database: Database
     profile: TerminalProfile
@@ -57,7 +61,8 @@ class _Round:
     def __init__(self, check: CertificateCheck, now: datetime, known: dict[str, Issuer], executor: Executor | None) -> None:
         self._check, self._now, self._issuers, self._executor = check, now, known, executor
         self._lists = PublishedLists(check.crl_folder, now)
-        self._allowed = linting.by_design(check.profile.san_prefix, check.profile.addresses.status_url)
+        self._profiles: dict[str, TerminalProfile] = {}
+        self._allowed: linting.Allowed = ()
         self._keys: list[tuple[bytes, str, str]] = []
         self._responder_answers = True
         self.read = 0
@@ -70,17 +75,24 @@ class _Round:
                 piece = inspection.page(session, period, after=after, most=PIECE)
                 if not piece:
                     return
+                self._learn(profile_history.past(session))
                 origin = provenance.read(session, piece)
             after = piece[-1].number
             yield from self._piece(piece, origin)
             self.read += len(piece)
             progress(self.read)
 
+    def _learn(self, past: Iterable[PastProfile]) -> None:
+        """Know the profiles by which a piece's certificates were made; the last ones may be a moment old."""
+        self._profiles = {one.name: one.profile for one in past if one.profile is not None}
+        self._allowed = linting.by_design([self._check.profile, *self._profiles.values()])
+
     def whole(self, period: Period) -> Iterator[Finding]:
         """Look at what is no single certificate's: keys, traces without a certificate, the lists themselves."""
         yield from traces.shared_keys(self._keys)
         with self._check.database.snapshot() as session:
             yield from traces.findings(session, period)
+            yield from traces.profiles(session, profile_history.past(session))
             for record in inspection.living_on_blocked_keys(session, self._now - SETTLED):
                 yield Finding("key-blocked", record.subject, record.serial, f"it is {record.state}, and its key is blocked")
             for issuer in self._issuers.values():
@@ -103,13 +115,20 @@ class _Round:
         said = [*inspection.row_findings(record), *inspection.document_findings(record, issuer)]
         said += origin.findings(one, self._now)
         if one.is_terminal and issuer is not None:
-            rules = TerminalRules(self._check.profile, issuer)
-            said += rules.findings(record.tbs, record.subject, origin.office_code(record))
+            said += self._by_profile(one, issuer, origin)
             if record.state in (*SIGNED, "reserved"):
                 self._keys.append((record.spki_sha256, record.subject, record.serial))
         if issuer is not None and self._is_settled(one, origin):
             said += self._lists.findings(record)
         yield from (_finding(one, code, text) for code, text in said)
+
+    def _by_profile(self, one: Examined, issuer: Issuer, origin: Provenance) -> Iterator[Said]:
+        """Judge a certificate by the profile that was in force when it was made."""
+        profile = self._profiles.get(one.profile or "")
+        if profile is None:
+            yield "profile-unknown", f"it names {one.profile} as its profile, which nothing is known of"
+            return
+        yield from TerminalRules(profile, issuer).findings(one.record.tbs, one.record.subject, origin.office_code(one.record))
 
     def _is_settled(self, one: Examined, origin: Provenance) -> bool:
         return self._now - origin.changed_at(one.record) > SETTLED

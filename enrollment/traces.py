@@ -3,15 +3,16 @@
 One that was deleted, or was signed and never stored, has no row from which to begin.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca import certificates
+from ca import certificates, profile_history
 from ca.findings import Finding
 from ca.inspection import Period
+from ca.profile_history import PastProfile
 from enrollment.provenance import DEEDS, Name
 from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel.audit import AuditEntry
@@ -37,6 +38,17 @@ def absent(session: Session, traces: Iterator[Trace]) -> Iterator[Finding]:
             if name not in stored and name not in told:
                 told.add(name)
                 yield Finding("certificate-missing", subject, name[1], f"{what} names it, and it is not stored")
+
+
+def profiles(session: Session, past: Iterable[PastProfile]) -> Iterator[Finding]:
+    """Find profiles whose text was changed, or whose first use is not on record as it is written."""
+    query = select(AuditEntry.subject, AuditEntry.facts).where(AuditEntry.action == profile_history.ACTION)
+    recorded = [(subject.partition(":")[2], str(facts.get("content"))) for subject, facts in session.execute(query)]
+    for one in past:
+        if one.profile is None:
+            yield Finding("profile-changed", one.name, "", "it does not say any more what it is named for")
+        if recorded.count((one.name, one.content)) != 1:
+            yield Finding("profile-changed", one.name, "", "its first use is not on record as it is written")
 
 
 def shared_keys(keys: Sequence[tuple[bytes, str, str]]) -> Iterator[Finding]:

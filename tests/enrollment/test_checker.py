@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from ca import blocked_keys, inspection
@@ -18,6 +18,7 @@ from ca.authority import Authority
 from ca.certificates import CertificateRecord
 from ca.crl import CrlPublisher
 from ca.inspection import Period
+from ca.profile_history import ProfileRow
 from ca.profiles import Addresses, Subject, Validity
 from ca.revocation import Reason
 from ca.signing import assemble, certify, to_be_signed
@@ -62,8 +63,13 @@ def test_a_clean_house_has_no_finding(house: House, check: CertificateCheck, sea
     sealed()
     read, found = check.run(house.clock.now(), Period())
     assert found == []
-    assert read == 5 + 6  # root, issuing CA, responder, time stamps, two doors
+    assert read == 5 + _services(house)
     assert ahead.not_before > house.clock.now()
+
+
+def _services(house: House) -> int:
+    with house.database.snapshot() as session:
+        return session.scalar(select(func.count()).where(CertificateRow.kind == "service")) or 0
 
 
 def test_certificates_of_an_application_are_without_finding(
@@ -277,6 +283,46 @@ def test_a_certificate_of_another_profile_is_found(
 ) -> None:
     _replaced(house, certificate, **profile)
     assert codes_found(check, house) == wanted
+
+
+def test_each_certificate_is_judged_by_the_profile_that_it_was_made_by(
+    house: House, check: CertificateCheck, certificate: CertificateRecord, sealed: Callable[[], None]
+) -> None:
+    changed = dataclasses.replace(
+        house.profile, policy_oid="1.3.6.1.4.1.32473.9", san_prefix="tag:example.org,2027:terminal:", delta=True
+    )
+    redemption = dataclasses.replace(house.redemption, authority=Authority(house.issuing, changed))
+    [(_, codes)] = house.new_codes()
+    later = redemption.redeem(codes, new_request().pem, SOURCE).certificate
+    sealed()
+    today = dataclasses.replace(check, profile=changed)
+    assert codes_found(today, house) == set()
+    # Neither is good by the other's profile.
+    names = _profiles(house)
+    assert len(set(names.values())) == 2
+    for one, other in ((certificate, later), (later, certificate)):
+        with house.database.transaction() as session:
+            _set(profile=names[other.serial])(session, one)
+        assert "profile" in codes_found(today, house)
+        with house.database.transaction() as session:
+            _set(profile=names[one.serial])(session, one)
+
+
+def _profiles(house: House) -> dict[str, str | None]:
+    with house.database.snapshot() as session:
+        rows = session.scalars(select(CertificateRow).where(CertificateRow.kind == "terminal"))
+        return {row.serial: row.profile for row in rows}
+
+
+def test_a_certificate_without_profile_and_a_profile_that_was_changed_are_found(
+    house: House, check: CertificateCheck, certificate: CertificateRecord
+) -> None:
+    with house.database.transaction() as session:
+        _set(profile=None)(session, certificate)
+    assert codes_found(check, house) == {"profile-unknown"}
+    with house.database.transaction() as session:
+        session.execute(update(ProfileRow).values(content=ProfileRow.content + " "))
+    assert codes_found(check, house) == {"profile-unknown", "profile-changed"}
 
 
 def test_what_was_signed_by_another_key_is_found(house: House, check: CertificateCheck, certificate: CertificateRecord) -> None:
