@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("reserved_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("partition", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("profile", sa.String(length=16), nullable=True),
         sa.Column("key_name", sa.String(length=60), nullable=True),
         sa.Column("follows", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
@@ -142,6 +143,13 @@ def upgrade() -> None:
         sa.Column("crl_period", sa.Integer(), nullable=False),
         sa.Column("crl_lifetime", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("issuer", name=op.f("pk_ca_issuer_terms")),
+    )
+    op.create_table(
+        "ca_profile",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("first_used_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_ca_profile")),
     )
     op.create_table(
         "enrollment_cmp_transaction",
@@ -927,6 +935,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_enrollment_cmp_transaction_begun_at"))
 
     op.drop_table("enrollment_cmp_transaction")
+    op.drop_table("ca_profile")
     op.drop_table("ca_issuer_terms")
     op.drop_table("ca_issuer")
     with op.batch_alter_table("ca_crl_removal", schema=None) as batch_op:
