@@ -15,8 +15,8 @@ from server.answering_cmp import tell
 from tests.support.house import House
 
 
-def cmp_door_of(house: House, *, redemption: Redemption | None = None) -> CmpDoor:
-    """Return CMP; `redemption` is another one than the house's, which breaks for instance."""
+def cmp_door_of(house: House, *, redemption: Redemption | None = None, signer: Signer | None = None) -> CmpDoor:
+    """Return CMP; `redemption` and `signer` are others than the house's, which break for instance."""
     database, clock = house.database, house.clock
     smallest, _ = house.profile.rsa_bits
     return CmpDoor(
@@ -26,7 +26,7 @@ def cmp_door_of(house: House, *, redemption: Redemption | None = None) -> CmpDoo
             enrolment=Enrolment(database, redemption or house.redemption, house.renewal, house.confirmations, tell),
             endings=house.endings,
             support=Support(database, house.profile.addresses, house.crl_folder, house.profile.subject_keys, smallest),
-            signer=cache(lambda: cmp_signer_of(house)),
+            signer=cache(lambda: signer or cmp_signer_of(house)),
             tell=tell,
         )
     )

@@ -1,6 +1,7 @@
 """CMP over HTTP (RFC 9811): a message is posted, a message is answered, with 200 whatever it says.
 
-What is no CMP message gets 400; a label below the address, RFC 9483 §6.1's operations among them, leads to the one CA.
+What is no CMP message gets 400, and 503 says that not even an error can be signed now. A label below the address, RFC 9483
+§6.1's operations among them, leads to the one CA.
 """
 
 import re
@@ -11,6 +12,7 @@ from flask import Blueprint, Flask, Response, abort, current_app, request
 from enrollment.protocols.cmp.failures import NotCmp
 from enrollment.protocols.cmp.messages import LARGEST
 from enrollment.protocols.cmp.operations import Operations
+from kernel.errors import Unavailable
 
 MEDIA_TYPE = "application/pkixcmp"
 _KEY = "cmp"
@@ -69,7 +71,7 @@ def exchange(rest: str = "") -> Response:
 def _answered(operations: Operations, octets: bytes, source: str) -> bytes:
     try:
         return operations.answer(octets, source)
-    except NotCmp:
+    except (NotCmp, Unavailable):
         raise
     except Exception:
         current_app.logger.exception("internal error")

@@ -50,7 +50,10 @@ class Operations:
     tell: Tell
 
     def answer(self, octets: bytes, source: str) -> bytes:
-        """Answer a message; `source` is the caller's address. Raises NotCmp for what is none."""
+        """Answer a message; `source` is the caller's address.
+
+        Raises NotCmp for what is none, and Unavailable when CMP's signer can not sign what is to be signed.
+        """
         message = messages.read(octets)
         now = self.clock.now()
         sender: Sender | None = None

@@ -12,6 +12,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
+from ca.issuers import asking_custody
 from enrollment.identity import Identity, identify
 from enrollment.mac_secrets import MacSecrets, Proven
 from enrollment.protocols.cmp import answers, signatures
@@ -118,7 +119,8 @@ class Authentication:
 def protected(header: AnswerHeader, body: Body, sender: Sender | None, signer: Signer | None, more: Sequence[bytes]) -> bytes:
     """Return an answer under the same protection as what it answers: the sender's secret, else our signer's signature.
 
-    `more` are certificates for extraCerts. Without sender and signer the answer is not protected.
+    `more` are certificates for extraCerts. Without sender and signer the answer is not protected. Raises Unavailable while
+    the custody of the signer's key does not answer.
     """
     if isinstance(sender, ByCodes):
         mac = sender.mac.renewed()
@@ -132,7 +134,8 @@ def protected(header: AnswerHeader, body: Body, sender: Sender | None, signer: S
     identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     header = replace(header, algorithm=algorithm.identifier, sender_key=identifier)
     covered = answers.header_and_body(header, body)
-    signature = algorithm.sign(signer.key, answers.protected_part(covered))
+    with asking_custody():
+        signature = algorithm.sign(signer.key, answers.protected_part(covered))
     certificates = dict.fromkeys((signer.certificate, *signer.chain, *more))
     return answers.message(covered, signature, tuple(certificates))
 

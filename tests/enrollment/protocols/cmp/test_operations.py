@@ -53,7 +53,7 @@ from tests.enrollment.protocols.cmp.writing import (
     tagged,
     value,
 )
-from tests.support.cmp import cmp_door_of
+from tests.support.cmp import cmp_door_of, cmp_signer_of
 from tests.support.house import SOURCE, new_request
 
 IT = "1.3.6.1.5.5.7.4"
@@ -258,6 +258,19 @@ def test_while_the_signing_key_is_away_the_sender_waits_and_polls(world: World) 
     assert (at_last.body, int(at_last.status["status"])) == ("ip", 0)
     word = following(draft, at_last, CERT_CONF, seq(status_of(at_last.certificate)))
     assert world.send(word, terminal.secret).body == "pkiconf"
+
+
+def test_a_signer_that_is_away_stops_signed_answers_only(world: World) -> None:
+    standing, key = cmp_signer_of(world.house), BrokenKey(cmp_signer_of(world.house).key)
+    key.before = _away
+    app = create_app(RetrievalDoor(world.house.redemption))
+    mount(app, cmp_door_of(world.house, signer=replace(standing, key=key)))
+    without = replace(world, client=app.test_client())
+    terminal = world.terminal()
+    assert without.send(terminal.draft(), terminal.secret).body == "ip"
+    refused = without.post(world.certified().draft(seq(info(f"{IT}.17")), GENM).written())
+    assert (refused.status_code, refused.mimetype) == (503, "application/problem+json")
+    assert int(refused.headers["Retry-After"]) > 0
 
 
 def test_a_sender_that_gives_up_is_heard(world: World) -> None:
