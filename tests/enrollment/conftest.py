@@ -1,6 +1,6 @@
 """A built house for every test of this room."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from enrollment.checker import CertificateCheck
 from kernel import audit
 from kernel.audit import CheckpointSigner
-from kernel.database import Database
+from kernel.database import Database, connect
+from tests.conftest import FreshDatabase
 from tests.support.clock import SettableClock
 from tests.support.house import House, build_house
 
@@ -41,3 +42,12 @@ def sealed(house: House, clock: SettableClock) -> Callable[[], None]:
         clock.advance(timedelta(hours=1))
 
     return settle
+
+
+@pytest.fixture
+def sqlite_house(sqlite_databases: FreshDatabase, tmp_path: Path, clock: SettableClock) -> Iterator[House]:
+    """Return a house on one kind of database, for long tables about our own code."""
+    with sqlite_databases() as url:
+        database = connect(url)
+        yield build_house(database, tmp_path, clock)
+        database.dispose()

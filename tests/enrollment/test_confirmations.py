@@ -17,6 +17,12 @@ VALID, REVOKED = CertificateState.VALID, CertificateState.REVOKED
 
 
 @pytest.fixture
+def house(sqlite_house: House) -> House:
+    """Return a house on SQLite: what PostgreSQL does differently is watched in test_lock_order."""
+    return sqlite_house
+
+
+@pytest.fixture
 def terminal(house: House, clock: SettableClock) -> Renewable:
     return renewable(house, clock)
 

@@ -27,6 +27,12 @@ PC = ReissueReason.PC_REPLACED
 
 
 @pytest.fixture
+def house(sqlite_house: House) -> House:
+    """Return a house on SQLite: what PostgreSQL does differently is watched in test_lock_order and in tests/crash."""
+    return sqlite_house
+
+
+@pytest.fixture
 def terminal(house: House, clock: SettableClock) -> Renewable:
     return renewable(house, clock)
 

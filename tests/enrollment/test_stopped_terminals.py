@@ -69,6 +69,12 @@ STOPS: list[tuple[Deeds, str, str, str]] = [
 
 
 @pytest.fixture
+def house(sqlite_house: House) -> House:
+    """Return a house on SQLite: what PostgreSQL does differently is watched in tests/crash."""
+    return sqlite_house
+
+
+@pytest.fixture
 def terminal(house: House, clock: SettableClock) -> Renewable:
     return renewable(house, clock)
 

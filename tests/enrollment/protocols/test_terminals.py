@@ -19,6 +19,12 @@ LOGONS, RENEWALS, REISSUES, SELF = "/api/v1/logons", "/api/v1/renewals", "/api/v
 
 
 @pytest.fixture
+def house(sqlite_house: House) -> House:
+    """Return a house on SQLite: what PostgreSQL does differently is watched in the use cases' own tests."""
+    return sqlite_house
+
+
+@pytest.fixture
 def presented() -> list[bytes]:
     """Return what the TLS connection carries: at most one certificate."""
     return []
