@@ -12,8 +12,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca.ceremony import Ceremony
 from ca.der import BIT_STRING, SEQUENCE, tlv
+from ca.plan import ISSUING_CRL, AuthorityPlan
+from enrollment.protocols.scep.cms import read_signed
 from enrollment.protocols.scep.operations import Operations
 from tests.support.clock import SettableClock
 from tests.support.house import SOURCE, House, new_request
@@ -163,6 +167,18 @@ def test_whoever_builds_a_chain_gets_all_of_it(operations: Operations, shared_ho
 
 def test_no_next_authority_is_told_where_none_comes(operations: Operations) -> None:
     assert operations.next_ca_certificates() is None
+
+
+def test_the_next_authority_is_told_signed(house: House) -> None:
+    """RFC 8894 §4.6.1: whoever trusts today's registration authority learns of tomorrow's authority by it."""
+    operations, begin = operations_of(house), house.clock.now() + timedelta(days=30)
+    coming = AuthorityPlan("issuing-2", "Trial Issuing 2", "p256", 10, "root", *ISSUING_CRL, issues_from=begin)
+    grown = replace(house.plan, authorities=(*house.plan.authorities, coming))
+    Ceremony(house.database, house.keys, grown).hold(house.clock.now())
+    told = read_signed(operations.next_ca_certificates() or b"")
+    assert told.verify().certificate == operations.registration().certificate.public_bytes(Encoding.DER)
+    [certificate] = ContentInfo.load(told.content)["content"]["certificates"]
+    assert certificate.chosen.subject.native["common_name"] == "Trial Issuing 2"
 
 
 def test_a_clock_that_is_an_hour_off_does_no_harm(operations: Operations, shared_house: House) -> None:
