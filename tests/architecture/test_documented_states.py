@@ -14,6 +14,8 @@ from registry.states import APPLICATION, TERMINAL
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architecture.md"
 
 
-@pytest.mark.parametrize("lifecycle", [APPLICATION, TERMINAL, CODE_SET, RENEWAL, REISSUE, CERTIFICATE], ids=lambda lifecycle: lifecycle.name)
+@pytest.mark.parametrize(
+    "lifecycle", [APPLICATION, TERMINAL, CODE_SET, RENEWAL, REISSUE, CERTIFICATE], ids=lambda lifecycle: lifecycle.name
+)
 def test_a_diagram_shows_exactly_what_the_table_says(lifecycle: Lifecycle) -> None:  # type: ignore[type-arg]
     assert f"```mermaid\n{lifecycle.diagram()}\n```" in DOCUMENT.read_text(encoding="utf-8")
