@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from ca import certificates, issuers, requests
+from ca import certificates, hierarchy, issuers, requests
 from ca.requests import RequestedKey
 from enrollment import cmp_transactions
 from enrollment.cmp_transactions import Outcome, Transaction
@@ -156,7 +156,7 @@ class Enrolment:
         cmp_transactions.answer(self.database, transaction.id, (record.issuer, record.serial), nonce, now)
         der, chain = record.der or b"", tuple(issuer.der for issuer in retrieved.chain)
         # RFC 9483 §4.1.1: who shares a secret with us may learn the root from us; who has a certificate knows it.
-        roots = self._roots() if isinstance(sender, ByCodes) else ()
+        roots = self._roots(now) if isinstance(sender, ByCodes) else ()
         status = _status(wanted.wishes, der)
         body = answers.issued(REQUESTS_OF_CERTIFICATES[kind], _request_id(kind), der, status, roots)
         return Said(body, nonce, chain, is_confirmed=transaction.is_confirmed)
@@ -166,11 +166,9 @@ class Enrolment:
             return self.redemption.redeem(sender.proven.codes, key, source)
         return self.renewal.renew(sender.der, key, awaits_confirmation=not is_confirmed)
 
-    def _roots(self) -> tuple[bytes, ...]:
+    def _roots(self, now: datetime) -> tuple[bytes, ...]:
         with self.database.snapshot() as session:
-            return tuple(
-                issuer.der for issuer in issuers.load_all(session) if issuer.certificate.issuer == issuer.certificate.subject
-            )
+            return tuple(root.der for root in hierarchy.roots(session, now))
 
     def _refused(self, kind: Kind, refusal: Refused) -> Said:
         return _rejected(kind, info_of(refusal), *self.tell(refusal.code, refusal.facts))

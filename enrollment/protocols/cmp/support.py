@@ -13,6 +13,7 @@ from ca import certificates, hierarchy, issuers, terms
 from ca.crl import crl_file
 from ca.crl_encoding import LIST_NAME
 from ca.der import SEQUENCE, integer, tlv
+from ca.issuers import Issuer
 from ca.plan import link_name
 from ca.profiles import Addresses
 from enrollment.protocols.cmp import oids
@@ -76,7 +77,7 @@ class Support:
         with self.database.snapshot() as session:
             roots = hierarchy.roots(session, now)
             given = next((issuer for issuer in issuers.load_all(session) if issuer.der == old), None)
-            followers = [] if given is None else [root for root in roots if _link(session, root.name, given.name)]
+            followers = [] if given is None else [root for root in roots if _follows(session, root, given)]
             if given is None or not followers:
                 return Information(oids.ROOT_CA_KEY_UPDATE, None)
             new = max(followers, key=lambda root: root.certificate.not_valid_before_utc)
@@ -159,6 +160,12 @@ class Support:
             return file.read_bytes() if file.stat().st_size <= LONGEST_LIST else None
         except FileNotFoundError:
             return None
+
+
+def _follows(session: Session, root: Issuer, older: Issuer) -> bool:
+    """Return whether a root is linked with an older one: links go both ways."""
+    is_newer = root.certificate.not_valid_before_utc > older.certificate.not_valid_before_utc
+    return is_newer and bool(_link(session, root.name, older.name))
 
 
 def _link(session: Session, subject: str, signer: str) -> bytes:

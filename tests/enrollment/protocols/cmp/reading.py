@@ -60,11 +60,17 @@ class Answer:
     def certificate(self) -> x509.Certificate:
         """The certificate of ip, cp or kup."""
         given = self.content["response"][0]["certifiedKeyPair"]["certOrEncCert"]["certificate"]
-        return x509.load_der_x509_certificate(parser.parse(encoder.encode(given))[4])
+        return x509.load_der_x509_certificate(contents(given))
 
     def nonce(self, name: str = "senderNonce") -> bytes:
         """Return a nonce of the header."""
         return bytes(self.header[name])
+
+
+def contents(value: Any) -> bytes:  # noqa: ANN401 (pyasn1's values)
+    """Return what stands inside an explicit tag."""
+    inside: bytes = parser.parse(encoder.encode(value))[4]
+    return inside
 
 
 def read(octets: bytes, secret: bytes, signer: x509.Certificate) -> Answer:
