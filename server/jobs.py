@@ -13,7 +13,7 @@ from kernel.clock import Clock, SystemClock
 from kernel.database import Database
 from kernel.errors import Unavailable
 from server import logs
-from server.leases import Lease, this_process
+from server.leases import KEEP_EACH, Lease, this_process
 
 # A job that failed is tried again soon, however seldom it runs, but not in a tight loop.
 RETRY = timedelta(seconds=10)
@@ -41,24 +41,27 @@ class Schedule:
     clock: Clock
     jobs: Sequence[Job]
     node: str = field(default_factory=this_process)
+    keep_each: timedelta = KEEP_EACH
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set."""
-        threads = [threading.Thread(target=self._repeat, args=(job, stop), name=job.name, daemon=True) for job in self.jobs]
+        rounds = [_Rounds(job, Lease(self.database, SystemClock(), job.name, self.node), self.clock) for job in self.jobs]
+        threads = [threading.Thread(target=_repeat, args=(each, stop), name=each.name, daemon=True) for each in rounds]
         for thread in threads:
             thread.start()
-        stop.wait()
+        while not stop.wait(self.keep_each.total_seconds()):
+            for each in rounds:
+                each.keep()
         deadline = time.monotonic() + GRACE
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _repeat(self, job: Job, stop: threading.Event) -> None:
-        lease = Lease(self.database, SystemClock(), job.name, self.node)
-        rounds = _Rounds(job, lease, self.clock)
-        wait = timedelta()
-        while not stop.wait(wait.total_seconds()):
-            wait = rounds.next()
-        rounds.end()
+
+def _repeat(rounds: "_Rounds", stop: threading.Event) -> None:
+    wait = timedelta()
+    while not stop.wait(wait.total_seconds()):
+        wait = rounds.next()
+    rounds.end()
 
 
 class _Rounds:
@@ -71,13 +74,19 @@ class _Rounds:
         self._log = logs.logger("server.jobs").bind(job=job.name)
         self._noted_at: datetime | None = None
         self._failure: str | None = None
+        self._is_running = False
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self._job.name
 
     def next(self) -> timedelta:
         """Run the job if it is ours and return how long to wait. Whatever goes wrong stays here."""
         try:
             if not self._lease.hold():
                 return max(self._job.every, RETRY)
-            done = self._job.run(self._clock.now())
+            done = self._run()
         except Unavailable as error:
             self._fail(f"unavailable: {error}")
             return RETRY
@@ -89,6 +98,23 @@ class _Rounds:
             self._log.info("job.done", done=done, fence=self._lease.fence)
         self._note(None)
         return self._job.every
+
+    def _run(self) -> int:
+        self._is_running = True
+        try:
+            return self._job.run(self._clock.now())
+        finally:
+            self._is_running = False
+
+    def keep(self) -> None:
+        """Keep the job from the other nodes while it runs; called beside it, by another thread."""
+        if not self._is_running:
+            return
+        try:
+            if not self._lease.keep():
+                self._log.warning("job.lease-lost")
+        except Unavailable as error:
+            self._log.warning("job.lease-not-kept", reason=str(error))
 
     def end(self) -> None:
         """Let the job go."""

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from kernel.clock import Clock
 from kernel.database import Base, Database, UtcDateTime, insert_if_absent
 
-# How long a silent holder keeps a job from the others; renewed when half of it is over.
+# How long a silent holder keeps a job from the others; renewed when half of it is over, and while the job runs.
 LEASE = timedelta(seconds=60)
+KEEP_EACH = LEASE / 3
 
 
 class JobLease(Base):
@@ -64,6 +65,14 @@ class Lease:
         asked_at = time.monotonic()
         if not self._renew() and not self._take():
             self.fence = None
+            return False
+        self._safe_until = asked_at + LEASE.total_seconds()
+        return True
+
+    def keep(self) -> bool:
+        """Renew the lease of a job that runs for long; return whether it is still ours."""
+        asked_at = time.monotonic()
+        if not self._renew():
             return False
         self._safe_until = asked_at + LEASE.total_seconds()
         return True

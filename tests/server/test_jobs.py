@@ -57,6 +57,35 @@ def test_a_lease_is_one_holders_and_its_number_rises_with_each_taking(database: 
     assert (ours.fence, theirs.fence) == (1, 2)
 
 
+def test_a_job_that_runs_for_long_stays_its_nodes(database: Database, clock: SettableClock) -> None:
+    ours, theirs = (Lease(database, clock, "check", holder) for holder in ("node-1", "node-2"))
+    assert not ours.keep()  # nobody keeps what they do not hold
+    assert ours.hold()
+    for _ in range(3):
+        clock.advance(LEASE * 0.9)
+        assert ours.keep()
+    assert not theirs.hold()
+    clock.advance(LEASE)
+    assert theirs.hold()
+    assert not ours.keep()
+
+
+def test_leases_are_kept_while_jobs_run_and_not_between(database: Database, clock: SettableClock) -> None:
+    ends: list[datetime] = []
+
+    def long(_now: datetime) -> int:
+        for _ in range(5):
+            ends.append(standings(database)["long"].expires_at)
+            time.sleep(0.1)
+        return 0
+
+    jobs = [Job("long", timedelta(minutes=1), long, ""), Job("short", timedelta(minutes=1), lambda _: 0, "")]
+    run_for(1.2, Schedule(database, clock, jobs, keep_each=OFTEN))
+    assert ends == sorted(ends)
+    assert len(set(ends)) > 2
+    assert standings(database)["short"].fence == 1
+
+
 def test_a_released_job_is_free_at_once(database: Database, clock: SettableClock) -> None:
     ours, theirs = (Lease(database, clock, "crl", holder) for holder in ("node-1", "node-2"))
     assert ours.hold()
