@@ -1,11 +1,7 @@
-"""pkilint over many certificates, side by side on all processors. Only the checker loads this; no door may."""
+"""pkilint over certificates. Only the checker loads this; no door may."""
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from functools import cache, partial
-from multiprocessing import get_context
+from collections.abc import Iterable
+from functools import cache
 
 from pkilint import loader
 from pkilint.pkix import certificate, extension, name
@@ -13,34 +9,13 @@ from pkilint.validation import ValidationFindingSeverity, ValidatorContainer
 
 from ca.profiles import TerminalProfile
 
-# Starting a process costs as much as some fifty certificates.
-WORTH_PROCESSES = 2_000
-CHUNK = 50
 Found = tuple[str, ...]
 # A finding's code, and how its message begins, of what is so by design.
 Allowed = tuple[tuple[str, str], ...]
 
 
-@contextmanager
-def workers(certificates: int) -> Iterator[Executor | None]:
-    """Give the processes for so many certificates, or None when they would not pay."""
-    if certificates < WORTH_PROCESSES:
-        yield None
-        return
-    # Spawned, not forked: a fork of a process with threads and database connections inherits both.
-    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("spawn")) as executor:
-        yield executor
-
-
-def lint_all(ders: Sequence[bytes], allowed: Allowed, executor: Executor | None) -> Iterable[Found]:
-    """Return what pkilint finds at WARNING or above in each certificate, in their order; begins at once."""
-    if executor is None:
-        return [lint(der, allowed) for der in ders]
-    return executor.map(partial(lint, allowed=allowed), ders, chunksize=CHUNK)
-
-
 def lint(der: bytes, allowed: Allowed) -> Found:
-    """Return what pkilint finds in one certificate."""
+    """Return what pkilint finds at WARNING or above in one certificate."""
     try:
         document = loader.RFC5280CertificateDocumentLoader().load_der_document(der)
         results = _rules().validate(document.root)

@@ -5,7 +5,6 @@ the house and the world say of it: the promise, the issuer, the codes, the appro
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -49,17 +48,16 @@ class CertificateCheck:
         with self.database.snapshot() as session:
             total = inspection.count(session, period)
             known = {issuer.name: issuer for issuer in issuers.load_all(session)}
-        with linting.workers(total) as executor:
-            round_ = _Round(self, now, known, executor)
-            found = [*round_.certificates(period, lambda done: progress(done, total)), *round_.whole(period)]
+        round_ = _Round(self, now, known)
+        found = [*round_.certificates(period, lambda done: progress(done, total)), *round_.whole(period)]
         return round_.read, sorted(found, key=lambda one: (one.subject, one.serial, one.code, one.text))
 
 
 class _Round:
     """One run over a period."""
 
-    def __init__(self, check: CertificateCheck, now: datetime, known: dict[str, Issuer], executor: Executor | None) -> None:
-        self._check, self._now, self._issuers, self._executor = check, now, known, executor
+    def __init__(self, check: CertificateCheck, now: datetime, known: dict[str, Issuer]) -> None:
+        self._check, self._now, self._issuers = check, now, known
         self._lists = PublishedLists(check.crl_folder, now)
         self._profiles: dict[str, TerminalProfile] = {}
         self._allowed: linting.Allowed = ()
@@ -101,12 +99,9 @@ class _Round:
                 yield from traces.absent(session, listed)
 
     def _piece(self, piece: Sequence[Examined], origin: Provenance) -> Iterator[Finding]:
-        signed = [(one, one.record.der) for one in piece if one.record.der is not None]
-        linted = linting.lint_all([der for _, der in signed], self._allowed, self._executor)
         for one in piece:
             yield from self._one(one, origin)
-        for (one, _), found in zip(signed, linted, strict=True):
-            for text in found:
+            for text in linting.lint(one.record.der, self._allowed) if one.record.der is not None else ():
                 yield _finding(one, "lint", text)
         yield from self._answers([one for one in piece if self._is_settled(one, origin)])
 
