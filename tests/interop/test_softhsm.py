@@ -165,6 +165,7 @@ def test_a_served_home_gives_certificates_by_keys_of_the_token(demo: tuple[Demo,
     assert {file.name for file in (made.home / "keys").glob("*.key")} == {
         *(f"tls-{door}.key" for door in ("portal", "retrieval", "center", "terminals")),
         "codes.key",
+        "scep.key",
     }
     codes = json.loads(made.run("demo", "codes", "--terminals", "1", "--json").stdout)
     assert _retrieve(made, codes, tmp_path / "pc") == 0
