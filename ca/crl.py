@@ -4,14 +4,14 @@ Numbers and times only rise. The number is taken in a transaction of its own, to
 the signature is made outside of any; a list is in force once its row is stored, and its file follows under the folder's lock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from ca import crl_blocks, crl_drafts, crl_entries
@@ -21,7 +21,7 @@ from ca.crl_encoding import Extension, Frame, frame, list_name
 from ca.crl_entries import COMPLETE, Changes
 from ca.issuers import SigningIssuer
 from ca.profiles import Addresses
-from ca.tables import CrlRow, IssuerRow
+from ca.tables import CrlPartitionRow, CrlRow, IssuerRow
 from kernel import audit
 from kernel.database import Database, forbid_open_transaction
 
@@ -29,6 +29,10 @@ from kernel.database import Database, forbid_open_transaction
 _ENTRIES_A_SECOND = 50_000
 # Blocks that are joined for good after one list: more are left to the next ones, so that revocations need not wait.
 _KEPT_AT_ONCE = 64
+
+
+# Lists in force, by partition and whether they are deltas.
+_Standing = Mapping[tuple[int, bool], CrlRow]
 
 
 class ClockBehindError(Exception):
@@ -96,12 +100,24 @@ class CrlPublisher:
         return self._place(COMPLETE)
 
     def publish_if_due(self, now: datetime) -> int | None:
-        """Publish what changed or whose period is over; return the newest number or None. A job."""
-        newest = None
-        for partition in (COMPLETE, *self._partitions(now)):
-            if self._is_due(partition, now):
+        """Publish what changed or whose period is over; return the newest number or None. A job.
+
+        A list that can not be made stops no other one, and is told at the end (ListFaultError).
+        """
+        newest, fault = None, None
+        revisions, standing = self._lists(now)
+        for partition in [one for one, revision in revisions.items() if self._is_due(one, revision, standing, now)]:
+            try:
                 newest = self.publish(now, partition)
+            except ListFaultError as error:
+                fault = fault or error
+        if fault:
+            raise fault
         return newest
+
+    def publish_all(self, now: datetime) -> dict[Path, int]:
+        """Publish the complete list and every partition's, due or not; return their files with their numbers."""
+        return {self._place(partition): self.publish(now, partition) for partition in self._lists(now)[0]}
 
     def publish(self, now: datetime, partition: int = COMPLETE) -> int:
         """Sign and publish the next list, with its delta where there are deltas, and return its number.
@@ -117,7 +133,7 @@ class CrlPublisher:
                     number = self._take_number(session, moment, floor)
                     # Opened under the issuer's lock: a list with a higher number never shows less.
                     view = stack.enter_context(self.database.snapshot())
-                plan = self._plan(view, partition, number, moment)
+                    plan = self._plan(view, partition, number, moment)
                 entries = crl_entries.whole(view, self.name, partition)
                 stages = [self._stage(plan, entries)]
                 if plan.base is not None:
@@ -136,15 +152,20 @@ class CrlPublisher:
     def _place(self, partition: int, *, delta: bool = False) -> Path:
         return crl_file(self.folder, list_name(self.name, partition, delta=delta))
 
-    def _partitions(self, now: datetime) -> list[int]:
-        """Return the partitions that have lists, the next one among them; those that are over are closed."""
+    def _lists(self, now: datetime) -> tuple[dict[int, int], _Standing]:
+        """Return the lists that there are to be, by partition, with their revisions; and what is in force of them.
+
+        The next partition has a list before its first certificate; those whose last certificate has ended are closed.
+        """
         with self.database.snapshot() as session:
+            complete = crl_entries.revision(session, self.name, COMPLETE)
             known = crl_entries.partitions(session, self.name)
+            standing = in_force(session, self.name)
             newest = crl_entries.open_partition(session, self.partition_size)
-            ended = [
-                number for number in known if number < newest and self._is_over(session, number, now)
-            ]  # a partition that is filled ends with its last certificate
-        ahead = [number for number in (newest, newest + 1) if newest != COMPLETE and number not in known]
+            current = {newest, newest + 1} if newest != COMPLETE else set()
+            scheduled = (number for number in known if number not in current and self._is_scheduled(standing, number, now))
+            ended = [number for number in scheduled if crl_entries.is_over(session, self.name, number, now - 2 * self.period)]
+        ahead = sorted(current - {*known})
         if ahead or ended:
             with self.database.transaction() as session:
                 for number in ahead:
@@ -154,26 +175,23 @@ class CrlPublisher:
         for number in ended:
             for delta in (False, True):
                 self._place(number, delta=delta).unlink(missing_ok=True)
-        return sorted(({*known, *ahead}) - {*ended})
+        kept = {COMPLETE: complete, **known, **dict.fromkeys(ahead, 0)}
+        return {number: revision for number, revision in kept.items() if number not in ended}, standing
 
-    def _is_over(self, session: Session, partition: int, now: datetime) -> bool:
-        newest = latest(session, self.name, partition)
-        is_scheduled = newest is not None and now >= newest.this_update + self.period
-        return is_scheduled and crl_entries.is_over(session, self.name, partition, now - 2 * self.period)
+    def _is_scheduled(self, standing: _Standing, partition: int, now: datetime) -> bool:
+        newest = standing.get((partition, False))
+        return newest is not None and now >= newest.this_update + self.period
 
-    def _is_due(self, partition: int, now: datetime) -> bool:
-        with self.database.snapshot() as session:
-            revision = crl_entries.revision(session, self.name, partition)
-            newest = latest(session, self.name, partition)
-            deltas = latest(session, self.name, partition, delta=True) if self.delta else None
-        if newest is None or now >= newest.this_update + self.period:
+    def _is_due(self, partition: int, revision: int, standing: _Standing, now: datetime) -> bool:
+        newest = standing.get((partition, False))
+        if newest is None or self._is_scheduled(standing, partition, now):
             return True
         if newest.revision != revision:
             return now >= newest.this_update + timedelta(seconds=newest.entries // _ENTRIES_A_SECOND)
         # A crash between row and file, or a file that was lost or replaced: the next number stands for both.
         return not (
             self._stands(self._place(partition), newest)
-            and (not self.delta or self._stands(self._place(partition, delta=True), deltas))
+            and (not self.delta or self._stands(self._place(partition, delta=True), standing.get((partition, True))))
         )
 
     def _stands(self, file: Path, row: CrlRow | None) -> bool:
@@ -278,6 +296,8 @@ class CrlPublisher:
                 for signed in lists:
                     self._record(session, plan, signed, now)
                 self._drop_old_rows(session, plan)
+            if plan.base is None:
+                self._place(plan.partition, delta=True).unlink(missing_ok=True)
             for signed in lists:
                 signed.draft.put_in_place(signed.file)
                 self._seen[signed.file] = (*_mark(signed.file), signed.draft.sha256)
@@ -320,14 +340,23 @@ class CrlPublisher:
 
     def _drop_old_rows(self, session: Session, plan: _Plan) -> None:
         # The newest list that is over is a base of deltas; older ones nobody asks for. The audit log knows them all.
-        session.execute(
-            delete(CrlRow).where(
-                CrlRow.issuer == self.name,
-                CrlRow.partition == plan.partition,
-                CrlRow.this_update < plan.this_update - 2 * self.lifetime,
-                CrlRow.number != (plan.base or (0, 0))[0],
-            )
-        )
+        of_list = (CrlRow.issuer == self.name, CrlRow.partition == plan.partition)
+        is_old = CrlRow.this_update < plan.this_update - 2 * self.lifetime
+        session.execute(delete(CrlRow).where(*of_list, is_old, CrlRow.number != (plan.base or (0, 0))[0]))
+        if plan.base is None:  # deltas that are no longer made are withdrawn, before they are over
+            session.execute(delete(CrlRow).where(*of_list, CrlRow.is_delta))
+
+
+def in_force(session: Session, issuer: str) -> _Standing:
+    """Return the newest lists of an issuer: the complete one, its partitions', and the deltas beside them."""
+    newest = select(func.max(CrlRow.number)).where(CrlRow.issuer == issuer, ~CrlRow.is_delta)
+    # One look into the key for each partition: what was published before is not read.
+    of_partition = newest.where(CrlRow.partition == CrlPartitionRow.number).correlate(CrlPartitionRow).scalar_subquery()
+    known = select(CrlPartitionRow.number, of_partition).where(CrlPartitionRow.issuer == issuer)
+    numbers = [(COMPLETE, session.scalar(newest.where(CrlRow.partition == COMPLETE)))]
+    numbers += [(partition, number) for partition, number in session.execute(known)]
+    named = tuple_(CrlRow.partition, CrlRow.number).in_([(partition, number) for partition, number in numbers if number])
+    return {(row.partition, row.is_delta): row for row in session.scalars(select(CrlRow).where(CrlRow.issuer == issuer, named))}
 
 
 def latest(session: Session, issuer: str, partition: int = COMPLETE, *, delta: bool = False) -> CrlRow | None:

@@ -152,7 +152,10 @@ def _places(issuer: str, partition: int | None) -> Select[int, int]:
     row = CrlEntryRow
     begin = select(literal(partition or 0).label("partition"), literal(-1, BigInteger).label("block"))
     place = begin.cte("place", recursive=True)
-    after = tuple_(row.partition, row.certificate_id) > tuple_(place.c.partition, place.c.block * BLOCK + BLOCK - 1)
+    last = place.c.block * BLOCK + BLOCK - 1
+    # Within one partition its number is said apart, or SQLite would sort what follows instead of taking the next one.
+    within = tuple_(row.partition, row.certificate_id) > tuple_(place.c.partition, last)
+    after = within if partition is None else row.certificate_id > last
 
     def following(column: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[int]:
         query = select(column).where(*_of(row, issuer, partition), after)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from ca import crl_blocks
 from ca.crl_blocks import BLOCK, Blocks, Piece
 from ca.crl_encoding import REMOVE_FROM_CRL, entry
-from ca.tables import CertificateRow, CrlEntryRow, CrlPartitionRow, CrlRemovalRow, IssuerRow
+from ca.tables import CertificateRow, CrlEntryRow, CrlPartitionRow, CrlRemovalRow, CrlRow, IssuerRow
 from kernel.database import insert_if_absent
 
 # Entries in memory at a time while a list is made: about half a megabyte.
@@ -165,7 +165,8 @@ def open_partition(session: Session, size: int) -> int:
     """Return the partition for the next certificate; 0 where there are none.
 
     Certificates are numbered as they are promised, over all issuers, so a partition holds at most `size` of one issuer's
-    (a few more while several are promised at once), and those of one partition end at about the same time.
+    (a few more while several are promised at once), and those of one partition end at about the same time. After a
+    change of the size a partition may be filled a second time, by the new size.
     """
     if not size:
         return COMPLETE
@@ -192,5 +193,6 @@ def is_over(session: Session, issuer: str, number: int, ended_before: datetime) 
 
 
 def close(session: Session, issuer: str, number: int) -> None:
-    """Forget a partition that is over."""
+    """Forget a partition that is over, and that it had lists."""
     session.execute(delete(CrlPartitionRow).where(CrlPartitionRow.issuer == issuer, CrlPartitionRow.number == number))
+    session.execute(delete(CrlRow).where(CrlRow.issuer == issuer, CrlRow.partition == number))

@@ -6,6 +6,7 @@ Whoever relies on us asks the address that stands in a certificate; so does this
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from mmap import mmap
 
 from cryptography import x509
 from sqlalchemy import func, select
@@ -19,9 +20,10 @@ from ca.hierarchy import is_root
 from ca.issuers import Issuer
 from ca.profiles import Addresses
 from ca.tables import CrlRow
+from kernel.database import Database
 
-# Takes an address, returns what is served there; raises OSError when nothing is.
-Fetch = Callable[[str], bytes]
+# Takes an address, returns what is served there, in memory or as a file's pages; raises OSError when nothing is.
+Fetch = Callable[[str], bytes | mmap]
 # What caches may keep from us for a minute is not missed before two have passed.
 LAG = timedelta(minutes=2)
 # A list is stale long before it is over: when less than this part of its life is left.
@@ -49,9 +51,10 @@ class _Expected:
     number: int
 
 
-def check(session: Session, addresses: Addresses, fetch: Fetch, now: datetime) -> tuple[int, list[ListFault]]:
+def check(database: Database, addresses: Addresses, fetch: Fetch, now: datetime) -> tuple[int, list[ListFault]]:
     """Fetch every list that should be served; return how many there are, and what is wrong with them."""
-    expected = list(_expected(session, addresses, now))
+    with database.snapshot() as session:
+        expected = list(_expected(session, addresses, now))
     return len(expected), [ListFault(one.address, fault) for one in expected for fault in _faults(one, addresses, fetch, now)]
 
 

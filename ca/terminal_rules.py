@@ -73,8 +73,7 @@ class TerminalRules:
     def _extensions(self, tbs: asn1_x509.TbsCertificate, terminal: str) -> Iterator[Said]:
         extensions = {one["extn_id"].native: one for one in tbs["extensions"]}
         wanted = self._wanted(tbs, terminal)
-        # Whether deltas are named is what the profile said on that day; that they are the right ones is judged below.
-        named = {"crl_distribution_points", *({"freshest_crl"} & set(extensions))}
+        named = {"crl_distribution_points", *(("freshest_crl",) if self.profile.delta else ())}
         if set(extensions) != {*wanted, *named} or len(extensions) != len(tbs["extensions"]):
             yield "profile", f"the extensions are {sorted(extensions)}"
             return
@@ -89,8 +88,8 @@ class TerminalRules:
         if len(urls) != 1 or not re.fullmatch(re.escape(beginning) + r"(\.[1-9][0-9]*)?\.crl", urls[0]):
             yield "profile", f"it names {urls} as its lists"
             return
-        deltas = _addresses(extensions["freshest_crl"]) if "freshest_crl" in extensions else []
-        if deltas not in ([], [urls[0].removesuffix(".crl") + ".delta.crl"]):
+        deltas = _addresses(extensions["freshest_crl"]) if self.profile.delta else []
+        if self.profile.delta and deltas != [urls[0].removesuffix(".crl") + ".delta.crl"]:
             yield "profile", f"it names {deltas} as its delta lists, and {urls} as its lists"
 
     def _wanted(self, tbs: asn1_x509.TbsCertificate, terminal: str) -> dict[str, object]:

@@ -15,13 +15,14 @@ def command() -> None:
 
 @command.command("publish")
 def publish() -> None:
-    """Sign and publish each issuing CA's next CRL now, whether it is due or not."""
+    """Sign and publish each issuing CA's next CRLs now, its partitions' among them, whether they are due or not."""
     chosen = finished_home()
     now = clock_of(chosen).now()
     for publisher in CrlPublishers(chosen, database_of(chosen)).all(now):
         try:
-            number = publisher.publish(now)
+            published = publisher.publish_all(now)
         except ClockBehindError as error:
             what = f"the clock is behind the newest CRL ({error}): set it right, or wait until it has caught up"
             raise Trouble(what) from error
-        click.echo(f"CRL {number} stands in {publisher.file}")
+        for file, number in published.items():
+            click.echo(f"CRL {number} stands in {file}")

@@ -11,14 +11,16 @@ from pkilint import loader, pkix
 from pkilint.pkix import crl as crl_rules
 from pkilint.pkix import extension, name
 from pkilint.validation import ValidationFindingSeverity
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
-from ca import authority, revocation
+from ca import authority, crl_entries, linting, revocation
 from ca.certificates import CertificateRecord
 from ca.crl import ClockBehindError, CrlPublisher, crl_file, number_of
+from ca.crl_drafts import ListFaultError
 from ca.profiles import Subject
 from ca.revocation import Reason
-from ca.tables import CertificateRow, CrlRow, IssuerRow
+from ca.tables import CertificateRow, CrlEntryRow, CrlRow, IssuerRow
 from kernel.clock import tokyo_date
 from tests.ca.issuance import new_key, read
 from tests.interop.programs import Runner
@@ -147,6 +149,49 @@ def test_a_partition_goes_when_its_last_certificate_has_ended(
     assert not file.exists()
 
 
+def test_a_partition_that_is_over_is_asked_for_by_nobody(house: House, publisher: CrlPublisher, clock: SettableClock) -> None:
+    issued = [_issue(house, number) for number in range(3 * SIZE)]
+    publisher.publish_if_due(clock.now())
+    clock.advance(issued[-1].not_after - clock.now() + 4 * DAY)
+    publisher.publish_if_due(clock.now())
+    with house.database.snapshot() as session:
+        assert 1 not in crl_entries.partitions(session, "issuing-1")
+        assert not session.scalars(select(CrlRow).where(CrlRow.issuer == "issuing-1", CrlRow.partition == 1)).all()
+
+
+def test_what_is_switched_off_is_withdrawn(house: House, publisher: CrlPublisher, clock: SettableClock) -> None:
+    last = [_issue(house, number) for number in range(SIZE)][-1]
+    publisher.publish_if_due(clock.now())
+    assert (house.crl_folder / "issuing-1.delta.crl").exists()
+    plain = replace(publisher, partition_size=0, delta=False)
+    plain.publish_if_due(clock.advance(DAY))
+    assert not list(house.crl_folder.glob("*.delta.crl"))
+    with house.database.snapshot() as session:
+        assert not session.scalars(select(CrlRow).where(CrlRow.is_delta)).all()
+    file = house.crl_folder / _address(last).rpartition("/")[2]
+    _revoke(house, last)
+    plain.publish_if_due(clock.advance(HOUR))  # its certificates go on to be listed where they say
+    assert last.serial in _serials(_list(house.crl_folder, file.name))
+    clock.advance(last.not_after - clock.now() + 4 * DAY)
+    plain.publish_if_due(clock.now())
+    assert not file.exists()
+
+
+def test_a_list_that_can_not_be_made_stops_no_other_one(house: House, publisher: CrlPublisher, clock: SettableClock) -> None:
+    issued = [_issue(house, number) for number in range(2 * SIZE)]
+    publisher.publish_if_due(clock.now())
+    _revoke(house, issued[0], issued[-1])
+    with house.database.transaction() as session:
+        session.execute(update(CrlEntryRow).where(CrlEntryRow.certificate_id == _id(session, issued[0])).values(entry=b"0"))
+    with pytest.raises(ListFaultError, match="can not be read"):
+        publisher.publish_if_due(clock.now())
+    assert _serials(_list(house.crl_folder, _address(issued[-1]))) == {issued[-1].serial}
+
+
+def _id(session: Session, record: CertificateRecord) -> int:
+    return session.scalars(select(CertificateRow.id).where(CertificateRow.serial == record.serial)).one()
+
+
 def test_a_delta_tells_what_changed_since_lists_that_are_over(
     house: House, publisher: CrlPublisher, clock: SettableClock
 ) -> None:
@@ -240,7 +285,12 @@ def test_pkilint_has_nothing_to_say(house: House, publisher: CrlPublisher, clock
         ],
     )
     told = []
-    for file in sorted(house.crl_folder.glob("issuing-1*.crl")):
+    files = sorted(house.crl_folder.glob("*.crl"))
+    partition = _address(held).rpartition("/")[2].removesuffix(".crl")
+    assert {"root.crl", "issuing-1.crl", "issuing-1.delta.crl", f"{partition}.crl", f"{partition}.delta.crl"} <= {
+        file.name for file in files
+    }
+    for file in files:
         document = loader.RFC5280CertificateListDocumentLoader().load_der_document(file.read_bytes(), file.name)
         for result in rules.validate(document.root):
             told += [
@@ -249,6 +299,53 @@ def test_pkilint_has_nothing_to_say(house: House, publisher: CrlPublisher, clock
                 if described.finding.severity <= ValidationFindingSeverity.WARNING
             ]
     assert told == []
+    allowed = linting.by_design([house.profile])
+    assert not [finding for record in (held, *issued) for finding in linting.lint(record.der or b"", allowed)]
+
+
+def test_a_certificate_names_the_delta_beside_its_partition(house: House, publisher: CrlPublisher) -> None:
+    record = _issue(house, 1)
+    publisher.publish_if_due(house.clock.now())
+    freshest = _certificate(record).extensions.get_extension_for_class(x509.FreshestCRL)
+    assert not freshest.critical
+    [address] = (name.value for name in freshest.value[0].full_name or ())
+    partition = _list(house.crl_folder, _address(record))
+    assert freshest.value == partition.extensions.get_extension_for_class(x509.FreshestCRL).value
+    delta = _list(house.crl_folder, address)
+    assert delta.extensions.get_extension_for_class(x509.DeltaCRLIndicator).critical
+    # RFC 5280 §5.2.4: a delta has the scope of the list that it belongs to.
+    scopes = [crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint) for crl in (partition, delta)]
+    assert scopes[0] == scopes[1]
+
+
+def test_openssl_takes_an_old_list_and_its_newest_delta_together(
+    house: House, publisher: CrlPublisher, clock: SettableClock, tmp_path: Path
+) -> None:
+    good, revoked = _issue(house, 1), _issue(house, 2)
+    publisher.publish_if_due(clock.now())
+    partition = house.crl_folder / _address(good).rpartition("/")[2]
+    old = tmp_path / "old.crl"
+    old.write_bytes(partition.read_bytes())
+    _revoke(house, revoked)
+    publisher.publish_if_due(clock.advance(HOUR))
+    delta = partition.with_name(f"{partition.stem}.delta.crl")
+    for file, record in {"good": good, "revoked": revoked}.items():
+        (tmp_path / f"{file}.der").write_bytes(record.der or b"")
+    (tmp_path / "root.pem").write_text(house.root.pem)
+    (tmp_path / "issuing.pem").write_text(house.issuing.issuer.pem)
+
+    def verify(name: str, *more: str | Path) -> tuple[int, str]:
+        told = Runner()(
+            *("openssl", "verify", "-x509_strict", "-crl_check", "-attime", str(int(clock.now().timestamp()) + 60)),
+            *("-purpose", "sslclient", "-extended_crl", "-CAfile", tmp_path / "root.pem"),
+            *("-untrusted", tmp_path / "issuing.pem", "-CRLfile", old, *more, tmp_path / f"{name}.der"),
+        )
+        return told.status, told.text
+
+    with_delta = ("-use_deltas", "-CRLfile", delta)
+    assert verify("revoked")[0] == 0  # of what the old list tells
+    assert verify("good", *with_delta)[0] == 0, verify("good", *with_delta)
+    assert "certificate revoked" in verify("revoked", *with_delta)[1]
 
 
 def test_partitions_need_an_address(house: House) -> None:

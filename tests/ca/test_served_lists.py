@@ -24,8 +24,7 @@ def _faults(house: House, served: Served) -> list[str]:
             raise FileNotFoundError(address)
         return served[address]
 
-    with house.database.snapshot() as session:
-        lists, faults = served_lists.check(session, house.profile.addresses, fetch, house.clock.now())
+    lists, faults = served_lists.check(house.database, house.profile.addresses, fetch, house.clock.now())
     assert lists >= 2
     return [str(fault) for fault in faults]
 
