@@ -187,13 +187,14 @@ def fetched(port: int, path: str) -> Callable[[], object]:
     return lambda: urlopen(f"http://127.0.0.1:{port}{path}", timeout=5).close()
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
+    """Return the settings of a home whose doors have ports of their own."""
     others = enumerate(("PORTAL", "RETRIEVAL", "CENTER", "TERMINALS"))
     binds = {f"TEGATA_{door}__BIND": f"127.0.0.1:{19_090 + number}" for number, door in others}
     return dict(os.environ) | binds | {"TEGATA_HOME": str(home), "TEGATA_STATUS__BIND": f"127.0.0.1:{DOOR}"}
 
 
-def _asked(database: Database, folder: Path) -> dict[str, Asked]:
+def asked_of(database: Database, folder: Path) -> dict[str, Asked]:
     """Return requests for a good and a revoked certificate, and one with a nonce of 16 octets."""
     with database.snapshot() as session:
         issuer = next(one for one in issuers.load_all(session) if one.name.startswith("issuing"))
@@ -246,13 +247,13 @@ def _signatures(seconds: int) -> float:
 def run(folder: Path, times: int, seconds: int) -> dict[str, object]:
     """Measure in a folder and return what was seen."""
     home = folder / "home"
-    environment = _environment(home)
-    subprocess.run([sys.executable, "-m", "server", "init"], cwd=ROOT, env=environment, check=True, capture_output=True)
+    chosen = environment(home)
+    subprocess.run([sys.executable, "-m", "server", "init"], cwd=ROOT, env=chosen, check=True, capture_output=True)
     database = connect(f"sqlite:///{home / 'tegata.db'}")
-    asked = _asked(database, folder)
+    asked = asked_of(database, folder)
     with ExitStack() as stack:
         door = stack.enter_context(
-            running([sys.executable, "-m", "server", "serve", "status"], fetched(DOOR, "/healthz"), environment)
+            running([sys.executable, "-m", "server", "serve", "status"], fetched(DOOR, "/healthz"), chosen)
         )
         workers = [door, *children(door)]
         begin_mb = private_mb(workers[-1])

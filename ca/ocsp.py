@@ -151,6 +151,8 @@ class Responder:
         if question is None:
             return _UNAUTHORIZED
         told = self._tell(question, now)
+        if nonce is not None and told.is_settled:
+            question.told = told  # for those who ask the same with other nonces
         # What was never issued, or only promised, may become good while the revision stands still: it is not kept.
         if nonce is not None or not told.is_settled:
             answer = Answer(self._respond(question, told, nonce, once=True))
@@ -214,10 +216,7 @@ class Responder:
         _, _, valid = self._encoded(now)
         singles = map(party.writer.single, question.ids, statuses, [valid] * len(statuses))
         is_settled = all(status is not None and status.is_settled for status in statuses)
-        told = _Told(revision, now, statuses, b"".join(singles), is_settled)
-        if is_settled:
-            question.told = told
-        return told
+        return _Told(revision, now, statuses, b"".join(singles), is_settled)
 
     def _respond(self, question: _Question, told: _Told, nonce: bytes | None, *, once: bool = False) -> bytes:
         _, produced_at, _ = self._encoded(told.now)

@@ -24,7 +24,7 @@ class Answer:
     next_update: datetime | None = None
     retry_after: int | None = None
 
-    @cached_property
+    @property
     def fields(self) -> tuple[tuple[str, str], ...]:
         """HTTP's header fields, except those that name the present or the connection."""
         told = [("Content-Type", OCSP_RESPONSE), ("Content-Length", str(len(self.der)))]

@@ -137,7 +137,7 @@ class Settings(BaseSettings):
 
     # Whether OCSP tells the hash of a certificate that was given out (certHash, Common PKI part 4).
     ocsp_cert_hash: bool = False
-    # How many OCSP answers each process of the status door keeps; one takes about two kilobytes.
+    # How many OCSP answers each process of the status door keeps; one takes about four kilobytes.
     ocsp_kept_answers: int = Field(default=20_000, ge=100, le=10_000_000)
 
     # Whether EST's serverkeygen makes keys on our side (RFC 7030 §4.4); a key that never leaves its PC is better.
