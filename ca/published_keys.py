@@ -1,14 +1,16 @@
 """Keys whose private half is known to the world: those that stand in RFCs, Debian's of 2006 to 2008, leaked ones.
 
-The first come with us. The others, millions, are an operator's to fetch: badkeys' `blocklist.dat`, put into
-$TEGATA_HOME, is searched where it lies. Its records are 15 octets of a hash, sorted, and one octet that names a list.
+The first come with us. The others, millions, are an operator's to fetch, once (`tegata key learn`): `blocklist.dat` in
+$TEGATA_HOME, of the form of badkeys' file of that name, is searched where it lies. Its records are 15 octets of a hash,
+sorted, and one octet that names a list.
 """
 
 import hashlib
+import heapq
 import mmap
 import tomllib
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +22,8 @@ PACKAGED = frozenset(
 )
 FILE_NAME = "blocklist.dat"
 _NAME, _RECORD = 15, 16
+# The list to which those belong that an operator named one by one; badkeys counts its own from 0.
+_OPERATORS = b"\xff"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,14 @@ class PublishedKeys:
         name = name_of(key)
         place = bisect_left(self._records, name)
         return name in PACKAGED or (place < len(self._records) and self._records[place] == name)
+
+    def __len__(self) -> int:
+        """Return how many the file holds."""
+        return len(self._records)
+
+    def records(self) -> Iterator[bytes]:
+        """Yield the file's records in their order."""
+        return (self._records.record(place) for place in range(len(self._records)))
 
     @cached_property
     def _records(self) -> "_Records":
@@ -62,6 +74,20 @@ class _Records(Sequence[bytes]):
 
     def __getitem__(self, place: int) -> bytes:  # type: ignore[override]  # nobody slices it
         return bytes(self._octets[place * _RECORD : place * _RECORD + _NAME])
+
+    def record(self, place: int) -> bytes:
+        """Return a name with its list."""
+        return bytes(self._octets[place * _RECORD : (place + 1) * _RECORD])
+
+
+def merged(lists: Iterable[PublishedKeys], keys: Iterable[object]) -> Iterator[bytes]:
+    """Yield the records of a file that holds all of some files and some more keys, each key once."""
+    named = sorted(name_of(key) + _OPERATORS for key in keys)
+    last = b""
+    for record in heapq.merge(*(one.records() for one in lists), named):
+        if record[:_NAME] != last:
+            yield record
+            last = record[:_NAME]
 
 
 def name_of(key: object) -> bytes:
