@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from ca import blocked_keys
 from ca.revocation import Reason
+from enrollment import letters
 from enrollment.bulk import BATCH, BulkRevocation
 from enrollment.deeds import Ending
 from kernel import audit
 from kernel.audit import Actor
 from kernel.clock import Clock
 from kernel.database import Database
+from registry.letters import Letters
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class KeyBlocking:
 
     database: Database
     clock: Clock
+    letters: Letters = letters.PLAIN
 
     def block(self, keys: Collection[bytes], actor: Actor) -> Blocked:
         """Block first, in a transaction of its own, so that nothing new can come; then end what is there."""
@@ -38,7 +41,8 @@ class KeyBlocking:
                 audit.record(session, now=now, actor=actor, action="key.block", subject=f"key:{key.hex()}")
         on_them = [name for begin in range(0, len(wanted), BATCH) for name in self._on(wanted[begin : begin + BATCH])]
         # What is promised can not be completed meanwhile: completion looks at the block.
-        done = BulkRevocation(self.database, self.clock).revoke(on_them, lambda at: Ending(Reason.KEY_COMPROMISE, actor, at))
+        bulk = BulkRevocation(self.database, self.clock, self.letters)
+        done = bulk.revoke(on_them, lambda at: Ending(Reason.KEY_COMPROMISE, actor, at))
         return Blocked(len(fresh), done.certificates, done.being_made)
 
     def _on(self, keys: Collection[bytes]) -> list[str]:

@@ -16,9 +16,11 @@ from ca.certificates import CertificateState
 from enrollment import code_sets, letters
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.deeds import Ending, Owner, give_up, revoke_many
+from enrollment.letters import Envelope
 from kernel.clock import Clock
 from kernel.database import Database
 from registry import news, terminals
+from registry.letters import Letters
 from registry.news import NewsKind
 from registry.terminals import Terminal
 
@@ -69,6 +71,7 @@ class BulkRevocation:
 
     database: Database
     clock: Clock
+    letters: Letters = letters.PLAIN
 
     def preview(self, names: Iterable[str]) -> Preview:
         """Tell what `revoke` would do now."""
@@ -95,7 +98,7 @@ class BulkRevocation:
         total, done, revoked, stopped = sum(map(len, batches)), 0, 0, 0
         for batch in batches:
             with self.database.transaction() as session:
-                batch_revoked, batch_stopped = _revoke(session, batch, ending(self.clock.now()))
+                batch_revoked, batch_stopped = _revoke(session, batch, ending(self.clock.now()), self.letters)
             revoked, stopped, done = revoked + batch_revoked, stopped + batch_stopped, done + len(batch)
             if progress is not None:
                 progress(done, total)
@@ -131,7 +134,7 @@ def _resolve(session: Session, names: Sequence[str]) -> _Aim:
     return _Aim(owners, promised, frozenset(found), tuple(unknown), tuple(ended))
 
 
-def _revoke(session: Session, names: Sequence[str], ending: Ending) -> tuple[int, int]:
+def _revoke(session: Session, names: Sequence[str], ending: Ending, words: Letters) -> tuple[int, int]:
     # The order of locks: code sets, terminals, certificates, at last the issuer's counter (`code_sets.locked`).
     aim = _resolve(session, names)
     rows = code_sets.open_sets(session, aim.terminals.union(aim.promised.values()))
@@ -147,7 +150,7 @@ def _revoke(session: Session, names: Sequence[str], ending: Ending) -> tuple[int
     owners = aim.owners | aim.promised | certificates.living(session, aim.terminals)
     whose = {key: owner_of(subject, owning.get(subject)) for key, subject in owners.items()}
     ended = revoke_many(session, whose, ending)
-    _tell(session, [owning[certificate.subject] for certificate in ended if certificate.subject in owning], ending)
+    _tell(session, [owning[certificate.subject] for certificate in ended if certificate.subject in owning], ending, words)
     return len(ended), stopped
 
 
@@ -169,7 +172,7 @@ def owner_of(subject: str, terminal: Terminal | None) -> Owner:
     return Owner(f"terminal:{terminal.name}", terminal.office_code)
 
 
-def _tell(session: Session, ended: Iterable[Terminal], ending: Ending) -> None:
+def _tell(session: Session, ended: Iterable[Terminal], ending: Ending, words: Letters) -> None:
     """Write a line of news for each terminal and one mail for each office."""
     offices: dict[str, list[str]] = defaultdict(list)
     named = {terminal.name: terminal.office_code for terminal in ended}
@@ -178,7 +181,8 @@ def _tell(session: Session, ended: Iterable[Terminal], ending: Ending) -> None:
     lines = [(office_code, {"terminal": name}) for name, office_code in named.items()]
     news.publish_all(session, lines, now=ending.now, kind=NewsKind.CERTIFICATE, code="certificate-revoked")
     for office_code, names in offices.items():
+        to = Envelope(session, words, office_code, ending.now)
         if len(names) == 1:
-            letters.post_revoked(session, office_code, names[0], ending.reason.value, ending.now)
+            letters.post_revoked(to, names[0], ending.reason.value)
         else:
-            letters.post_revoked_together(session, office_code, names, ending.reason.value, ending.now)
+            letters.post_revoked_together(to, names, ending.reason.value)

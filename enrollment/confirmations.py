@@ -16,6 +16,7 @@ from ca.revocation import Reason
 from enrollment import credentials, letters, successions
 from enrollment.deeds import Deed
 from enrollment.issuance import require_good
+from enrollment.letters import Envelope
 from enrollment.successions import RenewalEvent, RenewalState
 from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
@@ -23,6 +24,7 @@ from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import terminals
+from registry.letters import Letters
 from registry.terminals import Terminal
 
 
@@ -32,6 +34,7 @@ class Confirmations:
 
     database: Database
     clock: Clock
+    letters: Letters = letters.PLAIN
 
     def confirm(self, issuer: str, serial: str) -> None:
         """Delete the sealed copy of the code set at once; let a renewal that waits for this become current.
@@ -47,7 +50,7 @@ class Confirmations:
             if row is not None and row.state == RenewalState.AWAITING:
                 _require_unchanged(session, row)
                 successions.step(session, row, RenewalEvent.CONFIRM)
-                credentials.pass_on(session, row, record, now)
+                credentials.pass_on(session, row, record, now, self.letters)
 
     def reject(self, issuer: str, serial: str) -> None:
         """Revoke the certificate; a renewal's old one stays current, or becomes so again while it is good.
@@ -65,7 +68,7 @@ class Confirmations:
             deed.revoke(issuer, serial, Reason.CESSATION_OF_OPERATION)
             if not returns:
                 reason = Reason.CESSATION_OF_OPERATION.value
-                letters.post_revoked(session, terminal.office_code, terminal.name, reason, now)
+                letters.post_revoked(Envelope(session, self.letters, terminal.office_code, now), terminal.name, reason)
 
 
 def _held(session: Session, issuer: str, serial: str) -> tuple[CertificateRecord, Terminal]:

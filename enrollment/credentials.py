@@ -12,9 +12,11 @@ from ca.certificates import CertificateRecord, CertificateState
 from ca.revocation import Reason
 from enrollment import letters, successions
 from enrollment.deeds import Deed
+from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
 from registry import news
+from registry.letters import Letters
 from registry.news import NewsKind
 
 
@@ -61,7 +63,7 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
     session.flush()
 
 
-def pass_on(session: Session, renewal: RenewalRow, issued: CertificateRecord, now: datetime) -> None:
+def pass_on(session: Session, renewal: RenewalRow, issued: CertificateRecord, now: datetime, words: Letters) -> None:
     """Make a renewal's certificate the current one and tell the office; the access key stays as it was."""
     renewal.current_at = now
     point_to(session, renewal.terminal, renewal.issuer, renewal.serial, now)
@@ -73,7 +75,7 @@ def pass_on(session: Session, renewal: RenewalRow, issued: CertificateRecord, no
         code="certificate-renewed",
         terminal=renewal.terminal,
     )
-    letters.post_renewed(session, renewal.office_code, renewal.terminal, issued.not_after, now)
+    letters.post_renewed(Envelope(session, words, renewal.office_code, now), renewal.terminal, issued.not_after)
 
 
 def point_to(session: Session, terminal: str, issuer: str, serial: str, now: datetime) -> None:

@@ -14,6 +14,7 @@ from ca.revocation import Reason
 from enrollment import code_sets, letters, successions
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.deeds import Deed, Ending
+from enrollment.letters import Envelope
 from enrollment.successions import RenewalState
 from enrollment.tables import CodeSetRow, CredentialRow
 from kernel import audit
@@ -22,6 +23,7 @@ from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import news, terminals
+from registry.letters import Letters
 from registry.news import NewsKind
 from registry.states import TerminalEvent
 from registry.terminals import Terminal
@@ -42,6 +44,7 @@ class Endings:
 
     database: Database
     clock: Clock
+    letters: Letters = letters.PLAIN
 
     def revoke(self, terminal_name: str, reason: Reason, actor: Actor, *, serial: str | None = None) -> bool:
         """Revoke a terminal's current certificate, or give up the one that is just being made for it.
@@ -58,7 +61,7 @@ class Endings:
             if not ended.had_any:
                 raise Refused("certificate-none", terminal=terminal_name)
             if ended.revoked:
-                letters.post_revoked(session, terminal.office_code, terminal_name, reason.value, now)
+                letters.post_revoked(Envelope(session, self.letters, terminal.office_code, now), terminal_name, reason.value)
                 announce(session, terminal, "certificate-revoked", now)
             return ended.revoked or ended.being_made
 
@@ -78,7 +81,7 @@ class Endings:
             for issuer, serial in _living(session, terminal_name):
                 Deed(session, actor, now, terminal_name, terminal.office_code).hold(issuer, serial)
             trace(session, terminal, "terminal.suspend", actor, now)
-            letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=False)
+            letters.post_suspended(Envelope(session, self.letters, terminal.office_code, now), terminal_name, lifted=False)
             announce(session, terminal, "terminal-suspended", now)
 
     def resume(self, terminal_name: str, actor: Actor) -> None:
@@ -94,7 +97,7 @@ class Endings:
             for issuer, serial in _living(session, terminal_name):
                 Deed(session, actor, now, terminal_name, terminal.office_code).release(issuer, serial)
             trace(session, terminal, "terminal.resume", actor, now)
-            letters.post_suspended(session, terminal.office_code, terminal_name, now, lifted=True)
+            letters.post_suspended(Envelope(session, self.letters, terminal.office_code, now), terminal_name, lifted=True)
             announce(session, terminal, "terminal-resumed", now)
 
 

@@ -22,12 +22,14 @@ from ca.certificates import CertificateRecord, CertificateState
 from ca.issuers import Issuer
 from ca.profiles import Subject
 from ca.requests import RequestedKey
+from enrollment import letters
 from enrollment.blocking import KeyBlocking
 from kernel import audit
 from kernel.clock import Clock
 from kernel.database import Database, OutcomeUnknown
 from kernel.errors import Refused, Unavailable
 from registry import offices
+from registry.letters import Letters
 
 # An older reservation is made anew: its dates, which are fixed in the TBS, would no longer be the policy's.
 RESERVATION_LIFETIME = timedelta(hours=24)
@@ -76,6 +78,7 @@ class Issuance:
     database: Database
     clock: Clock
     authority: Authorities
+    letters: Letters = letters.PLAIN
 
     def issue(self, entitlement: Entitlement, key: RequestedKey, now: datetime) -> Retrieved:
         """Return the certificate of this key, made now or before.
@@ -131,7 +134,7 @@ class Issuance:
         with self.database.snapshot() as session:
             blocked = blocked_keys.is_blocked(session, key.spki_sha256)
         if blocked:
-            KeyBlocking(self.database, self.clock).block([key.spki_sha256], _BLOCKING)
+            KeyBlocking(self.database, self.clock, self.letters).block([key.spki_sha256], _BLOCKING)
             raise Refused("key-blocked")
 
     def _answer(self, entitlement: Entitlement, spki_sha256: bytes, *, is_new: bool) -> Retrieved:

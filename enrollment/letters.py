@@ -1,4 +1,4 @@
-"""The mails of this room: Japanese with English below, never a code, never a key."""
+"""The mails of this room: Japanese with English below, never a code, never a key. Salutation and foot are the registry's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,10 @@ from sqlalchemy.orm import Session
 from kernel.clock import TOKYO
 from registry import offices
 from registry.applicants import Contact
-from registry.letters import Letter, post
-from registry.offices import Office
+from registry.letters import Letter, Letters, post
 
-CENTER = "利用者認証センター / Terminal Authentication Center"
-_FOOTER = f"""
-――
-このメールは自動で送信しています。ご返信にはお答えできません。
-This mail was sent automatically; replies are not read.
-{CENTER}
-ヘルプデスク / Help desk: 0120-000-000
-"""
-
+# What words mails where nobody set anything, as in tests; every process hands in what its settings say.
+PLAIN = Letters("")
 
 # RFC 5280's reasons in words; the English text has the RFC's own.
 _REASONS = {
@@ -34,6 +26,16 @@ _REASONS = {
 
 
 @dataclass(frozen=True)
+class Envelope:
+    """To which office a mail goes, in whose transaction, at what instant, and who words salutation and foot."""
+
+    session: Session
+    letters: Letters
+    office_code: str
+    now: datetime
+
+
+@dataclass(frozen=True)
 class Prepared:
     """What the mail about prepared codes says."""
 
@@ -44,119 +46,111 @@ class Prepared:
     terminals: tuple[str, ...]
 
 
-def post_prepared(session: Session, facts: Prepared, applicant: Contact, portal_url: str, now: datetime) -> None:
+def post_prepared(to: Envelope, facts: Prepared, applicant: Contact) -> None:
     """Tell administrator and applicant that the certificates can be retrieved."""
     names = "、".join(facts.terminals)
-    body = f"""デジタル証明書を取得する準備ができました。ご利用になる端末で取得作業を行ってください。
+    ja = f"""\
+デジタル証明書を取得する準備ができました。ご利用になる端末で取得作業を行ってください。
 
-申込受付年月日: {facts.received_on}
-申込受付番号: {facts.receipt_number}
-論理端末名: {names}
-利用開始日: {facts.start_date}
+申込受付年月日：{facts.received_on}
+申込受付番号：{facts.receipt_number}
+論理端末名：{names}
+利用開始日：{facts.start_date}
 
 取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細、または
 「申込内容の確認」の「ID通知内容」でご確認ください。
-{portal_url}
-
+{to.letters.portal_url}"""
+    en = f"""\
 The certificates of {", ".join(facts.terminals)} (application {facts.receipt_number}) are ready to be retrieved;
 service starts on {facts.start_date}. The codes are not in this mail: log in to the portal and open
 "ID notice" of the application.
-"""
-    post_mail(session, facts.office_code, "【NSS】デジタル証明書発行完了のお知らせ", body, now, also_to=applicant)
+{to.letters.portal_url}"""
+    post_mail(to, "【NSS】デジタル証明書発行完了のお知らせ", ja, en, also_to=applicant)
 
 
-def post_retrieved(session: Session, office_code: str, terminal: str, starts: datetime, ends: datetime, now: datetime) -> None:
+def post_retrieved(to: Envelope, terminal: str, starts: datetime, ends: datetime) -> None:
     """Tell the administrator that a terminal has its certificate: whoever did not do that should call."""
-    body = f"""論理端末 {terminal} のデジタル証明書が取得されました。
+    ja = f"""\
+論理端末 {terminal} のデジタル証明書が取得されました。
 
-取得日時: {_tokyo(now)}
-有効期間: {_tokyo(starts)} から {_tokyo(ends)} まで(日本時間)
+取得日時：{_tokyo(to.now)}
+有効期間：{_tokyo(starts)} から {_tokyo(ends)} まで(日本時間)
 
-お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。
+お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。"""
+    en = f"""\
+The certificate of terminal {terminal} was retrieved at {_tokyo(to.now)} (Japan time) and is good
+from {_tokyo(starts)} to {_tokyo(ends)}. If this was none of you, call the help desk at once."""
+    post_mail(to, f"【NSS】デジタル証明書取得のお知らせ({terminal})", ja, en)
 
-The certificate of terminal {terminal} was retrieved at {_tokyo(now)} (Japan time) and is good
-from {_tokyo(starts)} to {_tokyo(ends)}. If this was none of you, call the help desk at once.
-"""
-    post_mail(session, office_code, f"【NSS】デジタル証明書取得のお知らせ({terminal})", body, now)
 
-
-def post_renewed(session: Session, office_code: str, terminal: str, ends: datetime, now: datetime) -> None:
+def post_renewed(to: Envelope, terminal: str, ends: datetime) -> None:
     """Tell the administrator that a terminal renewed its certificate: whoever did not do that should call."""
-    body = f"""論理端末 {terminal} のデジタル証明書が更新されました。端末アクセスキーは変わりません。
+    ja = f"""\
+論理端末 {terminal} のデジタル証明書が更新されました。端末アクセスキーは変わりません。
 
-更新日時: {_tokyo(now)}
-有効期間: {_tokyo(ends)} まで(日本時間)
+更新日時：{_tokyo(to.now)}
+有効期間：{_tokyo(ends)} まで(日本時間)
 
 古い証明書は、新しい証明書で最初にログオンしたとき、または7日後に失効します。
-お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。
-
-The certificate of terminal {terminal} was renewed at {_tokyo(now)} (Japan time) and is good until {_tokyo(ends)}.
+お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。"""
+    en = f"""\
+The certificate of terminal {terminal} was renewed at {_tokyo(to.now)} (Japan time) and is good until {_tokyo(ends)}.
 The access key stays the same. The old certificate is revoked at the first logon with the new one, or after 7 days.
-If this was none of you, call the help desk at once.
-"""
-    post_mail(session, office_code, f"【NSS】デジタル証明書更新のお知らせ({terminal})", body, now)
+If this was none of you, call the help desk at once."""
+    post_mail(to, f"【NSS】デジタル証明書更新のお知らせ({terminal})", ja, en)
 
 
-def post_revoked(session: Session, office_code: str, terminal: str, reason: str, now: datetime) -> None:
+def post_revoked(to: Envelope, terminal: str, reason: str) -> None:
     """Tell the administrator that a terminal's certificate was revoked."""
-    body = f"""論理端末 {terminal} のデジタル証明書を失効しました。この証明書ではログオンできません。
+    ja = f"""\
+論理端末 {terminal} のデジタル証明書を失効しました。この証明書ではログオンできません。
 
-失効日時: {_tokyo(now)}(日本時間)
-理由: {_REASONS.get(reason, reason)}
+失効日時：{_tokyo(to.now)}(日本時間)
+理由：{_REASONS.get(reason, reason)}"""
+    en = f"""\
+The certificate of terminal {terminal} was revoked at {_tokyo(to.now)} (Japan time; reason: {reason}).
+It can no longer be used to log on."""
+    post_mail(to, f"【NSS】デジタル証明書失効のお知らせ({terminal})", ja, en)
 
-The certificate of terminal {terminal} was revoked at {_tokyo(now)} (Japan time; reason: {reason}).
-It can no longer be used to log on.
-"""
-    post_mail(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({terminal})", body, now)
 
-
-def post_revoked_together(session: Session, office_code: str, terminals: Sequence[str], reason: str, now: datetime) -> None:
+def post_revoked_together(to: Envelope, terminals: Sequence[str], reason: str) -> None:
     """Tell the administrator that the certificates of several terminals were revoked in one deed."""
     names = "、".join(terminals)
-    body = f"""次の論理端末のデジタル証明書を失効しました。これらの証明書ではログオンできません。
+    ja = f"""\
+次の論理端末のデジタル証明書を失効しました。これらの証明書ではログオンできません。
 
-論理端末名: {names}
-失効日時: {_tokyo(now)}(日本時間)
-理由: {_REASONS.get(reason, reason)}
+論理端末名：{names}
+失効日時：{_tokyo(to.now)}(日本時間)
+理由：{_REASONS.get(reason, reason)}"""
+    en = f"""\
+The certificates of {len(terminals)} terminals ({", ".join(terminals)}) were revoked at {_tokyo(to.now)}
+(Japan time; reason: {reason}). They can no longer be used to log on."""
+    post_mail(to, f"【NSS】デジタル証明書失効のお知らせ({len(terminals)}端末)", ja, en)
 
-The certificates of {len(terminals)} terminals ({", ".join(terminals)}) were revoked at {_tokyo(now)}
-(Japan time; reason: {reason}). They can no longer be used to log on.
-"""
-    post_mail(session, office_code, f"【NSS】デジタル証明書失効のお知らせ({len(terminals)}端末)", body, now)
 
-
-def post_suspended(session: Session, office_code: str, terminal: str, now: datetime, *, lifted: bool) -> None:
+def post_suspended(to: Envelope, terminal: str, *, lifted: bool) -> None:
     """Tell the administrator that a terminal was suspended, or that its suspension was lifted."""
     japanese, english = ("利用停止を解除しました", "was lifted") if lifted else ("利用を停止しました", "began")
-    body = f"""論理端末 {terminal} の{japanese}。
+    ja = f"""\
+論理端末 {terminal} の{japanese}。
 
-日時: {_tokyo(now)}(日本時間)
-
-The suspension of terminal {terminal} {english} at {_tokyo(now)} (Japan time).
-"""
-    post_mail(
-        session, office_code, f"【NSS】論理端末の{'利用停止解除' if lifted else '利用停止'}のお知らせ({terminal})", body, now
-    )
+日時：{_tokyo(to.now)}(日本時間)"""
+    en = f"The suspension of terminal {terminal} {english} at {_tokyo(to.now)} (Japan time)."
+    post_mail(to, f"【NSS】論理端末の{'利用停止解除' if lifted else '利用停止'}のお知らせ({terminal})", ja, en)
 
 
-def post_mail(
-    session: Session, office_code: str, subject: str, body: str, now: datetime, *, also_to: Contact | None = None
-) -> None:
+def post_mail(to: Envelope, subject: str, ja: str, en: str, *, also_to: Contact | None = None) -> None:
     """Put a mail to the administrator, and one to somebody else, into the outbox: one only where they share an address."""
-    office = offices.get(session, office_code)
+    office = offices.get(to.session, to.office_code)
     if office is None:
-        message = f"office {office_code} is not registered"
+        message = f"office {to.office_code} is not registered"
         raise LookupError(message)
     contacts = (office.administrator,) if also_to is None else (also_to, office.administrator)
 
     def write(contact: Contact) -> Letter:
-        return Letter(subject, _salutation(office, contact) + body + _FOOTER)
+        return to.letters.compose(contact, office, subject, ja, en)
 
-    post(session, write, now=now, office=office, contacts=contacts)
-
-
-def _salutation(office: Office, contact: Contact) -> str:
-    return f"{office.company_name} {office.name} {contact.department}".rstrip() + f"\n{contact.full_name} 様\n\n"
+    post(to.session, write, now=to.now, office=office, contacts=contacts)
 
 
 def _tokyo(instant: datetime) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from enrollment import code_sets, guessing, letters
 from enrollment import codes as code_rules
 from enrollment.code_sets import CodeSetEvent, CodeSetState, months_after
+from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
 from kernel.audit import Actor
@@ -17,6 +18,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from keys.codes import CodeHasher, Sealer
 from registry import applications, news, offices, terminals
+from registry.letters import Letters
 from registry.news import NewsKind
 from registry.states import TerminalState
 from registry.terminals import Terminal
@@ -34,7 +36,7 @@ class CodePreparation:
     clock: Clock
     hasher: CodeHasher
     sealer: Sealer
-    portal_url: str
+    letters: Letters
 
     def prepare(self, receipt_number: str, actor: Actor) -> tuple[str, ...]:
         """Prepare the codes of an approved application's new terminals and return the terminals' names.
@@ -62,7 +64,7 @@ class CodePreparation:
                 start_date=application.start_date.strftime("%Y/%m/%d"),
                 terminals=tuple(terminal.name for terminal in waiting),
             )
-            letters.post_prepared(session, facts, application.applicant, self.portal_url, now)
+            letters.post_prepared(Envelope(session, self.letters, facts.office_code, now), facts, application.applicant)
             self._announce(session, application.office_code, receipt_number, now, count=len(waiting))
         return facts.terminals
 

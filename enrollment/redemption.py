@@ -23,6 +23,7 @@ from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
 from enrollment.deeds import Deed
 from enrollment.issuance import Issuance, Retrieved, require_good, subject_of
+from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.clock import Clock, day_start, tokyo_date
@@ -30,6 +31,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from keys.codes import CodeHasher
 from registry import news, terminals
+from registry.letters import Letters
 from registry.news import NewsKind
 from registry.states import TerminalEvent, TerminalState
 
@@ -44,6 +46,7 @@ class Redemption:
     clock: Clock
     authority: Authorities
     hasher: CodeHasher
+    letters: Letters = letters.PLAIN
 
     def redeem(self, codes: Codes, request: bytes | requests.RequestedKey, source: str) -> Retrieved:
         """Redeem codes for the public key of a request; `source` is the caller's address.
@@ -58,8 +61,8 @@ class Redemption:
         now = self.clock.now()
         code_set_id = guessing.authenticate(self.database, self.hasher, codes, source, now)
         key = requests.read(request)
-        entitlement = _OpenCodes(code_set_id, codes, self.hasher)
-        return Issuance(self.database, self.clock, self.authority).issue(entitlement, key, now)
+        entitlement = _OpenCodes(code_set_id, codes, self.hasher, self.letters)
+        return Issuance(self.database, self.clock, self.authority, self.letters).issue(entitlement, key, now)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class _OpenCodes:
     code_set_id: str
     codes: Codes
     hasher: CodeHasher
+    letters: Letters
 
     def given(self, session: Session, spki_sha256: bytes, now: datetime, *, lock: bool = False) -> CertificateRecord | None:
         """Return the certificate that this key claimed the set for; raise the refusal that fits the set's state."""
@@ -118,7 +122,7 @@ class _OpenCodes:
         reissue_records.complete(session, row.terminal, now)
         if terminal.state == TerminalState.PENDING:
             terminals.step(session, row.terminal, TerminalEvent.ACTIVATE, now)
-        _tell(session, row, reserved, now)
+        _tell(session, row, reserved, now, self.letters)
         return True
 
     def _row(self, session: Session) -> CodeSetRow:
@@ -154,7 +158,7 @@ def _deed(session: Session, row: CodeSetRow, now: datetime) -> Deed:
     return Deed(session, audit.terminal(row.terminal), now, row.terminal, row.office_code)
 
 
-def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datetime) -> None:
+def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datetime, words: Letters) -> None:
     """Tell the office of an issuance, in its transaction."""
     news.publish(
         session,
@@ -166,4 +170,4 @@ def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: dat
         terminal=row.terminal,
     )
     starts = max(issued.not_before, day_start(row.start_date))
-    letters.post_retrieved(session, row.office_code, row.terminal, starts, issued.not_after, now)
+    letters.post_retrieved(Envelope(session, words, row.office_code, now), row.terminal, starts, issued.not_after)

@@ -14,11 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ca.revocation import Reason
-from enrollment import code_sets, identity, reissue_letters, reissue_records, successions
+from enrollment import code_sets, identity, letters, reissue_letters, reissue_records, successions
 from enrollment.code_sets import CodeSetEvent, months_after
 from enrollment.deeds import Ending
 from enrollment.ending import announce, revoke_all, trace
 from enrollment.issuance import require_good
+from enrollment.letters import Envelope
 from enrollment.preparation import CODES_LIFETIME_MONTHS, CodePreparation
 from enrollment.reissue_records import ReissueEvent, ReissueReason, ReissueState, ReissueView, view_of
 from enrollment.successions import RenewalState
@@ -30,6 +31,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import terminals
 from registry.calendar import add_business_days
+from registry.letters import Letters
 from registry.states import TerminalState
 from registry.terminals import Terminal
 
@@ -44,6 +46,7 @@ class Reissues:
     database: Database
     clock: Clock
     same_day: bool = False
+    letters: Letters = letters.PLAIN
 
     def request(
         self, terminal_name: str, reason: ReissueReason, actor: Actor, *, office_code: str | None = None, remark: str = ""
@@ -105,7 +108,7 @@ class Reissues:
             reissue_records.end(session, row, ReissueEvent.DECLINE, now)
             trace(session, terminal, "reissue.decline", actor, now, reissue=row.id)
             announce(session, terminal, "reissue-declined", now)
-            reissue_letters.post_declined(session, view_of(row), why, now)
+            reissue_letters.post_declined(Envelope(session, self.letters, row.office_code, now), view_of(row), why)
             return view_of(row)
 
     def withdraw(self, reissue_id: str, actor: Actor, *, office_code: str | None = None) -> ReissueView:
@@ -152,7 +155,7 @@ class Reissues:
             self._accept(session, row, terminal, codes, by)
         else:
             announce(session, terminal, "reissue-requested", now)
-            reissue_letters.post_requested(session, view_of(row), now)
+            reissue_letters.post_requested(Envelope(session, self.letters, row.office_code, now), view_of(row))
         return view_of(row)
 
     def _accept(
@@ -169,9 +172,10 @@ class Reissues:
             successions.give_up(session, renewal, now, actor=actor, reason=Reason.SUPERSEDED, cause="reissue")
         trace(session, terminal, "reissue.accept", actor, now, reissue=row.id)
         announce(session, terminal, "reissue-accepted", now, ready_on=row.ready_on.isoformat())
-        reissue_letters.post_accepted(session, view_of(row), now)
+        to = Envelope(session, self.letters, row.office_code, now)
+        reissue_letters.post_accepted(to, view_of(row))
         if reason.is_compromise:
-            _revoke(session, terminal, codes, Ending(Reason.KEY_COMPROMISE, actor, now))
+            _revoke(to, terminal, codes, Ending(Reason.KEY_COMPROMISE, actor, now))
 
 
 @dataclass(frozen=True)
@@ -204,7 +208,8 @@ class ReissuePreparation:
             session.flush()
             trace(session, terminal, "reissue.prepare", actor, now, reissue=row.id)
             announce(session, terminal, "codes-prepared", now)
-            reissue_letters.post_prepared(session, view_of(row), self.preparation.portal_url, now)
+            to = Envelope(session, self.preparation.letters, row.office_code, now)
+            reissue_letters.post_prepared(to, view_of(row))
             return view_of(row)
 
     def prepare_due(self, now: datetime) -> int:
@@ -221,7 +226,7 @@ class ReissuePreparation:
         return done
 
 
-def end_overdue(database: Database, now: datetime) -> int:
+def end_overdue(database: Database, now: datetime, words: Letters = letters.PLAIN) -> int:
     """Revoke old certificates whose reissue nobody retrieved within two months; return how many. A job, repeatable."""
     overdue = (ReissueRow.state.in_(reissue_records.ACCEPTED), ReissueRow.ends_on < tokyo_date(now))
     with database.snapshot() as session:
@@ -233,15 +238,16 @@ def end_overdue(database: Database, now: datetime) -> int:
             if row.state in reissue_records.ACCEPTED and row.ends_on is not None and row.ends_on < tokyo_date(now):
                 reissue_records.end(session, row, ReissueEvent.LAPSE, now)
                 trace(session, terminal, "reissue.lapse", _JOB, now, reissue=row.id)
-                _revoke(session, terminal, codes, Ending(Reason.SUPERSEDED, _JOB, now))
+                to = Envelope(session, words, row.office_code, now)
+                _revoke(to, terminal, codes, Ending(Reason.SUPERSEDED, _JOB, now))
                 done += 1
     return done
 
 
-def _revoke(session: Session, terminal: Terminal, codes: CodeSetRow | None, ending: Ending) -> None:
-    if revoke_all(session, terminal, codes, ending).revoked:
-        reissue_letters.post_old_revoked(session, terminal, ending)
-        announce(session, terminal, "certificate-revoked", ending.now)
+def _revoke(to: Envelope, terminal: Terminal, codes: CodeSetRow | None, ending: Ending) -> None:
+    if revoke_all(to.session, terminal, codes, ending).revoked:
+        letters.post_revoked(to, terminal.name, ending.reason.value)
+        announce(to.session, terminal, "certificate-revoked", ending.now)
 
 
 def _held(session: Session, terminal_name: str) -> tuple[CodeSetRow | None, Terminal]:

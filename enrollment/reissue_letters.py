@@ -1,13 +1,7 @@
 """The mails of a reissue: Japanese with English below, never a code, never a key."""
 
-from datetime import datetime
-
-from sqlalchemy.orm import Session
-
-from enrollment import letters
-from enrollment.deeds import Ending
+from enrollment.letters import Envelope, post_mail
 from enrollment.reissue_records import ReissueReason, ReissueView
-from registry.terminals import Terminal
 
 # In the words of the operator's list (domain rules, "Renewal, reissue, suspension").
 REASONS: dict[ReissueReason, tuple[str, str]] = {
@@ -27,77 +21,72 @@ REASONS: dict[ReissueReason, tuple[str, str]] = {
 }
 
 
-def post_requested(session: Session, reissue: ReissueView, now: datetime) -> None:
+def post_requested(to: Envelope, reissue: ReissueView) -> None:
     """Tell the administrator that somebody asked for a reissue."""
     japanese, english = REASONS[reissue.reason]
-    body = f"""論理端末 {reissue.terminal} のデジタル証明書の再発行のお申込を受け付けました。
+    ja = f"""\
+論理端末 {reissue.terminal} のデジタル証明書の再発行のお申込を受け付けました。
 
-理由: {japanese}
+理由：{japanese}
 
 内容を確認のうえ、あらためてお知らせします。新しい証明書を取得するまで、今の証明書をご利用になれます。
-お心当たりがない場合は、ヘルプデスクへご連絡ください。
-
+お心当たりがない場合は、ヘルプデスクへご連絡ください。"""
+    en = f"""\
 We received a request to reissue the certificate of terminal {reissue.terminal} (reason: {english}).
 You will hear from us. Until the new certificate is retrieved, the present one can be used.
-If this was none of you, call the help desk.
-"""
-    _post(session, reissue, "再発行申込受付", body, now)
+If this was none of you, call the help desk."""
+    _post(to, reissue, "再発行申込受付", ja, en)
 
 
-def post_accepted(session: Session, reissue: ReissueView, now: datetime) -> None:
+def post_accepted(to: Envelope, reissue: ReissueView) -> None:
     """Tell the administrator that a reissue was accepted, and from when the codes can be expected."""
     japanese, english = REASONS[reissue.reason]
     fate, fate_english = _FATES[reissue.reason.is_compromise]
-    body = f"""論理端末 {reissue.terminal} のデジタル証明書を再発行します。
+    ja = f"""\
+論理端末 {reissue.terminal} のデジタル証明書を再発行します。
 
-理由: {japanese}
-コードの準備: {reissue.ready_on:%Y/%m/%d} 以降
+理由：{japanese}
+コードの準備：{reissue.ready_on:%Y/%m/%d} 以降
 
-{fate}
-
+{fate}"""
+    en = f"""\
 The certificate of terminal {reissue.terminal} will be reissued (reason: {english}).
-Its codes will be ready on {reissue.ready_on:%Y/%m/%d} or later. {fate_english}
-"""
-    _post(session, reissue, "再発行", body, now)
+Its codes will be ready on {reissue.ready_on:%Y/%m/%d} or later. {fate_english}"""
+    _post(to, reissue, "再発行", ja, en)
 
 
-def post_declined(session: Session, reissue: ReissueView, why: str, now: datetime) -> None:
+def post_declined(to: Envelope, reissue: ReissueView, why: str) -> None:
     """Tell the administrator why a reissue was declined."""
-    body = f"""論理端末 {reissue.terminal} のデジタル証明書の再発行は、お受けできませんでした。
+    ja = f"""\
+論理端末 {reissue.terminal} のデジタル証明書の再発行は、お受けできませんでした。
 
-理由:
+理由：
 {why}
 
-今の証明書は引き続きご利用になれます。
-
+今の証明書は引き続きご利用になれます。"""
+    en = f"""\
 The certificate of terminal {reissue.terminal} will not be reissued. The reason stands above.
-The present certificate can be used as before.
-"""
-    _post(session, reissue, "再発行をお受けできない", body, now)
+The present certificate can be used as before."""
+    _post(to, reissue, "再発行をお受けできない", ja, en)
 
 
-def post_prepared(session: Session, reissue: ReissueView, portal_url: str, now: datetime) -> None:
+def post_prepared(to: Envelope, reissue: ReissueView) -> None:
     """Tell the administrator that the new certificate can be retrieved."""
-    body = f"""論理端末 {reissue.terminal} の新しいデジタル証明書を取得する準備ができました。
+    ja = f"""\
+論理端末 {reissue.terminal} の新しいデジタル証明書を取得する準備ができました。
 新しく使うPCで取得作業を行ってください。端末アクセスキーも新しくなります。
 
-取得期限: {reissue.ends_on:%Y/%m/%d}
+取得期限：{reissue.ends_on:%Y/%m/%d}
 
 期限までに取得されない場合、端末の利用が停止されます。
 取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細でご確認ください。
-{portal_url}
-
+{to.letters.portal_url}"""
+    en = f"""\
 The new certificate of terminal {reissue.terminal} is ready to be retrieved, on the PC that will use it, until
 {reissue.ends_on:%Y/%m/%d}; there is a new access key, too. A terminal whose new certificate is not retrieved in time
 is suspended.
-The codes are not in this mail: log in to the portal and open the details of the news.
-"""
-    _post(session, reissue, "デジタル証明書発行完了", body, now)
-
-
-def post_old_revoked(session: Session, terminal: Terminal, ending: Ending) -> None:
-    """Tell the administrator that a reissue ended the old certificate."""
-    letters.post_revoked(session, terminal.office_code, terminal.name, ending.reason.value, ending.now)
+The codes are not in this mail: log in to the portal and open the details of the news."""
+    _post(to, reissue, "デジタル証明書発行完了", ja, en)
 
 
 _FATES = {
@@ -112,5 +101,5 @@ _FATES = {
 }
 
 
-def _post(session: Session, reissue: ReissueView, subject: str, body: str, now: datetime) -> None:
-    letters.post_mail(session, reissue.office_code, f"【NSS】{subject}のお知らせ({reissue.terminal})", body, now)
+def _post(to: Envelope, reissue: ReissueView, subject: str, ja: str, en: str) -> None:
+    post_mail(to, f"【NSS】{subject}のお知らせ({reissue.terminal})", ja, en)

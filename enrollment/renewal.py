@@ -22,7 +22,7 @@ from ca.certificates import CertificateRecord, CertificateState
 from ca.profiles import Subject
 from ca.requests import RequestedKey
 from ca.revocation import Reason
-from enrollment import credentials, identity, reissue_records, successions
+from enrollment import credentials, identity, letters, reissue_records, successions
 from enrollment.deeds import Deed
 from enrollment.identity import Identity
 from enrollment.issuance import RESERVATION_LIFETIME, Issuance, Retrieved, require_good, subject_of
@@ -34,6 +34,7 @@ from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import terminals
+from registry.letters import Letters
 from registry.states import TerminalState
 
 # Domain rules, "Renewal": the old certificate is revoked at the new one's first logon, or after 7 days.
@@ -53,6 +54,7 @@ class Renewal:
     clock: Clock
     authority: Authorities
     window_days: int = DAYS
+    letters: Letters = letters.PLAIN
 
     def renew(self, certificate: bytes, request: bytes | RequestedKey, *, awaits_confirmation: bool = False) -> Retrieved:
         """Renew for the public key of a request (PKCS#10 in PEM or DER, or read already), which must be a new one.
@@ -67,11 +69,11 @@ class Renewal:
         after which the same call may be made again.
         """
         now = self.clock.now()
-        entitlement = _Possession(certificate, self.window_days, awaits_confirmation=awaits_confirmation)
+        entitlement = _Possession(certificate, self.window_days, self.letters, awaits_confirmation=awaits_confirmation)
         with self.database.snapshot() as session:
             identity.identify(session, certificate)
         key = requests.read(request)
-        return Issuance(self.database, self.clock, self.authority).issue(entitlement, key, now)
+        return Issuance(self.database, self.clock, self.authority, self.letters).issue(entitlement, key, now)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class _Possession:
 
     der: bytes
     window_days: int
+    letters: Letters
     awaits_confirmation: bool
 
     def given(self, session: Session, spki_sha256: bytes, now: datetime, *, lock: bool = False) -> CertificateRecord | None:
@@ -155,7 +158,7 @@ class _Possession:
             successions.step(session, row, RenewalEvent.OFFER)
         else:
             successions.step(session, row, RenewalEvent.ISSUE)
-            credentials.pass_on(session, row, reserved, now)
+            credentials.pass_on(session, row, reserved, now, self.letters)
         return True
 
 

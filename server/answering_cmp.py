@@ -34,7 +34,7 @@ _log = logs.logger("server.answering_cmp")
 def cmp_door_of(settings: Settings, redemption: Redemption, renewal: Renewal, profile: TerminalProfile) -> CmpDoor:
     """Return CMP for the retrieval door."""
     database, clock, custody = redemption.database, redemption.clock, Custody(settings)
-    confirmations = Confirmations(database, clock)
+    confirmations = Confirmations(database, clock, redemption.letters)
     smallest, _ = profile.rsa_bits
     support = Support(database, addresses_of(settings), home_of(settings).published, profile.subject_keys, smallest)
     secrets = MacSecrets(database, redemption.hasher, custody.opener())
@@ -43,7 +43,7 @@ def cmp_door_of(settings: Settings, redemption: Redemption, renewal: Renewal, pr
             clock=clock,
             authentication=Authentication(database, secrets),
             enrolment=Enrolment(database, redemption, renewal, confirmations, tell),
-            endings=Endings(database, clock),
+            endings=Endings(database, clock, redemption.letters),
             support=support,
             signer=RenewedSigner(settings, database).current,
             tell=tell,

@@ -3,6 +3,7 @@
 from enrollment.preparation import CodePreparation
 from kernel.database import Database
 from server.custody import Custody
+from server.mailing import letters_of
 from server.settings import Settings
 from server.wiring import clock_of
 
@@ -10,4 +11,4 @@ from server.wiring import clock_of
 def preparation_of(settings: Settings, database: Database) -> CodePreparation:
     """Return the use cases of preparation, with the public half of the sealing key only."""
     custody = Custody(settings)
-    return CodePreparation(database, clock_of(settings), custody.hasher(), custody.sealer(), settings.portal.url)
+    return CodePreparation(database, clock_of(settings), custody.hasher(), custody.sealer(), letters_of(settings))

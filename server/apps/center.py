@@ -20,7 +20,7 @@ def assemble(settings: Settings) -> Assembled:
         door=door_parts(settings, database, clock, "center"),
         review=Review(database, clock, letters),
         preparation=preparation_of(settings, database),
-        endings=Endings(database, clock),
+        endings=Endings(database, clock, letters),
         departures=Departures(database, clock, letters),
     )
     return Assembled(create_app(parts), {"database": database_check(database)})

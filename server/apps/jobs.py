@@ -63,7 +63,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
         ),
         *_deadlines(database, clock, letters_of(settings)),
         *_same_day_reissues(settings, database),
-        Job("cmp-settling", timedelta(minutes=1), _cmp(database, clock), "deletes sealed copies that CMP's terminals confirmed"),
+        Job(
+            "cmp-settling",
+            timedelta(minutes=1),
+            _cmp(database, clock, letters_of(settings)),
+            "deletes sealed copies that CMP's terminals confirmed",
+        ),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
         Job("session-purge", timedelta(minutes=10), _sessions(database), "deletes log-ins that are over"),
     ]
@@ -108,7 +113,7 @@ def _deadlines(database: Database, clock: Clock, letters: Letters) -> list[Job]:
         Job(
             "reissue-end",
             timedelta(minutes=5),
-            lambda now: reissue.end_overdue(database, now),
+            lambda now: reissue.end_overdue(database, now, letters),
             "revokes old certificates whose reissue nobody retrieved within two months",
         ),
         Job(
@@ -148,8 +153,8 @@ def _renewals(settings: Settings, database: Database) -> Callable[[datetime], in
     return Renewals(database, addresses_of(settings), partial(with_key, settings)).renew_due
 
 
-def _cmp(database: Database, clock: Clock) -> Callable[[datetime], int]:
-    return lambda now: cmp_transactions.settle(database, Confirmations(database, clock), now)
+def _cmp(database: Database, clock: Clock, letters: Letters) -> Callable[[datetime], int]:
+    return lambda now: cmp_transactions.settle(database, Confirmations(database, clock, letters), now)
 
 
 def _throttles(database: Database) -> Callable[[datetime], int]:

@@ -11,6 +11,7 @@ from enrollment.renewal import Renewal
 from server.answering_cmp import cmp_door_of
 from server.custody import Custody
 from server.issuing import authority_of, profile_of
+from server.mailing import letters_of
 from server.registering import scep_door_of
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of
@@ -18,10 +19,10 @@ from server.wiring import Assembled, clock_of, database_check, database_of
 
 def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
-    database, clock = database_of(settings), clock_of(settings)
+    database, clock, letters = database_of(settings), clock_of(settings), letters_of(settings)
     authority = authority_of(settings, database, clock)
-    redemption = Redemption(database, clock, authority, Custody(settings).hasher())
-    renewal = Renewal(database, clock, authority, settings.renewal_window_days)
+    redemption = Redemption(database, clock, authority, Custody(settings).hasher(), letters)
+    renewal = Renewal(database, clock, authority, settings.renewal_window_days, letters)
     app = Flask("plain", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST
     scep.mount(app, scep_door_of(settings, redemption, renewal))

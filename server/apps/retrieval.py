@@ -11,6 +11,7 @@ from enrollment.renewal import Renewal
 from server.answering_cmp import cmp_door_of
 from server.custody import Custody
 from server.issuing import authority_of, profile_of
+from server.mailing import letters_of
 from server.registering import scep_door_of
 from server.retrieval_page import page_of
 from server.settings import Settings
@@ -20,13 +21,13 @@ from server.wiring import Assembled, clock_of, database_check, database_of
 def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
     database = database_of(settings)
-    clock = clock_of(settings)
+    clock, letters = clock_of(settings), letters_of(settings)
     authority = authority_of(settings, database, clock)
     hasher = Custody(settings).hasher()
-    redemption = Redemption(database, clock, authority, hasher)
+    redemption = Redemption(database, clock, authority, hasher, letters)
     app = create_app(RetrievalDoor(redemption))
     est.mount(app, est.EstDoor(redemption, server_keys=ServerKeys(hasher) if settings.est_serverkeygen else None))
-    renewal = Renewal(database, clock, authority, settings.renewal_window_days)
+    renewal = Renewal(database, clock, authority, settings.renewal_window_days, letters)
     scep.mount(app, scep_door_of(settings, redemption, renewal))
     cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))
     page.mount(app, page_of(settings, redemption))

@@ -11,22 +11,23 @@ from enrollment.renewal import Renewal
 from server.client_certificates import client_certificate
 from server.custody import Custody
 from server.issuing import authority_of
+from server.mailing import letters_of
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of
 
 
 def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
-    database = database_of(settings)
+    database, letters = database_of(settings), letters_of(settings)
     clock, hasher = clock_of(settings), Custody(settings).hasher()
     authority = authority_of(settings, database, clock)
-    redemption = Redemption(database, clock, authority, hasher)
-    renewal = Renewal(database, clock, authority, settings.renewal_window_days)
+    redemption = Redemption(database, clock, authority, hasher, letters)
+    renewal = Renewal(database, clock, authority, settings.renewal_window_days, letters)
     door = TerminalsDoor(
         LogonCheck(database, clock, hasher),
         client_certificate,
         renewal,
-        Reissues(database, clock, same_day=settings.same_day_reissue),
+        Reissues(database, clock, settings.same_day_reissue, letters),
         OwnStates(database, clock, settings.renewal_window_days),
     )
     app = create_app(door)

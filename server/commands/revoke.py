@@ -12,6 +12,7 @@ from ca.revocation import TERMINAL_REASONS, Reason
 from enrollment.bulk import BulkRevocation, Preview
 from enrollment.deeds import Ending
 from kernel import audit
+from server.mailing import letters_of
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, finished_home
 
@@ -47,7 +48,7 @@ def command(names: tuple[str, ...], source: Path | None, reason: str, invalid_si
         raise click.UsageError("name at least one terminal or certificate, as arguments or by --from")
     since = _instant(invalid_since)
     home = finished_home()
-    bulk = BulkRevocation(database_of(home), clock_of(home))
+    bulk = BulkRevocation(database_of(home), clock_of(home), letters_of(home))
     preview = bulk.preview(wanted)
     require_known(preview.unknown, "names no terminal and no certificate", ignore=flags["ignore_unknown"])
     click.echo(_told(preview))

@@ -9,6 +9,7 @@ from enrollment.ending import Endings
 from enrollment.suspending import BulkSuspension
 from kernel import audit
 from server.commands.revoke import names_in, progress, require_known
+from server.mailing import letters_of
 from server.wiring import clock_of, database_of, finished_home
 
 
@@ -30,7 +31,7 @@ def command(names: tuple[str, ...], source: Path | None, **flags: bool) -> None:
     if not wanted:
         raise click.UsageError("name at least one terminal, as an argument or by --from")
     home = finished_home()
-    bulk = BulkSuspension(Endings(database_of(home), clock_of(home)))
+    bulk = BulkSuspension(Endings(database_of(home), clock_of(home), letters_of(home)))
     concerned = bulk.preview(wanted, lift=flags["lift"])
     require_known(concerned.unknown, "names no terminal", ignore=flags["ignore_unknown"])
     click.echo(f"{len(concerned.names)} terminals concerned, {len(concerned.already)} are so already or abolished")

@@ -95,7 +95,7 @@ def test_a_revocation_is_told_to_the_office_and_on_record(house: House, retrieve
     house.endings.revoke(retrieved.terminal, Reason.KEY_COMPROMISE, SECURITY)
     assert mails(house)[-1] == f"【NSS】デジタル証明書失効のお知らせ({retrieved.terminal})"
     with house.database.snapshot() as session:
-        assert "理由: 鍵の漏えい" in outbox.search(session, outbox.Wanted(mentioning="失効"))[0].body
+        assert "理由：鍵の漏えい" in outbox.search(session, outbox.Wanted(mentioning="失効"))[0].body
     assert actions(house) == ["certificate.revoke"]
     with house.database.snapshot() as session:
         assert news.latest(session, OFFICE)[0].code == "certificate-revoked"

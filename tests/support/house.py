@@ -47,6 +47,7 @@ from keys.custody import KeyAlgorithm, SoftwareKeys
 from registry import terminals
 from registry.applicants import Contact
 from registry.contracts import ContractEntry
+from registry.letters import Letters
 from registry.offices import Company, OfficeEntry
 from registry.registration import Offices
 from registry.states import DeviceClass, SystemClass
@@ -133,7 +134,7 @@ class House:
     @cached_property
     def preparation(self) -> CodePreparation:
         """What makes codes."""
-        return CodePreparation(self.database, self.clock, self.hasher, self.sealer, "https://localhost:8443")
+        return CodePreparation(self.database, self.clock, self.hasher, self.sealer, Letters("https://localhost:8443"))
 
     @cached_property
     def notices(self) -> IdNotices:

@@ -120,7 +120,11 @@ def doors(database: Database, clock: SettableClock, accounts: Accounts) -> Doors
     Offices(database, clock).register(company(), office(), contract(), actor=OPERATOR)
     sealing = X25519PrivateKey.generate()
     preparation = CodePreparation(
-        database, clock, CodeHasher(b"a secret of thirty-two octets ..."), Sealer(sealing.public_key()), "https://localhost:8443"
+        database,
+        clock,
+        CodeHasher(b"a secret of thirty-two octets ..."),
+        Sealer(sealing.public_key()),
+        Letters("https://localhost:8443"),
     )
     return open_doors(accounts, preparation, IdNotices(database, clock, Opener(sealing)))
 
