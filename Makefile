@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -rs
 
 # What the tests need of Debian: other people's programs that judge us, and a browser with Japanese letters.
-PACKAGES := python3-venv postgresql chromium libnss3-tools fonts-noto-cjk openssl curl gnutls-bin \
+PACKAGES := python3-venv postgresql nginx-light chromium libnss3-tools fonts-noto-cjk openssl curl gnutls-bin \
 	softhsm2 opensc libengine-pkcs11-openssl strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep \
 	default-jre-headless
 
