@@ -1,6 +1,7 @@
 """HTTPS to a door: own trust, patience with a door that is away, refusals as the door words them.
 
-Every request of this client may be repeated: the door gives the same key the same certificate.
+Every request of this client may be repeated: a question changes nothing, and the door gives the same key the same
+certificate.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -62,10 +63,36 @@ class Identity:
 
 @dataclass(frozen=True)
 class Answer:
-    """A door's answer of success."""
+    """A door's answer of success. `date` is the door's clock, where it tells it."""
 
     status: int
     content: dict[str, Any]
+    date: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """A TLS connection that was made and trusted: its version, and whom the door's certificate names until when."""
+
+    version: str
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One request: `content` is None for GET."""
+
+    path: str
+    content: bytes | None
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.content is None else "POST"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        said = {"Accept": "application/json", "User-Agent": "tegata-terminal"}
+        return said if self.content is None else said | {"Content-Type": "application/json"}
 
 
 class _AwayError(Exception):
@@ -81,15 +108,50 @@ def post(server: Server, path: str, body: Mapping[str, str], identity: Identity 
 
     Raises Refused with the door's own code (facts `title` Japanese, `title_en`, `status`, perhaps `retry_after`) or
     with one of ours: address-invalid, trust-unreadable, proxy-invalid, proxy-refused, server-not-trusted, tls-failed,
-    unreachable, answer-unexpected. What may be cured by waiting is tried again until patience ends.
+    unreachable (`kind` name, refused, timeout or broken), answer-unexpected. What may be cured by waiting is tried again
+    until patience ends.
     """
-    address = _address(server.url)
+    return _ask(server, _Question(path, json.dumps(dict(body)).encode()), identity)
+
+
+def get(server: Server, path: str, identity: Identity | None = None) -> Answer:
+    """Return the JSON object that lies at a path; raises as `post`."""
+    return _ask(server, _Question(path, None), identity)
+
+
+def handshake(server: Server) -> Handshake:
+    """Make a TLS connection, show no certificate and ask nothing; one try. Raises the refusals of the way as `post`."""
+    address, context = require_address(server.url), _context(server.ca_bundle, None)
+    try:
+        with _translated(), contextlib.closing(_connection(server, address, context)) as connection:
+            connection.connect()
+            secured: ssl.SSLSocket = connection.sock
+            end = ssl.cert_time_to_seconds(str((secured.getpeercert() or {})["notAfter"]))
+            return Handshake(secured.version() or "", datetime.fromtimestamp(end, UTC))
+    except _AwayError as away:
+        raise away.refusal from None
+
+
+def shown(server: Server) -> x509.Certificate | None:
+    """Return the certificate that a door shows, trusted or not, so that a person can be told whose it is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent over it, and nothing believed
+    try:
+        with _translated(), contextlib.closing(_connection(server, require_address(server.url), context)) as connection:
+            connection.connect()
+            der = connection.sock.getpeercert(binary_form=True)
+            return x509.load_der_x509_certificate(der) if der else None
+    except (_AwayError, Refused, ValueError):
+        return None
+
+
+def _ask(server: Server, question: _Question, identity: Identity | None) -> Answer:
+    address = require_address(server.url)
     context = _context(server.ca_bundle, identity)
-    content = json.dumps(dict(body)).encode()
     left, attempt = server.patience, 0
     while True:
         try:
-            return _once(server, address, context, (path, content))
+            return _once(server, address, context, question)
         except _AwayError as away:
             wait = _wait(attempt, away.retry_after)
             if wait > left:
@@ -104,7 +166,8 @@ def _wait(attempt: int, retry_after: int | None) -> float:
     return max(wait, retry_after or 0) * (1 + secrets.randbelow(250) / 1000)
 
 
-def _address(url: str) -> SplitResult:
+def require_address(url: str) -> SplitResult:
+    """Return the parts of a door's address; raises Refused("address-invalid") unless it is https and nothing more."""
     try:
         address = urlsplit(url)
         port = address.port
@@ -114,6 +177,18 @@ def _address(url: str) -> SplitResult:
     if address.scheme != "https" or not address.hostname or has_more:
         raise Refused("address-invalid", address=url)
     return address
+
+
+def require_proxy(proxy: str) -> SplitResult:
+    """Return the parts of a proxy's address; raises Refused("proxy-invalid") unless it is `http://HOST[:PORT]`."""
+    try:
+        parts = urlsplit(proxy)
+        port = parts.port
+    except ValueError:
+        raise Refused("proxy-invalid") from None
+    if parts.scheme != "http" or not parts.hostname or port == 0:
+        raise Refused("proxy-invalid")
+    return parts
 
 
 def _context(ca_bundle: Path, identity: Identity | None) -> ssl.SSLContext:
@@ -142,11 +217,10 @@ def _show(context: ssl.SSLContext, identity: Identity) -> None:
         context.load_cert_chain(file, password=passphrase)
 
 
-def _once(server: Server, address: SplitResult, context: ssl.SSLContext, message: tuple[str, bytes]) -> Answer:
-    path, content = message
-    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "tegata-terminal"}
+def _once(server: Server, address: SplitResult, context: ssl.SSLContext, question: _Question) -> Answer:
     with _translated(), contextlib.closing(_connection(server, address, context)) as connection:
-        connection.request("POST", address.path.rstrip("/") + path, content, headers)
+        path = address.path.rstrip("/") + question.path
+        connection.request(question.method, path, question.content, question.headers)
         response = connection.getresponse()
         raw = response.read(LARGEST_ANSWER + 1)
         if response.length and len(raw) <= LARGEST_ANSWER:  # http.client does not tell when it is given a size
@@ -158,14 +232,8 @@ def _connection(server: Server, address: SplitResult, context: ssl.SSLContext) -
     host, port = str(address.hostname), address.port or 443
     if server.proxy is None:
         return http.client.HTTPSConnection(host, port, timeout=server.timeout, context=context)
-    try:
-        proxy = urlsplit(server.proxy)
-        proxy_port = proxy.port or 8080
-    except ValueError:
-        raise Refused("proxy-invalid") from None
-    if proxy.scheme != "http" or not proxy.hostname:
-        raise Refused("proxy-invalid")
-    connection = http.client.HTTPSConnection(proxy.hostname, proxy_port, timeout=server.timeout, context=context)
+    proxy = require_proxy(server.proxy)
+    connection = http.client.HTTPSConnection(str(proxy.hostname), proxy.port or 8080, timeout=server.timeout, context=context)
     headers = {}
     if proxy.username:
         login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
@@ -180,24 +248,31 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except ssl.SSLCertVerificationError as error:
-        raise Refused("server-not-trusted", detail=error.verify_message) from None
+        raise Refused("server-not-trusted", detail=error.verify_message, verify_code=error.verify_code) from None
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
-        raise _AwayError(Refused("unreachable", detail=type(error).__name__)) from None
+        raise _AwayError(Refused("unreachable", detail=type(error).__name__, kind="broken")) from None
     except ssl.SSLError as error:
         raise Refused("tls-failed", detail=error.reason or "") from None
     except socket.gaierror as error:
-        refusal = Refused("unreachable", detail=error.strerror or "")
+        refusal = Refused("unreachable", detail=error.strerror or "", kind="name")
         raise (_AwayError(refusal) if error.errno == socket.EAI_AGAIN else refusal) from None
     except (OSError, http.client.HTTPException) as error:
         if str(error).startswith("Tunnel connection failed"):
             raise Refused("proxy-refused", detail=str(error).removeprefix("Tunnel connection failed: ")) from None
-        raise _AwayError(Refused("unreachable", detail=_one_line(str(error)) or type(error).__name__)) from None
+        detail = _one_line(str(error)) or type(error).__name__
+        raise _AwayError(Refused("unreachable", detail=detail, kind=_kind(error))) from None
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return "refused" if isinstance(error, ConnectionRefusedError) else "broken"
 
 
 def _read(response: http.client.HTTPResponse, raw: bytes, now: datetime) -> Answer:
     content = _json(raw)
     if response.status in (200, 201) and content is not None:
-        return Answer(response.status, content)
+        return Answer(response.status, content, _date(response.headers.get("Date")))
     retry_after = _retry_after(response.headers.get("Retry-After"), now)
     refusal = _refusal(response.status, content, retry_after)
     if response.status in _TRY_AGAIN:
@@ -232,11 +307,17 @@ def _retry_after(value: str | None, now: datetime) -> int | None:
         return None
     if value.isascii() and value.isdecimal():
         return min(int(value[:9]), 86_400)
+    at = _date(value)
+    return max(0, int((at - now).total_seconds())) if at else None
+
+
+def _date(value: str | None) -> datetime | None:
+    """Return RFC 9110 §5.6.7's date, or None for what is none."""
     try:
-        at = email.utils.parsedate_to_datetime(value)
+        at = email.utils.parsedate_to_datetime(value or "")
     except ValueError:
         return None
-    return max(0, int((at - now).total_seconds())) if at.tzinfo else None
+    return at if at.tzinfo else None
 
 
 def _one_line(text: object) -> str:

@@ -5,11 +5,12 @@
     key.pem certificate.pem chain.pem          as PEM, the key as PKCS#8 (encrypted where there is a passphrase)
     terminal.p12                               or all three as PKCS#12
 
-Nothing here is ever overwritten but by itself.
+A renewal has more names beside these: `enrollment.client.changeover`. Nothing here is ever overwritten but by itself.
 """
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ from cryptography.hazmat.primitives.serialization import (
 from kernel.errors import Refused
 
 PENDING, KEY, CERTIFICATE, CHAIN, PKCS12 = "pending-key.pem", "key.pem", "certificate.pem", "chain.pem", "terminal.p12"
+# What takes the place of the files above and has not yet done so for all of them: it is valid already.
+MOVING = "switching"
+_DRAFT = re.compile(r"\.(?:(?:pending-)?key|certificate|chain|terminal)\.(?:pem|p12)(?:\.old)?\.[0-9a-f]{8}")
 # OWASP's figure for PBKDF2 with HMAC-SHA-256; PKCS#12 readers bear it.
 ROUNDS = 600_000
 
@@ -85,8 +89,9 @@ class Folder:
         file = self.path / PENDING
         if not file.exists():
             key = ec.generate_private_key(ec.SECP256R1())
-            with _writable(self.path):
+            with writable(self.path):
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                flush(self.path.parent)
                 # Two at once: the second one takes the first one's key.
                 with contextlib.suppress(FileExistsError):
                     _write_new(file, self._encoded(key))
@@ -95,31 +100,58 @@ class Folder:
     def keep(self, certificate: x509.Certificate, chain: Sequence[x509.Certificate], name: str, form: Form) -> tuple[Path, ...]:
         """Write the certificate and what belongs to it, and give the pending key its lasting place; return the files."""
         pending = self.path / PENDING
-        with _writable(self.path):
+        with writable(self.path):
             if form is Form.PKCS12:
                 files: tuple[Path, ...] = (self.path / PKCS12,)
                 _write_new(files[0], self._pkcs12(certificate, chain, name))
             else:
                 files = (self.path / KEY, self.path / CERTIFICATE, self.path / CHAIN)
-                _replace(files[2], b"".join(link.public_bytes(Encoding.PEM) for link in chain))
-                _replace(files[1], certificate.public_bytes(Encoding.PEM))
+                replace(files[2], b"".join(link.public_bytes(Encoding.PEM) for link in chain))
+                replace(files[1], certificate.public_bytes(Encoding.PEM))
                 _write_new(files[0], self._encoded(self._key(pending)))
             pending.unlink()
-            _flush(self.path)
+            flush(self.path)
         return files
 
     def is_pending(self) -> bool:
         """Return whether a key waits for its certificate."""
-        return (self.path / PENDING).exists()
+        finished = (self.path / KEY).exists() or (self.path / PKCS12).exists()
+        return (self.path / PENDING).exists() and not finished
+
+    @property
+    def form(self) -> Form:
+        """How key and certificate are kept here."""
+        return Form.PKCS12 if self._place_of(PKCS12).exists() else Form.PEM
+
+    def is_closed(self) -> bool:
+        """Return whether the key can not be used without a passphrase."""
+        file = self._place_of(PENDING if self.is_pending() else KEY)
+        try:
+            return self.form is Form.PKCS12 or b"ENCRYPTED" in file.read_bytes()
+        except OSError:
+            return False
 
     def holding(self) -> Holding | None:
         """Return what is here, or None when no certificate is.
 
         Raises Refused("passphrase-wrong"), Refused("passphrase-needed") for PKCS#12, Refused("certificate-unreadable").
         """
-        if (self.path / PKCS12).exists():
-            return self._from_pkcs12(self.path / PKCS12)
-        files = (self.path / KEY, self.path / CERTIFICATE, self.path / CHAIN)
+        while True:
+            stamp = self._stamp()
+            try:
+                held = self._held()
+            except Refused:
+                if self._stamp() == stamp:
+                    raise
+                continue
+            # Files that were exchanged while they were read may not fit together.
+            if self._stamp() == stamp:
+                return held
+
+    def _held(self) -> Holding | None:
+        if (file := self._place_of(PKCS12)).exists():
+            return self._from_pkcs12(file)
+        files = tuple(self._place_of(name) for name in (KEY, CERTIFICATE, CHAIN))
         if not files[1].exists():
             return None
         certificates = [_certificates(file) for file in files[1:] if file.exists()]
@@ -132,6 +164,14 @@ class Folder:
                 raise
             key = None
         return Holding(key, certificate, chain, tuple(file for file in files if file.exists()))
+
+    def _place_of(self, name: str) -> Path:
+        moving = self.path / MOVING / name
+        return moving if moving.exists() else self.path / name
+
+    def _stamp(self) -> list[tuple[int, int] | None]:
+        files = (place / name for place in (self.path / MOVING, self.path) for name in (KEY, CERTIFICATE, CHAIN, PKCS12))
+        return [_identity_of(file) for file in files]
 
     def _encoded(self, key: ec.EllipticCurvePrivateKey) -> bytes:
         encryption = BestAvailableEncryption(self.passphrase) if self.passphrase else NoEncryption()
@@ -183,14 +223,28 @@ def _certificates(file: Path) -> list[x509.Certificate]:
         raise Refused("certificate-unreadable", path=str(file)) from None
 
 
+def _identity_of(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
 @contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
+def writable(folder: Path) -> Iterator[None]:
+    """Turn what the file system refuses into Refused("files-exist") or Refused("folder-unwritable")."""
     try:
         yield
     except FileExistsError as error:
         raise Refused("files-exist", path=str(error.filename2 or error.filename)) from None
     except OSError as error:
         raise Refused("folder-unwritable", path=str(folder), detail=error.strerror or "") from None
+
+
+def is_draft(file: Path) -> bool:
+    """Return whether a file is one that a crash left half written, under a name that nothing reads."""
+    return _DRAFT.fullmatch(file.name) is not None
 
 
 def _draft(file: Path, content: bytes) -> Path:
@@ -210,14 +264,15 @@ def _write_new(file: Path, content: bytes) -> None:
         os.link(draft, file)
     finally:
         draft.unlink()
-    _flush(file.parent)
+    flush(file.parent)
 
 
-def _replace(file: Path, content: bytes) -> None:
+def replace(file: Path, content: bytes) -> None:
+    """Write a file whole, readable by its owner only, in the place of what was there."""
     _draft(file, content).replace(file)
 
 
-def _flush(folder: Path) -> None:
+def flush(folder: Path) -> None:
     """Make names last through a power failure, where the system lets folders be flushed."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

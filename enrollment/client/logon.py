@@ -6,8 +6,9 @@ from pathlib import Path
 from enrollment import codes as code_rules
 from enrollment.client import connection
 from enrollment.client.chain import common_name
-from enrollment.client.connection import Identity, Server
+from enrollment.client.connection import Server
 from enrollment.client.folder import Folder
+from enrollment.client.possession import possession_of
 from kernel.errors import Refused
 
 PATH = "/api/v1/logons"
@@ -35,17 +36,11 @@ def logon(
     A refusal for the terminal (403) is an answer. Raises Refused for what prevented one: no-certificate, no-key,
     passphrase-needed, passphrase-wrong, input-invalid, and as `connection.post`.
     """
-    held = Folder(folder, passphrase).holding()
-    if held is None:
-        raise Refused("no-certificate", path=str(folder))
-    if held.key is None:
-        raise Refused("no-key" if held.key_matches is False else "passphrase-needed", path=str(folder))
-    if not held.key_matches:
-        raise Refused("certificate-of-another-key")
-    name = terminal or common_name(held.certificate)
+    mine = possession_of(Folder(folder, passphrase))
+    name = terminal or common_name(mine.held.certificate)
     body = {"terminal": name, "access_key": code_rules.normal_access_key(access_key)}
     try:
-        connection.post(server, PATH, body, Identity(held.key, (held.certificate, *held.chain)))
+        connection.post(server, PATH, body, mine.identity)
     except Refused as refused:
         if refused.facts.get("status") != FORBIDDEN or refused.code == "answer-unexpected":
             raise

@@ -11,15 +11,13 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from enrollment.client import chain, connection
-from enrollment.client.connection import Answer, Server
+from enrollment.client.connection import Server
 from enrollment.client.folder import Folder, Form
+from enrollment.client.issued import certificates_of, request_of
 from enrollment.codes import Codes
-from kernel.errors import Refused
 
 PATH = "/api/v1/retrievals"
 
@@ -46,12 +44,11 @@ def retrieve(codes: Codes, server: Server, folder: Path, *, form: Form = Form.PE
     answer (answer-unexpected, certificate-of-another-key, certificate-of-another-terminal, chain-broken), in which
     case nothing but the pending key is kept.
     """
+    trusted = require_ready(server, folder, form, passphrase)
     place = Folder(folder, passphrase)
-    place.require_room(form)
-    trusted = chain.roots(server.ca_bundle)
     key = place.pending_key()
     answer = connection.post(server, PATH, _request(codes, key))
-    certificate, above = _certificates(answer)
+    certificate, above = certificates_of(answer)
     now = server.clock.now()
     chain.require_own_key(certificate, key)
     chain.require_chain(certificate, above, trusted, now)
@@ -69,24 +66,24 @@ def retrieve(codes: Codes, server: Server, folder: Path, *, form: Form = Form.PE
     )
 
 
+def require_ready(server: Server, folder: Path, form: Form, passphrase: bytes | None) -> list[x509.Certificate]:
+    """Return the trusted roots; raise the refusals that need no codes, so that nobody types them for nothing.
+
+    Those are address-invalid, proxy-invalid, trust-unreadable, files-exist, passphrase-needed.
+    """
+    connection.require_address(server.url)
+    if server.proxy is not None:
+        connection.require_proxy(server.proxy)
+    Folder(folder, passphrase).require_room(form)
+    return chain.roots(server.ca_bundle)
+
+
 def _request(codes: Codes, key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
-    # The door takes the key and nothing else; the name in the certificate is the door's to say.
-    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     return {
         "access_key": codes.access_key,
         "auth_code_1": codes.auth_code_1,
         "auth_code_2": codes.auth_code_2,
         "auth_code_3": codes.auth_code_3,
         "office_code": codes.office_code,
-        "csr": csr.public_bytes(Encoding.PEM).decode("ascii"),
+        "csr": request_of(key),
     }
-
-
-def _certificates(answer: Answer) -> tuple[x509.Certificate, list[x509.Certificate]]:
-    certificate, above = answer.content.get("certificate"), answer.content.get("chain")
-    if not isinstance(certificate, str) or not isinstance(above, str):
-        raise Refused("answer-unexpected", status=answer.status)
-    try:
-        return x509.load_pem_x509_certificate(certificate.encode()), x509.load_pem_x509_certificates(above.encode())
-    except ValueError:
-        raise Refused("answer-unexpected", status=answer.status) from None

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from enrollment.client.inputs import FIELDS
+from enrollment.client.renewal import NotNow, Renewed
 from enrollment.client.retrieval import Retrieval
 from enrollment.client.standing import Phase, Standing
 from kernel.clock import TOKYO
@@ -42,8 +43,8 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "TLS failed ({detail}). Is the certificate one for this server?",
     ),
     "unreachable": (
-        "接続できません({detail})。しばらくしてから同じ操作をもう一度行ってください。コードは失われていません。",
-        "No connection ({detail}). Do the same again a little later; the codes are not lost.",
+        "接続できません({detail})。しばらくしてから同じ操作をもう一度行ってください。何も失われていません。",
+        "No connection ({detail}). Do the same again a little later; nothing is lost.",
     ),
     "answer-unexpected": (
         "接続先から想定外の応答がありました(状態{status})。接続先をご確認ください。同じ操作をもう一度行っても安全です。",
@@ -55,6 +56,8 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "folder-unwritable": ("フォルダーに書き込めません：{path}({detail})", "The folder can not be written: {path} ({detail})"),
     "passphrase-needed": ("パスフレーズが必要です：{path}", "A passphrase is needed: {path}"),
+    "passphrase-empty": ("パスフレーズが空です：{path}", "The passphrase is empty: {path}"),
+    "passphrase-unreadable": ("パスフレーズを読み取れません：{path}", "The passphrase can not be read: {path}"),
     "passphrase-wrong": ("パスフレーズが違います：{path}", "The passphrase is wrong: {path}"),
     "key-unreadable": ("鍵を読み取れません：{path}", "The key can not be read: {path}"),
     "certificate-unreadable": ("証明書を読み取れません：{path}", "The certificate can not be read: {path}"),
@@ -74,6 +77,26 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "chain-broken": (
         "証明書が信頼するルート証明書まで検証できません({detail})。ヘルプデスクへご連絡ください。",
         "The certificate can not be verified up to a trusted root ({detail}). Call the help desk.",
+    ),
+    "renewal-running": (
+        "このフォルダーでは更新がすでに実行中です：{path}。終わるまでお待ちください。",
+        "A renewal is running in this folder: {path}. Wait until it ends.",
+    ),
+    "renewal-closed": (
+        "更新できる期間は{first_day}から{last_day}まで(日本時間)です。まだ何も変更していません。",
+        "Renewal is possible from {first_day} to {last_day} (days in Japan). Nothing was changed.",
+    ),
+    "terminal-barred": (
+        "論理端末 {terminal} は利用停止中のため更新できません。ヘルプデスクへご連絡ください。",
+        "Terminal {terminal} is suspended and can not renew. Call the help desk.",
+    ),
+    "reissue-blocks-renewal": (
+        "再発行を受け付けているため、更新は不要です。再発行の証明書を取得してください。",
+        "A reissue was accepted: there is nothing to renew. Retrieve the reissued certificate.",
+    ),
+    "renewal-unproven": (
+        "新しい証明書を接続先が認識しません。今までの証明書を引き続き使用できます。ヘルプデスクへご連絡ください。",
+        "The door does not know the new certificate. The old one stays in use. Call the help desk.",
     ),
 }
 # What to do about an answer of the logon check, where the door's sentence does not say it.
@@ -116,6 +139,26 @@ def retrieved(retrieval: Retrieval, language: Language) -> str:
         return f"論理端末 {retrieval.terminal} の証明書を取得しました。有効期間：{begin} ～ {end}(日本時間)。{later}"
     later = " It is fine; logon begins on the start date." if retrieval.starts_later else ""
     return f"The certificate of terminal {retrieval.terminal} was retrieved: {begin} to {end} (Japan time).{later}"
+
+
+def renewed(renewal: Renewed, language: Language) -> str:
+    """Return the line that tells a renewal's success."""
+    begin, end = tokyo(renewal.not_before), tokyo(renewal.not_after)
+    if language == "ja":
+        kept = "" if renewal.is_proven else "以前のファイルは、次回の実行で確認できるまで .old として残ります。"
+        return f"論理端末 {renewal.terminal} の証明書を更新しました。有効期間：{begin} ～ {end}(日本時間)。{kept}"
+    kept = "" if renewal.is_proven else " The old files stay as .old until the next run has seen the new ones at work."
+    return f"The certificate of terminal {renewal.terminal} was renewed: {begin} to {end} (Japan time).{kept}"
+
+
+def not_now(answer: NotNow, language: Language) -> str:
+    """Return the line that tells that nothing was to be done, and when there will be."""
+    why = f"({line(answer.refusal, language)})" if answer.refusal else ""
+    first, last, at = answer.first_day.isoformat(), answer.last_day.isoformat(), tokyo(answer.suggested)
+    if language == "ja":
+        return f"論理端末 {answer.terminal}：今は更新しません。更新期間 {first} ～ {last}、更新予定 {at}(日本時間)。{why}"
+    days = f"the window is {first} to {last}, this terminal renews from {at} on (Japan time)."
+    return " ".join(filter(None, (f"Terminal {answer.terminal}: nothing to renew now; {days}", why)))
 
 
 def permitted(terminal: str, language: Language) -> str:

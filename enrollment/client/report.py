@@ -1,0 +1,101 @@
+"""What the terminals door tells a terminal of itself (`GET /api/v1/terminals/self`)."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from enrollment.client import connection
+from enrollment.client.connection import Answer, Identity, Server
+from kernel.errors import Refused
+
+PATH = "/api/v1/terminals/self"
+IN_SERVICE, SUSPENDED, ABOLISHED = "in_service", "suspended", "abolished"
+VALID, HELD = "valid", "held"
+
+
+@dataclass(frozen=True)
+class Reissue:
+    """A reissue that is under way."""
+
+    state: str
+    reason: str
+    ready_on: date | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """A terminal and its current certificate, as the door knows them; `may_renew` is said of the instant of the answer.
+
+    `door_time` is the door's clock, where it tells it.
+    """
+
+    terminal: str
+    office_code: str
+    state: str
+    start_date: date
+    serial: int
+    certificate_state: str
+    not_after: datetime
+    first_day: date
+    last_day: date
+    suggested: datetime
+    may_renew: bool
+    blocked_by_reissue: bool
+    reissue: Reissue | None
+    door_time: datetime | None
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether the terminal or its certificate is stopped for a time."""
+        return self.state != IN_SERVICE or self.certificate_state != VALID
+
+
+def report_of(server: Server, identity: Identity) -> Report:
+    """Ask the door; raises as `connection.get`, and Refused("answer-unexpected") for what is no such report."""
+    answer = connection.get(server, PATH, identity)
+    try:
+        return _read(answer)
+    except (KeyError, TypeError, ValueError):
+        raise Refused("answer-unexpected", status=answer.status) from None
+
+
+def _read(answer: Answer) -> Report:
+    content = answer.content
+    certificate, renewal = content["certificate"], content["renewal"]
+    return Report(
+        terminal=_text(content["terminal"]),
+        office_code=_text(content["office_code"]),
+        state=_text(content["state"]),
+        start_date=date.fromisoformat(content["start_date"]),
+        serial=int(certificate["serial"], 16),
+        certificate_state=_text(certificate["state"]),
+        not_after=_instant(certificate["not_after"]),
+        first_day=date.fromisoformat(renewal["first_day"]),
+        last_day=date.fromisoformat(renewal["last_day"]),
+        suggested=_instant(renewal["suggested"]),
+        may_renew=renewal["possible_now"] is True,
+        blocked_by_reissue=renewal["blocked_by_reissue"] is True,
+        reissue=_reissue(content["reissue"]),
+        door_time=answer.date,
+    )
+
+
+def _reissue(content: Any) -> Reissue | None:  # noqa: ANN401 (somebody else's JSON)
+    if content is None:
+        return None
+    ready_on = content["ready_on"]
+    return Reissue(_text(content["state"]), _text(content["reason"]), date.fromisoformat(ready_on) if ready_on else None)
+
+
+def _instant(value: str) -> datetime:
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError(value)
+    return instant
+
+
+def _text(value: object) -> str:
+    """Return a word of the door's vocabulary, which is shown on a screen."""
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        raise TypeError(value)
+    return value
