@@ -1,8 +1,7 @@
 """Code sets: their states, and the steps that every deed on them shares."""
 
-import calendar
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Select, select
@@ -107,10 +106,3 @@ def leave(session: Session, row: CodeSetRow, event: CodeSetEvent, now: datetime,
 
 def _open_set(terminal: str) -> Select[CodeSetRow]:
     return select(CodeSetRow).where(CodeSetRow.terminal == terminal, CodeSetRow.state.in_(OPEN))
-
-
-def months_after(day: date, months: int) -> date:
-    """Return the same day some calendar months later, clamped to the month's end."""
-    index = day.year * 12 + day.month - 1 + months
-    year, month = divmod(index, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

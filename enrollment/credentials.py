@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from enrollment.deeds import Deed
 from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
+from kernel.clock import tokyo_date
 from registry import news
 from registry.letters import Letters
 from registry.news import NewsKind
@@ -49,6 +50,7 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
     if code_set.issuer is None or code_set.serial is None:
         message = f"code set {code_set.id} has no certificate"
         raise ValueError(message)
+    last_day = _last_day(session, code_set.issuer, code_set.serial)
     credential = session.get(CredentialRow, code_set.terminal, with_for_update=True)
     if credential is None:
         credential = CredentialRow(terminal=code_set.terminal, office_code=code_set.office_code)
@@ -58,7 +60,7 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
         deed = Deed(session, actor, now, code_set.terminal, code_set.office_code)
         deed.revoke(credential.issuer, credential.serial, Reason.SUPERSEDED)
         successions.end(session, code_set.terminal, now, actor=actor, reason=Reason.SUPERSEDED)
-    credential.issuer, credential.serial = code_set.issuer, code_set.serial
+    credential.issuer, credential.serial, credential.last_day = code_set.issuer, code_set.serial, last_day
     credential.access_key_digest, credential.since = code_set.access_key_digest, now
     session.flush()
 
@@ -81,8 +83,16 @@ def pass_on(session: Session, renewal: RenewalRow, issued: CertificateRecord, no
 def point_to(session: Session, terminal: str, issuer: str, serial: str, now: datetime) -> None:
     """Make a certificate the current one of a terminal that had another; whoever does so holds the terminal."""
     credential = session.get_one(CredentialRow, terminal, with_for_update=True, populate_existing=True)
+    credential.last_day = _last_day(session, issuer, serial)
     credential.issuer, credential.serial, credential.since = issuer, serial, now
     session.flush()
+
+
+def _last_day(session: Session, issuer: str, serial: str) -> date:
+    certificate = certificates.find(session, issuer, serial)
+    if certificate is None:
+        raise LookupError(serial)
+    return tokyo_date(certificate.not_after)
 
 
 def _views(session: Session, rows: Collection[CredentialRow]) -> dict[str, CertificateView]:

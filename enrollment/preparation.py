@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from enrollment import code_sets, guessing, letters
 from enrollment import codes as code_rules
-from enrollment.code_sets import CodeSetEvent, CodeSetState, months_after
+from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
@@ -18,13 +18,12 @@ from kernel.database import Database
 from kernel.errors import Refused
 from keys.codes import CodeHasher, Sealer
 from registry import applications, news, offices, terminals
+from registry.calendar import SUSPENSION_MONTHS, months_after
 from registry.letters import Letters
 from registry.news import NewsKind
 from registry.states import TerminalState
 from registry.terminals import Terminal
 
-# Domain rules, suspension (1) and (3): codes that nobody redeemed end two months after start or reissue.
-CODES_LIFETIME_MONTHS = 2
 _MAY_RETRIEVE = (TerminalState.PENDING, TerminalState.IN_SERVICE)
 
 
@@ -145,7 +144,8 @@ class CodePreparation:
             codes_digest=code_rules.codes_digest(self.hasher, codes),
             sealed=code_rules.seal(self.sealer, codes, code_set_id, terminal.name),
             start_date=terminal.start_date,
-            expires_on=months_after(max(terminal.start_date, tokyo_date(now)), CODES_LIFETIME_MONTHS),
+            # Domain rules, suspension (1) and (3): codes end with the day before their terminal is suspended.
+            expires_on=months_after(max(terminal.start_date, tokyo_date(now)), SUSPENSION_MONTHS),
             prepared_at=now,
         )
         session.add(row)

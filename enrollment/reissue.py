@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from ca.revocation import Reason
 from enrollment import code_sets, identity, letters, reissue_letters, reissue_records, successions
-from enrollment.code_sets import CodeSetEvent, months_after
+from enrollment.code_sets import CodeSetEvent
 from enrollment.deeds import Ending
 from enrollment.ending import announce, revoke_all, trace
 from enrollment.issuance import require_good
 from enrollment.letters import Envelope
-from enrollment.preparation import CODES_LIFETIME_MONTHS, CodePreparation
+from enrollment.preparation import CodePreparation
 from enrollment.reissue_records import ReissueEvent, ReissueReason, ReissueState, ReissueView, view_of
 from enrollment.successions import RenewalState
 from enrollment.tables import CodeSetRow, ReissueRow
@@ -30,7 +30,7 @@ from kernel.clock import Clock, tokyo_date
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import terminals
-from registry.calendar import add_business_days
+from registry.calendar import SUSPENSION_MONTHS, add_business_days, months_after
 from registry.letters import Letters
 from registry.states import TerminalState
 from registry.terminals import Terminal
@@ -166,7 +166,7 @@ class Reissues:
         reissue_records.step(session, row, ReissueEvent.ACCEPT)
         row.accepter, row.accepted_at = str(actor), now
         row.ready_on = today if self.same_day else add_business_days(today, 1)
-        row.ends_on = months_after(today, CODES_LIFETIME_MONTHS)
+        row.ends_on = months_after(today, SUSPENSION_MONTHS)
         renewal = successions.open_one(session, terminal.name)
         if renewal is not None and renewal.state != RenewalState.ISSUED:
             successions.give_up(session, renewal, now, actor=actor, reason=Reason.SUPERSEDED, cause="reissue")

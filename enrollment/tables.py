@@ -29,6 +29,8 @@ class CodeSetRow(Base):
             postgresql_where=text("state IN ('prepared', 'claimed', 'frozen')"),
         ),
         Index("ix_enrollment_code_set_receipt", "receipt_number"),
+        Index("ix_enrollment_code_set_end", "expires_on"),
+        Index("ix_enrollment_code_set_terminal", "terminal"),
         Index("uq_enrollment_code_set_certificate", "issuer", "serial", unique=True),
     )
 
@@ -64,7 +66,10 @@ class CodeShowingRow(Base):
 
 
 class CredentialRow(Base):
-    """THE current certificate of a terminal and the digest of the access key that belongs to it: one row a terminal."""
+    """THE current certificate of a terminal and the digest of the access key that belongs to it: one row a terminal.
+
+    `last_day` is the certificate's last day in Tokyo: what reminders and suspensions are found by.
+    """
 
     __tablename__ = "enrollment_credential"
 
@@ -72,6 +77,7 @@ class CredentialRow(Base):
     office_code: Mapped[str] = mapped_column(String(6), index=True)
     issuer: Mapped[str] = mapped_column(String(40))
     serial: Mapped[str] = mapped_column(String(40))
+    last_day: Mapped[date] = mapped_column(index=True)
     access_key_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
     since: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -130,6 +136,7 @@ class ReissueRow(Base):
             postgresql_where=text("state IN ('requested', 'accepted', 'prepared')"),
         ),
         Index("ix_enrollment_reissue_state", "state", "ready_on"),
+        Index("ix_enrollment_reissue_end", "ends_on"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -19,7 +19,7 @@ from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
 
 from kernel.errors import Unavailable
@@ -173,6 +173,20 @@ def insert_all_if_absent(session: Session, table: type[Base], rows: Sequence[Map
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     if rows:
         session.execute(insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+
+def insert_new(
+    session: Session, table: type[Base], rows: Sequence[Mapping[str, object]], key: InstrumentedAttribute[Any]
+) -> list[Any]:  # fmt: skip
+    """Insert rows, in their order, but for those whose key stands already; return a column of those that were new.
+
+    Of two who insert the same at one moment one waits for the other, and each row is new to one of them only.
+    """
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    if not rows:
+        return []
+    statement = insert(table).on_conflict_do_nothing().returning(key)
+    return list(session.scalars(statement, [dict(row) for row in rows]))
 
 
 def _commit(session: Session) -> None:

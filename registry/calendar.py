@@ -6,12 +6,15 @@
     check_start(start, today)                          raises Refused for the center's confirmed date
     warnings(start, today) -> tuple[StartWarning, ...]      off-schedule, near: told, never refused
     settings_deadline(start) -> date
+    months_after(day, months) -> date
+    suspension_day(day), last_suspended(today)         two calendar months after start, expiry or reissue
 
 Business days are not Saturday, Sunday, a public holiday, 12/29 to 1/3. The published start dates are each Tuesday and
 Thursday that is a business day: midweek, so that a morning of trouble has a working day on either side.
 """
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -25,6 +28,8 @@ from registry.japanese import half_width
 STANDARD_LEAD = 10
 # System settings must be complete so many business days before the start date.
 SETTINGS_LEAD = 4
+# A terminal is suspended when so many calendar months are over since start, expiry or reissue.
+SUSPENSION_MONTHS = 2
 # Nobody plans further ahead; a later date is a slip of the finger.
 HORIZON = timedelta(days=366)
 TUESDAY, THURSDAY, SATURDAY = 1, 3, 5
@@ -117,3 +122,22 @@ def warnings(start: date, today: date) -> tuple[StartWarning, ...]:
 def settings_deadline(start: date) -> date:
     """Return the last day for system settings: four business days before the start date."""
     return add_business_days(start, -SETTINGS_LEAD)
+
+
+def months_after(day: date, months: int) -> date:
+    """Return the same day some calendar months later (earlier, when negative), clamped to the month's end."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def suspension_day(day: date) -> date:
+    """Return when a suspension is due that counts from a day: on the first day after two calendar months."""
+    return months_after(day, SUSPENSION_MONTHS) + _DAY
+
+
+def last_suspended(today: date) -> date:
+    """Return the latest day whose suspension is due today or was before: what counts from it or an earlier one is due."""
+    day = months_after(today, -SUSPENSION_MONTHS) + 3 * _DAY  # months differ by three days at most
+    while suspension_day(day) > today:
+        day -= _DAY
+    return day

@@ -1,6 +1,6 @@
 """What may become of an application and of a terminal, as tables; and the classes that both are made of."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from kernel.lifecycle import Lifecycle
 
@@ -42,6 +42,14 @@ class TerminalState(StrEnum):
     IN_SERVICE = "in_service"
     SUSPENDED = "suspended"
     ABOLISHED = "abolished"
+
+
+class SuspensionRule(IntEnum):
+    """The operator's rules by which a terminal is suspended when two months are over; staff suspend without one."""
+
+    NOT_RETRIEVED = 1
+    NOT_RENEWED = 2
+    REISSUE_NOT_RETRIEVED = 3
 
 
 class TerminalEvent(StrEnum):

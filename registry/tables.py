@@ -176,6 +176,10 @@ class TerminalRow(Base):
             " AND coalesce(suspended_from, 'pending') IN ('pending', 'in_service')",
             "ck_registry_terminal_suspended_from",
         ),
+        CheckConstraint("(state = 'suspended') = (suspended_at IS NOT NULL)", "ck_registry_terminal_suspended_at"),
+        CheckConstraint(
+            "suspension_rule IS NULL OR (state = 'suspended' AND suspension_rule BETWEEN 1 AND 3)", "ck_registry_terminal_rule"
+        ),
         CheckConstraint("(state = 'abolished') = (abolished_at IS NOT NULL)", "ck_registry_terminal_abolished_at"),
     )
 
@@ -188,6 +192,9 @@ class TerminalRow(Base):
     suspended_from: Mapped[TerminalState | None] = mapped_column(
         _one_of(TerminalState, "registry_terminal", "suspended_from_state")
     )
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The rule that suspended it (`SuspensionRule`); none when staff did.
+    suspension_rule: Mapped[int | None]
     start_date: Mapped[date]
     # The application that made it; none for a terminal that was taken over.
     receipt_number: Mapped[str | None] = mapped_column(ForeignKey("registry_application.receipt_number"), index=True)

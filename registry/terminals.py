@@ -2,7 +2,7 @@
 
     get(session, name, *, lock=False) -> Terminal | None
     named(session, names) -> Mapping[str, Terminal]
-    step(session, name, event, now) -> Terminal
+    step(session, name, event, now, *, rule=None) -> Terminal
     resume(session, name, now) -> Terminal
     register_existing(session, takeover, *, now) -> Terminal
     create(session, batch, now) -> tuple[Terminal, ...]
@@ -24,7 +24,7 @@ from kernel.errors import Refused
 from registry.japanese import searchable
 from registry.paging import SIZE, Page, page_of
 from registry.series import next_terminal_names
-from registry.states import TERMINAL, DeviceClass, SystemClass, TerminalEvent, TerminalState
+from registry.states import TERMINAL, DeviceClass, SuspensionRule, SystemClass, TerminalEvent, TerminalState
 from registry.tables import OfficeRow, TerminalChangeRow, TerminalRow
 
 # パッケージソフト区分: which package software runs on a device.
@@ -39,7 +39,10 @@ _RESUMPTIONS = {
 
 @dataclass(frozen=True)
 class Terminal:
-    """A terminal as it stood when it was read. `receipt_number` is none for one that was taken over."""
+    """A terminal as it stood when it was read. `receipt_number` is none for one that was taken over.
+
+    `suspended_at` is since when it is suspended, `suspension_rule` by which rule, if not by staff.
+    """
 
     name: str
     office_code: str
@@ -52,6 +55,8 @@ class Terminal:
     receipt_number: str | None
     registered_at: datetime
     changed_at: datetime
+    suspended_at: datetime | None = None
+    suspension_rule: SuspensionRule | None = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,10 @@ def named(session: Session, names: Collection[str], *, lock: bool = False) -> Ma
     return {row.name: terminal_of(row) for row in session.scalars(query)}
 
 
-def step(session: Session, name: str, event: TerminalEvent, now: datetime) -> Terminal:
-    """Take a terminal through an event, under lock, and return it.
+def step(
+    session: Session, name: str, event: TerminalEvent, now: datetime, *, rule: SuspensionRule | None = None
+) -> Terminal:  # fmt: skip
+    """Take a terminal through an event, under lock, and return it; `rule` is what suspends it, if not a person.
 
     Raises Refused("terminal-unknown") and Refused("terminal-state", state=…, event=…). Abolition also settles the
     change of an application that waits for it.
@@ -106,7 +113,9 @@ def step(session: Session, name: str, event: TerminalEvent, now: datetime) -> Te
     if came_from is TerminalState.SUSPENDED and following not in (row.suspended_from, TerminalState.ABOLISHED):
         raise Refused("terminal-state", state=came_from.value, event=event.value)
     row.state, row.changed_at = following, now
-    row.suspended_from = came_from if following is TerminalState.SUSPENDED else None
+    is_suspended = following is TerminalState.SUSPENDED
+    row.suspended_from, row.suspended_at = (came_from, now) if is_suspended else (None, None)
+    row.suspension_rule = int(rule) if is_suspended and rule is not None else None
     if following is TerminalState.ABOLISHED:
         row.abolished_at = now
         _settle_abolition(session, name, now)
@@ -233,6 +242,8 @@ def terminal_of(row: TerminalRow) -> Terminal:
         receipt_number=row.receipt_number,
         registered_at=row.registered_at,
         changed_at=row.changed_at,
+        suspended_at=row.suspended_at,
+        suspension_rule=None if row.suspension_rule is None else SuspensionRule(row.suspension_rule),
     )
 
 

@@ -1,12 +1,9 @@
-import calendar
-from datetime import date, timedelta
-
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from enrollment import code_sets
-from enrollment.code_sets import LIFECYCLE, CodeSetEvent, CodeSetState, months_after
+from enrollment.code_sets import LIFECYCLE, CodeSetEvent, CodeSetState
 from enrollment.tables import CodeSetRow
 from kernel.errors import Refused
 from tests.support.house import SECURITY, House
@@ -36,18 +33,6 @@ def test_every_event_in_every_state_has_its_outcome(state: CodeSetState, event: 
     else:
         with pytest.raises(Refused, match="code-set-state"):
             LIFECYCLE.step(state, event)
-
-
-def test_months_later_is_the_same_day_or_the_months_last_over_ten_years() -> None:
-    day = date(2023, 1, 1)
-    while day < date(2033, 1, 1):
-        later = months_after(day, 2)
-        assert (later.year * 12 + later.month) - (day.year * 12 + day.month) == 2
-        last = calendar.monthrange(later.year, later.month)[1]
-        assert later.day == min(day.day, last)
-        assert months_after(day, 0) == day
-        assert months_after(day, 12).month == day.month
-        day += timedelta(days=1)
 
 
 def test_a_terminal_has_one_open_set_at_most_says_the_database(house: House) -> None:

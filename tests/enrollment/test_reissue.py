@@ -7,14 +7,13 @@ import pytest
 
 from ca.certificates import CertificateState
 from enrollment import id_notices, reissue, reissue_records
-from enrollment.code_sets import months_after
 from enrollment.reissue_letters import REASONS
 from enrollment.reissue_records import ReissueReason, ReissueState, ReissueView
 from kernel import audit
 from kernel.clock import day_start, tokyo_date
 from kernel.errors import Refused
 from registry import news
-from registry.calendar import add_business_days
+from registry.calendar import add_business_days, months_after
 from tests.crash import ledger
 from tests.enrollment.filings import approved, departures, start_of
 from tests.enrollment.renewing import Renewable, renewable
