@@ -196,7 +196,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("access_key_digest", name=op.f("uq_enrollment_code_set_access_key_digest")),
     )
     with op.batch_alter_table("enrollment_code_set", schema=None) as batch_op:
+        batch_op.create_index("ix_enrollment_code_set_end", ["expires_on"], unique=False)
         batch_op.create_index("ix_enrollment_code_set_receipt", ["receipt_number"], unique=False)
+        batch_op.create_index("ix_enrollment_code_set_terminal", ["terminal"], unique=False)
         batch_op.create_index("uq_enrollment_code_set_certificate", ["issuer", "serial"], unique=True)
         batch_op.create_index(
             "uq_enrollment_code_set_open",
@@ -212,11 +214,13 @@ def upgrade() -> None:
         sa.Column("office_code", sa.String(length=6), nullable=False),
         sa.Column("issuer", sa.String(length=40), nullable=False),
         sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
         sa.Column("access_key_digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("terminal", name=op.f("pk_enrollment_credential")),
     )
     with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrollment_credential_last_day"), ["last_day"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrollment_credential_office_code"), ["office_code"], unique=False)
 
     op.create_table(
@@ -240,6 +244,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_reissue")),
     )
     with op.batch_alter_table("enrollment_reissue", schema=None) as batch_op:
+        batch_op.create_index("ix_enrollment_reissue_end", ["ends_on"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrollment_reissue_office_code"), ["office_code"], unique=False)
         batch_op.create_index("ix_enrollment_reissue_state", ["state", "ready_on"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrollment_reissue_terminal"), ["terminal"], unique=False)
@@ -754,12 +759,15 @@ def upgrade() -> None:
             ),
             nullable=True,
         ),
+        sa.Column("suspended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("suspension_rule", sa.Integer(), nullable=True),
         sa.Column("start_date", sa.Date(), nullable=False),
         sa.Column("receipt_number", sa.String(length=7), nullable=True),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("abolished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("(state = 'abolished') = (abolished_at IS NOT NULL)", name="ck_registry_terminal_abolished_at"),
+        sa.CheckConstraint("(state = 'suspended') = (suspended_at IS NOT NULL)", name="ck_registry_terminal_suspended_at"),
         sa.CheckConstraint(
             "(state = 'suspended') = (suspended_from IS NOT NULL) AND coalesce(suspended_from, 'pending') IN ('pending', 'in_service')",
             name="ck_registry_terminal_suspended_from",
@@ -767,6 +775,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "length(name) = 6 AND ltrim(substr(name, 1, 5), '0123456789') = '' AND ltrim(substr(name, 6, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = ''",
             name="ck_registry_terminal_name",
+        ),
+        sa.CheckConstraint(
+            "suspension_rule IS NULL OR (state = 'suspended' AND suspension_rule BETWEEN 1 AND 3)",
+            name="ck_registry_terminal_rule",
         ),
         sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_terminal_office_code")),
         sa.ForeignKeyConstraint(
@@ -915,10 +927,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_enrollment_reissue_terminal"))
         batch_op.drop_index("ix_enrollment_reissue_state")
         batch_op.drop_index(batch_op.f("ix_enrollment_reissue_office_code"))
+        batch_op.drop_index("ix_enrollment_reissue_end")
 
     op.drop_table("enrollment_reissue")
     with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_office_code"))
+        batch_op.drop_index(batch_op.f("ix_enrollment_credential_last_day"))
 
     op.drop_table("enrollment_credential")
     with op.batch_alter_table("enrollment_code_set", schema=None) as batch_op:
@@ -928,7 +942,9 @@ def downgrade() -> None:
             postgresql_where=sa.text("state IN ('prepared', 'claimed', 'frozen')"),
         )
         batch_op.drop_index("uq_enrollment_code_set_certificate")
+        batch_op.drop_index("ix_enrollment_code_set_terminal")
         batch_op.drop_index("ix_enrollment_code_set_receipt")
+        batch_op.drop_index("ix_enrollment_code_set_end")
 
     op.drop_table("enrollment_code_set")
     with op.batch_alter_table("enrollment_cmp_transaction", schema=None) as batch_op:
