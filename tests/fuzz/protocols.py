@@ -92,7 +92,7 @@ def _by_proxy(content: bytes) -> x509.Certificate:
     der = client_certificate({BY_PROXY: ("SUCCESS", content.decode("latin-1"))})
     try:
         return x509.load_der_x509_certificate(der or b"")
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise NothingToRead from None
 
 
