@@ -13,8 +13,7 @@ from typing import NoReturn, cast
 import click
 
 from kernel.errors import Refused, Unavailable
-from server import logs
-from server.settings import unknown_names
+from server.redaction import without_values
 from server.trouble import Trouble
 
 COMMANDS = {
@@ -34,6 +33,8 @@ COMMANDS = {
     "suspend": "server.commands.suspend",
     "terminal": "server.commands.terminal",
 }
+# The terminal's client has no settings, and starts on small machines without the libraries that read them.
+WITHOUT_SETTINGS = {"terminal"}
 
 
 class Commands(click.Group):
@@ -50,6 +51,14 @@ class Commands(click.Group):
         module = COMMANDS.get(cmd_name)
         return cast("click.Command", importlib.import_module(module).command) if module else None
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was called, and warn of variables that will have no effect on it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in WITHOUT_SETTINGS:
+            for unknown in importlib.import_module("server.settings").unknown_names():
+                click.echo(f"tegata: {unknown} is no setting of tegata and has no effect", err=True)
+        return name, command, rest
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="tegata", prog_name="tegata")
@@ -64,8 +73,6 @@ def tegata() -> None:
 def main() -> None:
     """Run the command line and end the process."""
     os.umask(0o077)
-    for name in unknown_names():
-        click.echo(f"tegata: {name} is no setting of tegata and has no effect", err=True)
     try:
         tegata.main(prog_name="tegata", standalone_mode=False)
     except click.exceptions.Abort:
@@ -93,7 +100,7 @@ def main() -> None:
 
 def _keep(fault: Exception) -> str:
     """Put a fault's traceback, without the values of its statements, where it can be sent to us from."""
-    text = logs.without_values("".join(traceback.format_exception(fault)))
+    text = without_values("".join(traceback.format_exception(fault)))
     descriptor, path = tempfile.mkstemp(prefix="tegata-fault-", suffix=".txt")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

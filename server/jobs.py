@@ -14,6 +14,7 @@ from kernel.database import Database
 from kernel.errors import Unavailable
 from server import logs
 from server.leases import KEEP_EACH, Lease, this_process
+from server.redaction import without_values
 
 # A job that failed is tried again soon, however seldom it runs, but not in a tight loop.
 RETRY = timedelta(seconds=10)
@@ -126,7 +127,7 @@ class _Rounds:
     def _fail(self, failure: str) -> None:
         self._log.warning("job.not-done", reason=failure)
         try:
-            self._note(logs.without_values(failure)[:500])
+            self._note(without_values(failure)[:500])
         except Unavailable as error:
             self._log.warning("job.not-noted", reason=str(error))
 

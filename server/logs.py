@@ -1,12 +1,13 @@
 """Logging: JSON lines on standard error, from structlog and from every library. Secrets have no place in them."""
 
 import logging
-import re
 import sys
 from typing import Any, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from server.redaction import without_values
 
 # Facts under these names are never written, whoever logs them.
 SECRET_NAMES = frozenset(
@@ -23,8 +24,6 @@ SECRET_NAMES = frozenset(
         "secret",
     }
 )
-# SQLAlchemy tells a failed statement's values, Python's HTTP libraries the query of an address.
-_VALUES = re.compile(r"\[parameters: .*?\]\n|\?[^\s'\"]*=[^\s'\"]*", re.DOTALL)
 
 
 def configure(process: str, level: str) -> None:
@@ -63,11 +62,6 @@ def configure(process: str, level: str) -> None:
 def logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of a module; events are `noun.verb`, facts are keywords."""
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
-
-
-def without_values(text: str) -> str:
-    """Return a text without statements' parameters and query strings."""
-    return _VALUES.sub("…", text)
 
 
 def _named(process: str) -> Processor:

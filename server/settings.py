@@ -1,11 +1,10 @@
-"""Settings: TOML in the home, environment above it; the only module that reads the environment.
+"""Settings: TOML in the home, environment above it (`server.environment`).
 
 Everything is checked at start and every fault is told at once, in plain words. Secrets never come from environment
 values: they are files in `secrets_dir` ($TEGATA_HOME/secrets, or the process manager's credentials folder).
 """
 
 import ipaddress
-import os
 import tomllib
 from collections.abc import Iterator
 from datetime import date
@@ -19,6 +18,7 @@ from pydantic_settings import SettingsError as SourceError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from server.environment import variables
 from server.key_places import KeySettings
 from server.trouble import Trouble
 
@@ -266,7 +266,7 @@ def load(home: Path | None = None) -> Settings:
 
     Raises SettingsFault with every fault that was found.
     """
-    home = (home or Path(os.environ.get("TEGATA_HOME") or "var")).absolute()
+    home = (home or Path(variables().get("TEGATA_HOME") or "var")).absolute()
     faults = list(_passwords_in_environment())
     try:
         settings = Settings(home=home, **_folders(home))
@@ -281,17 +281,11 @@ def load(home: Path | None = None) -> Settings:
     return settings
 
 
-def language() -> Literal["ja", "en"]:
-    """Return the language of the person at the command line: Japanese where the locale says so, else English."""
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "ja" if locale.startswith("ja") else "en"
-
-
 def unknown_names() -> list[str]:
     """Return the variables of the environment that look like settings and are none (a slip of the pen, mostly)."""
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
     nested = (*(f"{PREFIX}{door.upper()}__" for door in DOORS + OPTIONAL_DOORS), f"{PREFIX}TEST")
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known and not name.startswith(nested))
+    return sorted(name for name in variables() if name.startswith(PREFIX) and name not in known and not name.startswith(nested))
 
 
 def _folders(home: Path) -> dict[str, Any]:
@@ -299,10 +293,10 @@ def _folders(home: Path) -> dict[str, Any]:
     toml = home / "tegata.toml"
     written = tomllib.loads(toml.read_text(encoding="utf-8")) if toml.exists() else {}
     values: dict[str, Any] = {}
-    if not os.environ.get("TEGATA_DATABASE_URL") and not written.get("database_url"):
+    if not variables().get("TEGATA_DATABASE_URL") and not written.get("database_url"):
         values["database_url"] = f"sqlite:///{home / 'tegata.db'}"
-    if not os.environ.get("TEGATA_SECRETS_DIR") and "secrets_dir" not in written:
-        values["secrets_dir"] = Path(os.environ.get("CREDENTIALS_DIRECTORY") or home / "secrets")
+    if not variables().get("TEGATA_SECRETS_DIR") and "secrets_dir" not in written:
+        values["secrets_dir"] = Path(variables().get("CREDENTIALS_DIRECTORY") or home / "secrets")
     return values
 
 
@@ -323,7 +317,7 @@ def _database_address(value: str) -> URL:
 def _passwords_in_environment() -> Iterator[str]:
     for name, secret in (("TEGATA_DATABASE_URL", "database_password"), ("TEGATA_SMTP_URL", "smtp_password")):
         try:
-            password = urlsplit(os.environ.get(name, "")).password
+            password = urlsplit(variables().get(name, "")).password
         except ValueError:
             password = None
         if password:

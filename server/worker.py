@@ -16,6 +16,7 @@ from gunicorn import glogging  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from server import logs
+from server.redaction import without_values
 
 
 class PatientWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -121,4 +122,4 @@ class JsonLogger(glogging.Logger):  # type: ignore[misc]  # gunicorn carries no 
 
     def _write(self, level: str, msg: str, args: tuple[object, ...], kwargs: dict[str, Any]) -> None:
         text = msg % args if args else msg
-        getattr(self._log, level)("door.server", text=logs.without_values(text), exc_info=kwargs.get("exc_info", False))
+        getattr(self._log, level)("door.server", text=without_values(text), exc_info=kwargs.get("exc_info", False))

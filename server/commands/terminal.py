@@ -16,7 +16,7 @@ from enrollment.client.connection import Server
 from enrollment.client.folder import Form
 from kernel.clock import SystemClock
 from kernel.errors import Refused
-from server.settings import language
+from server.environment import language
 from server.trouble import Trouble
 
 Decorated = Callable[..., Any]

@@ -11,7 +11,7 @@ MOST_PARAMETERS = 6
 # The one file that may do it.
 COMMITS = "kernel/database.py"
 CLOCK = "kernel/clock.py"
-ENVIRONMENT = "server/settings.py"
+ENVIRONMENT = "server/environment.py"
 
 NAMELESS = {
     "base", "common", "core", "data", "handler", "handlers", "helper", "helpers", "impl", "info", "manager", "managers", "misc",

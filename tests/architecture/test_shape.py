@@ -114,7 +114,7 @@ def test_a_planted_fault_is_found(rule: Rule, path: str, source: str) -> None:
         (rules.faults_of_shape, "ca/x.py", "class A:\n    def f(self, a, b, c, d, e, f): pass"),
         (rules.faults_of_places, "kernel/clock.py", "datetime.now(UTC)"),
         (rules.faults_of_places, "kernel/database.py", "session.commit()"),
-        (rules.faults_of_places, "server/settings.py", "os.environ"),
+        (rules.faults_of_places, "server/environment.py", "os.environ"),
         (rules.faults_of_places, "ca/x.py", "time.monotonic() and clock.now()"),
         (rules.faults_of_routes, "webui/x.py", "@pages.get('/')\n@guard.customer()\ndef menu(): pass"),
         (rules.faults_of_routes, "webui/x.py", "@pages.get('/')\n@public\ndef menu(): pass"),
