@@ -1,6 +1,7 @@
 """All tables of all rooms: what a database looks like after the newest revision."""
 
 import ca.crl_blocks
+import ca.profile_history
 import ca.tables
 import ca.terms
 import enrollment.cmp_transactions
