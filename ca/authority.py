@@ -6,7 +6,7 @@ second transaction). Intent is durable before a signature exists; what is signed
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, partial
 from math import inf
@@ -21,13 +21,14 @@ from ca import blocked_keys, crl_entries, key_policy, lint
 from ca.certificates import CertificateRecord, CertificateState, as_record, find_row, serial_text
 from ca.issuers import Issuer, SigningIssuer
 from ca.profile_history import KeptProfile
-from ca.profiles import Subject, TerminalProfile, new_serial
+from ca.profiles import Subject, TerminalProfile, Validity, new_serial
 from ca.published_keys import PublishedKeys
 from ca.requests import RequestedKey
 from ca.signing import certify
 from ca.tables import CertificateRow
 from ca.template import TerminalTemplate, template_of
-from ca.terms import Term, succession, whose_turn
+from ca.terms import Term, last_day, succession, whose_turn
+from kernel.clock import day_end
 from kernel.database import Database, forbid_open_transaction
 from kernel.errors import Refused, Unavailable
 
@@ -105,12 +106,13 @@ class Authority:
     def draft(self, key: RequestedKey, subject: Subject, start_date: date, now: datetime, *, partition: int = 0) -> Draft:
         """Compose and lint the certificate; `partition` is the CRL's that it names, 0 the complete one.
 
-        Raises Refused("key-unsupported"), Refused("key-weak"), Refused("start-date-too-far") and
-        Refused("key-too-short-for-period"); LintError is a fault of ours.
+        It ends when the profile says, and never later than its issuing CA. Raises Refused("key-unsupported"),
+        Refused("key-weak"), Refused("start-date-too-far") and Refused("key-too-short-for-period"); Unavailable when the
+        issuing CA has no day left; LintError is a fault of ours.
         """
         key_policy.accept_unpublished(key.public_key, self.published)
         key_policy.accept_by_profile(key.public_key, self.profile.subject_keys, self.profile.rsa_bits)
-        validity = self.profile.validity(start_date, now)
+        validity = self._validity(start_date, now)
         key_policy.accept_until(key.public_key, validity.not_after)
         issuer, serial = self.signer.issuer, new_serial()
         tbs = self._template.tbs(serial, validity, subject, key.spki, partition)
@@ -125,6 +127,15 @@ class Authority:
             not_after=validity.not_after,
             partition=partition,
         )
+
+    def _validity(self, start_date: date, now: datetime) -> Validity:
+        """Return the profile's dates, cut short where the issuing CA ends before (docs/decisions/0029)."""
+        wished = self.profile.validity(start_date, now)
+        validity = replace(wished, not_after=min(wished.not_after, day_end(last_day(self.signer.issuer))))
+        if validity.not_after <= validity.not_before:
+            # Who asks has done nothing wrong: the next issuing CA is late (`ca.expiry` has told so for months).
+            raise Unavailable(f"issuer {self.issuer_name} ends before the certificate would begin")
+        return validity
 
     def reserve(self, session: Session, draft: Draft, now: datetime) -> CertificateRecord:
         """Store the promise: serial number and to-be-signed bytes.

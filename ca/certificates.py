@@ -148,9 +148,9 @@ def of_key(session: Session, spki_sha256: bytes) -> CertificateRecord | None:
 
 
 def find_row(session: Session, issuer: str, serial: str, *, lock: bool = False) -> CertificateRow | None:
-    """Return the row itself, for this room's own deeds."""
+    """Return the row itself, for this room's own deeds; locked, it is as it stands now, whatever the session read before."""
     query = select(CertificateRow).where(CertificateRow.issuer == issuer, CertificateRow.serial == serial)
-    return session.scalar(query.with_for_update() if lock else query)
+    return session.scalar(query.with_for_update().execution_options(populate_existing=True) if lock else query)
 
 
 def as_record(row: CertificateRow) -> CertificateRecord:

@@ -92,11 +92,12 @@ def _issuing(session: Session, now: datetime) -> Iterator[Expiry]:
     last = max((term.issuer.certificate.not_valid_after_utc for term in order), default=now)
     for term in order:
         end = term.issuer.certificate.not_valid_after_utc
-        # What it issues towards its end would outlive it.
+        # What it issues towards its end is cut short, because nothing may outlive it.
         useful = end - LONGEST
         if end > now and end == last and useful - now < max(_lifetime(term.issuer.certificate) / _LEFT, LEAD):
             remedy = (
-                f"certificates outlive it from {useful:%Y-%m-%d} on: add the next issuing CA to the ceremony's file and hold it"
+                f"from {useful:%Y-%m-%d} on certificates are cut short to end with it: "
+                "add the next issuing CA to the ceremony's file and hold it"
             )
             yield Expiry(term.issuer.name, Ending.AUTHORITY, end, remedy, is_urgent=useful - now < LEAD / 2)
 

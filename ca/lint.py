@@ -102,6 +102,8 @@ def _findings(tbs: bytes, expected: Expectation) -> Iterator[str]:
     dates = Validity(certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     if dates != expected.validity:
         yield "validity differs from the policy's"
+    if dates.not_after > expected.issuer.certificate.not_valid_after_utc:
+        yield "it would outlive its issuing CA"
     yield from _extension_findings(extensions, spki, certificate, expected)
 
 

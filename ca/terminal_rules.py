@@ -66,6 +66,8 @@ class TerminalRules:
             yield "profile", "it ends before it begins"
         if end != day_end(tokyo_date(end)):
             yield "profile", "it does not end with a day in Tokyo"
+        if end > self.issuer.certificate.not_valid_after_utc:
+            yield "profile", "it outlives its issuing CA"
         # A year from the retrieval, and as much before it as clocks may run behind.
         if self.profile.fixed_end is None and end - begin > LONGEST + self.profile.backdating:
             yield "profile", "it is valid for longer than a year"

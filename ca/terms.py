@@ -4,7 +4,7 @@ Several issuing CAs stand side by side; the one whose instant came last issues, 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Integer, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -13,6 +13,7 @@ from ca import issuers
 from ca.certificates import CertificateState
 from ca.issuers import Issuer
 from ca.tables import IS_OURS, CertificateRow
+from kernel.clock import day_end, tokyo_date
 from kernel.database import Base, UtcDateTime, insert_if_absent
 
 
@@ -80,6 +81,16 @@ def whose_turn(order: list[Term], now: datetime) -> Issuer | None:
     living = [term for term in order if not term.is_revoked and now < term.issuer.certificate.not_valid_after_utc]
     begun = [term.issuer for term in living if term.begin <= now]
     return begun[-1] if begun else None
+
+
+def last_day(issuer: Issuer) -> date:
+    """Return the last day in Tokyo that lies within an issuer's certificate to its end.
+
+    What an issuer signs ends with that day at the latest: afterwards no path would lead to it (RFC 5280 §6.1.3 (a)(2)).
+    """
+    end = issuer.certificate.not_valid_after_utc
+    day = tokyo_date(end)
+    return day if day_end(day) <= end else day - timedelta(days=1)
 
 
 def telling_status(session: Session, now: datetime) -> list[tuple[Issuer, Terms]]:

@@ -167,3 +167,8 @@ def _write_new(path: Path, content: bytes) -> None:
         raise KeyTroubleError(message) from None
     finally:
         draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # a key whose certificate was signed must not be gone after a power failure
+    finally:
+        os.close(folder)

@@ -1,6 +1,7 @@
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy.orm.attributes import set_committed_value
 
 from ca import authority, certificates, revocation
 from ca.authority import Authority
@@ -120,3 +121,16 @@ def test_certificates_of_a_terminal_come_newest_first(house: House) -> None:
         assert [record.serial for record in certificates.of_subject(session, "77777W")] == [second.serial, first.serial]
         wanted = {(first.issuer, first.serial), ("root", second.serial)}
         assert certificates.of_serials(session, wanted) == {(first.issuer, first.serial): first}
+
+
+def test_a_row_read_under_its_lock_is_the_row_as_it_stands_now(house: House) -> None:
+    """Who decides by what the session read before the lock, decides by what another transaction changed since."""
+    done = issue(house)
+    with house.database.transaction() as session:
+        read_before = certificates.find_row(session, done.issuer, done.serial)
+        assert read_before is not None
+        set_committed_value(read_before, "state", CertificateState.RESERVED)  # as if somebody else had completed it since
+        assert certificates.find_row(session, done.issuer, done.serial) is read_before
+        assert read_before.state == CertificateState.RESERVED
+        assert certificates.find_row(session, done.issuer, done.serial, lock=True) is read_before
+        assert read_before.state == CertificateState.VALID

@@ -25,7 +25,7 @@ def trial_issuer(algorithm: str = "p256") -> SigningIssuer:
     """Return a self-signed issuer that signs by an algorithm of `keys.algorithms`."""
     key = ALGORITHMS[algorithm].generate()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Trial CA with {algorithm}")])
-    validity = Validity(NOW, NOW + timedelta(days=3650))
+    validity = Validity(NOW, NOW + timedelta(days=14_600))
     builder = profiles.authority_builder(name, key.public_key(), validity, None, ADDRESSES)
     return SigningIssuer(Issuer("trial", "trial", builder.sign(key, ALGORITHMS[algorithm].hash)), key)
 
