@@ -77,14 +77,24 @@ def _normal(name: str, value: str) -> str:
 
 def generate(terminal: str, office_code: str) -> Codes:
     """Make new codes for a terminal."""
-    digits = "".join(secrets.choice("0123456789") for _ in range(ACCESS_KEY_DIGITS - 1))
+    # One number for all digits and one for all symbols: as even as one draw for each, at a fifth of the cost.
+    digits = f"{secrets.randbelow(10 ** (ACCESS_KEY_DIGITS - 1)):0{ACCESS_KEY_DIGITS - 1}}"
+    symbols = _symbols(CODE_2_LENGTH + CODE_3_LENGTH)
     return Codes(
         access_key=digits + check_digit(digits),
         auth_code_1=auth_code_1(terminal, office_code),
-        auth_code_2="".join(secrets.choice(ALPHABET) for _ in range(CODE_2_LENGTH)),
-        auth_code_3="".join(secrets.choice(ALPHABET) for _ in range(CODE_3_LENGTH)),
+        auth_code_2=symbols[:CODE_2_LENGTH],
+        auth_code_3=symbols[CODE_2_LENGTH:],
         office_code=office_code,
     )
+
+
+def _symbols(count: int) -> str:
+    number, symbols = secrets.randbelow(len(ALPHABET) ** count), []
+    for _ in range(count):
+        number, place = divmod(number, len(ALPHABET))
+        symbols.append(ALPHABET[place])
+    return "".join(symbols)
 
 
 def auth_code_1(terminal: str, office_code: str) -> str:

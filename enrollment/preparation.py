@@ -1,9 +1,12 @@
 """Preparing code sets: by another member of staff than the one who approved, sealed so that staff cannot read them."""
 
 import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from enrollment import code_sets, guessing, letters
@@ -24,6 +27,8 @@ from registry.news import NewsKind
 from registry.states import TerminalState
 from registry.terminals import Terminal
 
+# A code set that is not stored yet, by column.
+CodeSetValues = Mapping[str, Any]
 _MAY_RETRIEVE = (TerminalState.PENDING, TerminalState.IN_SERVICE)
 
 
@@ -54,8 +59,8 @@ class CodePreparation:
             if not waiting:
                 raise Refused("nothing-to-prepare", receipt_number=receipt_number)
             applications.mark_prepared(session, receipt_number, actor, now)
-            for terminal in waiting:
-                self.put_set(session, terminal, application.approver, actor, now, receipt_number=terminal.receipt_number)
+            made = self.make_sets(waiting, application.approver, actor, now, receipt_number=receipt_number)
+            store_sets(session, made, actor, now)
             facts = letters.Prepared(
                 office_code=application.office_code,
                 receipt_number=receipt_number,
@@ -127,31 +132,40 @@ class CodePreparation:
 
         `receipt_number` names the application whose notice shows it; without one it is shown in the office's own notice.
         """
-        office = offices.get(session, terminal.office_code)
-        if office is None:
+        if offices.get(session, terminal.office_code) is None:
             raise Refused("office-unknown", office_code=terminal.office_code)
-        codes = code_rules.generate(terminal.name, office.code)
-        code_set_id = secrets.token_hex(16)
-        row = CodeSetRow(
-            id=code_set_id,
-            terminal=terminal.name,
-            office_code=office.code,
-            receipt_number=receipt_number,
-            approver=approver,
-            preparer=str(actor),
-            state=CodeSetState.PREPARED,
-            access_key_digest=code_rules.access_key_digest(self.hasher, codes.access_key),
-            codes_digest=code_rules.codes_digest(self.hasher, codes),
-            sealed=code_rules.seal(self.sealer, codes, code_set_id, terminal.name),
-            start_date=terminal.start_date,
-            # Domain rules, suspension (1) and (3): codes end with the day before their terminal is suspended.
-            expires_on=months_after(max(terminal.start_date, tokyo_date(now)), SUSPENSION_MONTHS),
-            prepared_at=now,
-        )
-        session.add(row)
-        session.flush()
-        _record(session, row, "codes.prepare", actor, now, approver=approver)
-        return row
+        [made] = self.make_sets([terminal], approver, actor, now, receipt_number=receipt_number)
+        store_sets(session, [made], actor, now)
+        return session.get_one(CodeSetRow, made["id"])
+
+    def make_sets(
+        self, wanted: Iterable[Terminal], approver: str, actor: Actor, now: datetime, *, receipt_number: str | None = None
+    ) -> list[CodeSetValues]:
+        """Make codes for terminals and return what is to be stored, for `store_sets`; here nothing is.
+
+        It costs a key agreement each, so many are made before the transaction that stores them.
+        """
+        today, made = tokyo_date(now), []
+        for terminal in wanted:
+            codes, code_set_id = code_rules.generate(terminal.name, terminal.office_code), secrets.token_hex(16)
+            values = {
+                "id": code_set_id,
+                "terminal": terminal.name,
+                "office_code": terminal.office_code,
+                "receipt_number": receipt_number,
+                "approver": approver,
+                "preparer": str(actor),
+                "state": CodeSetState.PREPARED.value,
+                "access_key_digest": code_rules.access_key_digest(self.hasher, codes.access_key),
+                "codes_digest": code_rules.codes_digest(self.hasher, codes),
+                "sealed": code_rules.seal(self.sealer, codes, code_set_id, terminal.name),
+                "start_date": terminal.start_date,
+                # Domain rules, suspension (1) and (3): codes end with the day before their terminal is suspended.
+                "expires_on": months_after(max(terminal.start_date, today), SUSPENSION_MONTHS),
+                "prepared_at": now,
+            }
+            made.append(values)
+        return made
 
     def _announce(self, session: Session, office_code: str, receipt_number: str | None, now: datetime, *, count: int) -> None:
         news.publish(
@@ -163,6 +177,21 @@ class CodePreparation:
             target=f"id_notice:{receipt_number}" if receipt_number else None,
             count=count,
         )
+
+
+def store_sets(session: Session, made: Sequence[CodeSetValues], actor: Actor, now: datetime) -> None:
+    """Store sets that `CodePreparation.make_sets` made, each with its audit entry; their terminals' rows are held.
+
+    Without the ORM's unit of work: it would cost more than all the codes.
+    """
+    session.flush()
+    if made:
+        session.execute(insert(CodeSetRow), [dict(values) for values in made])
+    entries = (
+        audit.Subject(f"terminal:{values['terminal']}", str(values["office_code"]), {"approver": str(values["approver"])})
+        for values in made
+    )
+    audit.record_all(session, entries, now=now, actor=actor, action="codes.prepare")
 
 
 def _retrievable(session: Session, name: str) -> Terminal:
