@@ -5,7 +5,7 @@ Whoever names the same certificates again revokes what is left; what was revoked
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from ca import certificates
 from ca.certificates import CertificateState
-from enrollment import code_sets, letters
+from enrollment import code_sets, letters, successions
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.deeds import Ending, Owner, give_up, revoke_many
 from enrollment.letters import Envelope
+from enrollment.successions import RenewalState
 from kernel.clock import Clock
 from kernel.database import Database
 from registry import news, terminals
@@ -82,6 +83,7 @@ class BulkRevocation:
             with self.database.snapshot() as session:
                 aim = _resolve(session, batch)
                 claimed = code_sets.claimed_terminals(session, aim.terminals)
+                claimed |= successions.open_terminals(session, aim.terminals, (RenewalState.CLAIMED,))
             count += len(aim.owners)
             being_made += len(claimed.union(aim.promised.values()))
             unknown += aim.unknown
@@ -150,6 +152,8 @@ def _revoke(session: Session, names: Sequence[str], ending: Ending, words: Lette
     owners = aim.owners | aim.promised | certificates.living(session, aim.terminals)
     whose = {key: owner_of(subject, owning.get(subject)) for key, subject in owners.items()}
     ended = revoke_many(session, whose, ending)
+    concerned = aim.terminals.union(certificate.subject for certificate in ended)
+    stopped += _end_renewals(session, concerned.intersection(owning), ending)
     _tell(session, [owning[certificate.subject] for certificate in ended if certificate.subject in owning], ending, words)
     return len(ended), stopped
 
@@ -161,8 +165,20 @@ def _give_up(
     records = certificates.of_serials(session, set(promised)).values() if promised else ()
     left = [record for record in records if record.state == CertificateState.RESERVED]
     for record in left:
-        give_up(session, record, owner_of(record.subject, owning.get(record.subject)), ending)
+        renewal = successions.of_certificate(session, record.issuer, record.serial)
+        if renewal is None:
+            give_up(session, record, owner_of(record.subject, owning.get(record.subject)), ending)
+        else:
+            successions.give_up(session, renewal, ending.now, actor=ending.actor, reason=ending.reason)
     return len(left)
+
+
+def _end_renewals(session: Session, names: Collection[str], ending: Ending) -> int:
+    """End renewals under way, as each revocation does; return how many certificates were just being made."""
+    being_made = successions.open_terminals(session, names, (RenewalState.CLAIMED,))
+    for name in sorted(successions.open_terminals(session, names)):
+        successions.end(session, name, ending.now, actor=ending.actor, reason=ending.reason)
+    return len(being_made)
 
 
 def owner_of(subject: str, terminal: Terminal | None) -> Owner:

@@ -3,6 +3,7 @@
 All of this is guarded by the terminal's row: whoever changes a renewal holds it.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
@@ -66,6 +67,12 @@ LIFECYCLE = Lifecycle(
 def open_one(session: Session, terminal: str) -> RenewalRow | None:
     """Return the renewal of a terminal that is under way or not settled yet."""
     return session.scalar(select(RenewalRow).where(RenewalRow.terminal == terminal, RenewalRow.state.in_(OPEN)))
+
+
+def open_terminals(session: Session, terminals: Collection[str], states: Collection[RenewalState] = OPEN) -> set[str]:
+    """Return those of the terminals that have a renewal in one of some states."""
+    query = select(RenewalRow.terminal).where(RenewalRow.terminal.in_(terminals), RenewalRow.state.in_(states))
+    return set(session.scalars(query))
 
 
 def of_certificate(session: Session, issuer: str, serial: str) -> RenewalRow | None:

@@ -5,16 +5,21 @@ from cryptography import x509
 from sqlalchemy import func, select
 
 from ca import certificates
+from ca.authority import Authority
 from ca.certificates import CertificateState
+from ca.issuers import SigningIssuer
 from ca.revocation import Reason
 from enrollment.bulk import BATCH, BulkRevocation, Preview
 from enrollment.code_sets import CodeSetState
 from enrollment.deeds import Ending
+from enrollment.renewal import Renewal
 from kernel import audit
 from kernel.audit import AuditEntry
 from kernel.errors import Refused
 from kernel.outbox import OutboxMail
 from tests.ca.issuance import reserve
+from tests.crash.faults import BrokenKey, Trouble, fail
+from tests.enrollment.renewing import Renewable, renewable
 from tests.enrollment.test_redemption import claimed
 from tests.support.clock import SettableClock
 from tests.support.house import House, new_request
@@ -105,6 +110,43 @@ def test_a_promise_without_codes_is_given_up_by_its_serial_number(house: House, 
         deeds = session.scalar(select(func.count()).where(AuditEntry.action == "certificate.abandon"))
     assert found is not None
     assert (found.state, deeds) == (CertificateState.ABANDONED, 1)
+
+
+def _renewing(house: House, terminal: Renewable) -> str:
+    """Renew up to the signature, which fails; return the promised certificate as the command line names it."""
+    key = BrokenKey(house.issuing.key)
+    key.before = fail
+    authority = Authority(SigningIssuer(house.issuing.issuer, key), house.profile)
+    with pytest.raises(Trouble):
+        Renewal(house.database, house.clock, authority).renew(terminal.der, new_request().pem)
+    with house.database.snapshot() as session:
+        newest, _ = certificates.of_subject(session, terminal.terminal)
+    return f"{newest.issuer}:{newest.serial}"
+
+
+@pytest.mark.parametrize("by", ["terminal", "promised", "current"])
+def test_a_renewal_under_way_is_stopped(house: House, bulk: BulkRevocation, clock: SettableClock, by: str) -> None:
+    terminal = renewable(house, clock)
+    promised = _renewing(house, terminal)
+    name = {"terminal": terminal.terminal, "promised": promised, "current": f"issuing-1:{terminal.old.serial}"}[by]
+    if by != "current":
+        assert bulk.preview([name]) == Preview(by == "terminal", 1, (), ())
+    done = bulk.revoke([name], _ending)
+    assert (done.certificates, done.being_made) == (by != "promised", 1)
+    assert terminal.renewals() == ["abandoned"]
+    old = CertificateState.VALID if by == "promised" else CertificateState.REVOKED
+    assert _state(house, terminal.terminal) == [CertificateState.ABANDONED, old]
+    assert terminal.told() == ("renewed" if by == "promised" else "certificate-revoked")
+
+
+def test_both_certificates_of_a_renewal_are_revoked_with_their_terminal(
+    house: House, bulk: BulkRevocation, clock: SettableClock
+) -> None:  # fmt: skip
+    terminal = renewable(house, clock)
+    terminal.renew()
+    assert bulk.revoke([terminal.terminal], _ending).certificates == 2
+    assert set(terminal.states().values()) == {CertificateState.REVOKED}
+    assert terminal.renewals() == ["settled"]
 
 
 def test_names_that_name_nothing_are_told_and_passed_over(house: House, bulk: BulkRevocation) -> None:
