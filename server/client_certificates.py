@@ -13,8 +13,15 @@ from urllib.parse import unquote
 HEADERS = ("HTTP_X_SSL_CLIENT_VERIFY", "HTTP_X_SSL_CLIENT_CERT")
 # Where `server.front` leaves what a trusted proxy said: the two headers' values.
 BY_PROXY = "tegata.client_certificate"
-# Time is judged by us, from the database, so that the answer can say what is wrong (as in our own handshakes).
-_VERIFIED = ("SUCCESS", "FAILED:certificate has expired")
+# Time and revocation are judged by us, from the database, so that the answer can say what is wrong (as in our own handshakes).
+# OpenSSL tells a proxy the last fault that it found, so more may be wrong with such a chain: whoever takes a certificate from
+# here compares it, to the octet, with those that we issued.
+_VERIFIED = (
+    "SUCCESS",
+    "FAILED:certificate has expired",
+    "FAILED:certificate is not yet valid",
+    "FAILED:certificate revoked",
+)
 
 
 def client_certificate(environ: Mapping[str, Any]) -> bytes | None:

@@ -1,7 +1,9 @@
 """The terminals door: what a terminal asks with its certificate. It may sign, under the issuing CA: renewals."""
 
+from enrollment.gateway import Gateway
 from enrollment.logon import LogonCheck
 from enrollment.own_state import OwnStates
+from enrollment.protocols import gateway
 from enrollment.protocols.est import door as est
 from enrollment.protocols.est.server_keys import ServerKeys
 from enrollment.protocols.terminals import TerminalsDoor, create_app
@@ -31,6 +33,7 @@ def assemble(settings: Settings) -> Assembled:
         OwnStates(database, clock, settings.renewal_window_days),
     )
     app = create_app(door)
+    gateway.mount(app, Gateway(database, clock), client_certificate)
     server_keys = ServerKeys(hasher) if settings.est_serverkeygen else None
     est.mount(app, est.EstDoor(redemption, est.Renewing(renewal, client_certificate), server_keys))
     return Assembled(app, {"database": database_check(database)})

@@ -1,0 +1,93 @@
+"""Whether a certificate that is presented is good now: THE current one of a terminal that may be used.
+
+One rule for the logon check, the gateway's question and the positive list. The codes are the domain's, in the order of the
+contract; the first that applies is told.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ca import standing as certificates
+from ca.certificates import CertificateState, serial_text
+from enrollment.tables import CredentialRow
+from kernel.clock import day_start
+from kernel.errors import Refused
+from registry.standing import Standing as TerminalStanding
+from registry.states import TerminalState
+
+_COLUMNS = (CredentialRow.issuer, CredentialRow.serial, CredentialRow.access_key_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a certificate that is presented says of itself; `issuer` is None when it is none of ours."""
+
+    subject: str
+    issuer: str | None
+    serial: str
+    der: bytes
+
+
+class Current(NamedTuple):
+    """THE current certificate of a terminal, and the digest of the access key that belongs to it."""
+
+    issuer: str
+    serial: str
+    access_key_digest: bytes
+
+
+def read(session: Session, der: bytes) -> Shown:
+    """Read a presented certificate; whether it is really ours is told by `require_good`.
+
+    Raises Refused("certificate-unreadable").
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        issuer, serial = certificate.issuer.public_bytes(), serial_text(certificate.serial_number)
+    except (ValueError, TypeError, x509.InvalidVersion):  # TypeError: pyca about a bit string in a name
+        raise Refused("certificate-unreadable") from None
+    return Shown(str(names[0].value) if names else "", certificates.issuer_of(session, issuer), serial, der)
+
+
+def current_of(session: Session, terminal: str) -> Current | None:
+    """Return a terminal's current certificate."""
+    row = session.execute(select(*_COLUMNS).where(CredentialRow.terminal == terminal)).first()
+    return None if row is None else Current(*row)
+
+
+def require_good(session: Session, shown: Shown, current: Current | None, terminal: TerminalStanding, now: datetime) -> datetime:
+    """Raise what stands against the certificate; return when it ends.
+
+    Raises Refused with A0035 another CA; A0036 not the current certificate (`detail` unknown, revoked, superseded or
+    replaced); E104 expired; A0014 suspended or held; A0006 before the start date; A0010 abolished.
+    """
+    if current is not None and shown.issuer != current.issuer:
+        raise Refused("A0035")
+    certificate = certificates.of(session, shown.issuer, shown.serial) if shown.issuer else None
+    if certificate is None or certificate.der != shown.der:
+        raise Refused("A0036", detail="unknown")
+    if certificate.state == CertificateState.REVOKED:
+        raise Refused("A0036", detail="superseded" if certificate.reason == "superseded" else "revoked")
+    if current is None or (shown.issuer, shown.serial) != (current.issuer, current.serial):
+        raise Refused("A0036", detail="replaced")
+    if now > certificate.not_after:
+        raise Refused("E104", not_after=certificate.not_after.isoformat())
+    if certificate.state == CertificateState.HELD or terminal.state == TerminalState.SUSPENDED:
+        raise Refused("A0014")
+    if now < begins(certificate, terminal):
+        raise Refused("A0006", start_date=terminal.start_date.isoformat())
+    if terminal.state != TerminalState.IN_SERVICE or certificate.state != CertificateState.VALID:
+        raise Refused("A0010")
+    return certificate.not_after
+
+
+def begins(certificate: certificates.Standing, terminal: TerminalStanding) -> datetime:
+    """Return from when a certificate may be used: the start date's first moment in Tokyo, or its own if that is later."""
+    return max(certificate.not_before, day_start(terminal.start_date))

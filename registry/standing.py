@@ -1,0 +1,51 @@
+"""What is asked of a terminal each time that somebody passes with its certificate. Core statements, no records.
+
+of(session, name) -> Standing | None
+of_many(session, names) -> dict[name, Standing]
+changed_since(session, instant) -> set[name]
+"""
+
+from collections.abc import Collection
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.states import TerminalState
+from registry.tables import TerminalRow
+from registry.terminals import NAME
+
+_AT_ONCE = 500
+_COLUMNS = (TerminalRow.name, TerminalRow.office_code, TerminalRow.state, TerminalRow.start_date)
+
+
+class Standing(NamedTuple):
+    """How a terminal stands at this moment."""
+
+    name: str
+    office_code: str
+    state: TerminalState
+    start_date: date
+
+
+def of(session: Session, name: str) -> Standing | None:
+    """Return how a terminal stands; a name that can not be never reaches the database."""
+    if NAME.fullmatch(name) is None:
+        return None
+    row = session.execute(select(*_COLUMNS).where(TerminalRow.name == name)).first()
+    return None if row is None else Standing(*row)
+
+
+def of_many(session: Session, names: Collection[str]) -> dict[str, Standing]:
+    """Return how terminals stand, by name."""
+    wanted, found = sorted(names), {}
+    for begin in range(0, len(wanted), _AT_ONCE):
+        query = select(*_COLUMNS).where(TerminalRow.name.in_(wanted[begin : begin + _AT_ONCE]))
+        found |= {row.name: Standing(*row) for row in session.execute(query)}
+    return found
+
+
+def changed_since(session: Session, instant: datetime) -> set[str]:
+    """Return the terminals that were changed at an instant or after it, by the clock of whoever did so."""
+    return set(session.scalars(select(TerminalRow.name).where(TerminalRow.changed_at >= instant)))
