@@ -37,6 +37,10 @@ class Changeover:
         """Return whether there is a new key without a certificate: perhaps it has one at the door."""
         return self.staged.is_pending()
 
+    def is_under_way(self) -> bool:
+        """Return whether a renewal was begun and is not finished."""
+        return any((self.folder.path / name).exists() for name in (STAGED, MOVING))
+
     def is_complete(self) -> bool:
         """Return whether a new key and its certificate wait for their proof; raises as `Folder.holding`."""
         held = self.staged.holding()
@@ -54,7 +58,7 @@ class Changeover:
             _remove(self.folder.path / STAGED)
             flush(self.folder.path)
 
-    def commit(self) -> None:
+    def exchange(self) -> None:
         """Put the new files into the place of the old ones, which are kept as `.old`."""
         place = self.folder.path
         with writable(place):

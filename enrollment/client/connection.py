@@ -106,10 +106,10 @@ class _AwayError(Exception):
 def post(server: Server, path: str, body: Mapping[str, str], identity: Identity | None = None) -> Answer:
     """Send a JSON object and return the JSON object that is answered.
 
-    Raises Refused with the door's own code (facts `title` Japanese, `title_en`, `status`, perhaps `retry_after`) or
-    with one of ours: address-invalid, trust-unreadable, proxy-invalid, proxy-refused, server-not-trusted, tls-failed,
-    unreachable (`kind` name, refused, timeout or broken), answer-unexpected. What may be cured by waiting is tried again
-    until patience ends.
+    Raises Refused with the door's own code (facts `title` Japanese, `title_en`, `status`, `door_time` or None, perhaps
+    `retry_after`) or with one of ours: address-invalid, trust-unreadable, proxy-invalid, proxy-refused,
+    server-not-trusted, tls-failed, unreachable (`kind` name, refused, timeout or broken), answer-unexpected. What may be
+    cured by waiting is tried again until patience ends.
     """
     return _ask(server, _Question(path, json.dumps(dict(body)).encode()), identity)
 
@@ -259,7 +259,7 @@ def _translated() -> Iterator[None]:
     except (OSError, http.client.HTTPException) as error:
         if str(error).startswith("Tunnel connection failed"):
             raise Refused("proxy-refused", detail=str(error).removeprefix("Tunnel connection failed: ")) from None
-        detail = _one_line(str(error)) or type(error).__name__
+        detail = one_line(str(error)) or type(error).__name__
         raise _AwayError(Refused("unreachable", detail=detail, kind=_kind(error))) from None
 
 
@@ -275,6 +275,8 @@ def _read(response: http.client.HTTPResponse, raw: bytes, now: datetime) -> Answ
         return Answer(response.status, content, _date(response.headers.get("Date")))
     retry_after = _retry_after(response.headers.get("Retry-After"), now)
     refusal = _refusal(response.status, content, retry_after)
+    if "title" in refusal.facts:
+        refusal.facts["door_time"] = _date(response.headers.get("Date"))
     if response.status in _TRY_AGAIN:
         raise _AwayError(refusal, retry_after)
     raise refusal
@@ -295,7 +297,7 @@ def _refusal(status: int, content: dict[str, Any] | None, retry_after: int | Non
     code = (content or {}).get("code")
     if content is None or not isinstance(code, str) or _CODE.fullmatch(code) is None:
         return Refused("answer-unexpected", status=status)
-    facts: dict[str, object] = {name: _one_line(content[name]) for name in ("title", "title_en") if name in content}
+    facts: dict[str, object] = {name: one_line(content[name]) for name in ("title", "title_en") if name in content}
     if retry_after is not None:
         facts["retry_after"] = retry_after
     return Refused(code, status=status, **facts)
@@ -320,7 +322,7 @@ def _date(value: str | None) -> datetime | None:
     return at if at.tzinfo else None
 
 
-def _one_line(text: object) -> str:
+def one_line(text: object) -> str:
     """Return a sentence from outside so that it cannot play tricks on a terminal's screen."""
     kept = (character if character.isprintable() else " " for character in str(text))
     return " ".join("".join(kept).split())[:_LONGEST_SENTENCE]

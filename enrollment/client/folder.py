@@ -64,6 +64,18 @@ class Holding:
         return None if any(file.name == KEY for file in self.files) else False
 
 
+def passphrase_in(file: Path) -> bytes:
+    """Return a file's first line; raises Refused("passphrase-unreadable"), Refused("passphrase-empty")."""
+    try:
+        # Windows' editors put a byte order mark at the beginning.
+        passphrase = file.read_text(encoding="utf-8-sig").split("\n")[0].encode()
+    except (OSError, UnicodeDecodeError):
+        raise Refused("passphrase-unreadable", path=str(file)) from None
+    if not passphrase:
+        raise Refused("passphrase-empty", path=str(file))
+    return passphrase
+
+
 @dataclass(frozen=True)
 class Folder:
     """A terminal's folder; `passphrase` protects the key."""

@@ -94,7 +94,7 @@ class _Run:
             if waiting is not None:
                 return waiting
         new = self._prove()
-        self.change.commit()
+        self.change.exchange()
         return Renewed(
             terminal=chain.common_name(new),
             serial=f"{new.serial_number:x}",

@@ -45,13 +45,21 @@ class Report:
     door_time: datetime | None
 
     @property
+    def is_held(self) -> bool:
+        """Whether the certificate is stopped for a time, though the terminal may not be."""
+        return self.state == IN_SERVICE and self.certificate_state == HELD
+
+    @property
     def is_barred(self) -> bool:
         """Whether the terminal or its certificate is stopped for a time."""
         return self.state != IN_SERVICE or self.certificate_state != VALID
 
 
-def report_of(server: Server, identity: Identity) -> Report:
-    """Ask the door; raises as `connection.get`, and Refused("answer-unexpected") for what is no such report."""
+def report_of(server: Server, identity: Identity | None) -> Report:
+    """Ask the door; without identity it answers E103.
+
+    Raises as `connection.get`, and Refused("answer-unexpected") for what is no such report.
+    """
     answer = connection.get(server, PATH, identity)
     try:
         return _read(answer)

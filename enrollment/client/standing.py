@@ -1,12 +1,14 @@
 """What lies in a terminal's folder, and whether it is good today. Asks nobody."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from enrollment.client.chain import common_name
+from enrollment.client.changeover import Changeover
 from enrollment.client.folder import Folder
+from enrollment.renewal_window import window_of
 
 
 class Phase(StrEnum):
@@ -23,7 +25,9 @@ class Phase(StrEnum):
 class Standing:
     """What a folder holds. Without certificate only `phase` and `folder` say something.
 
-    `key_matches` is None when the key could not be looked at, because its passphrase was not given.
+    `key_matches` is None when the key could not be looked at, because its passphrase was not given. The days are those
+    of the window for renewal by the rule that everybody knows; the door may know better. `is_renewing` when a renewal was
+    begun and not finished.
     """
 
     folder: Path
@@ -34,6 +38,9 @@ class Standing:
     not_before: datetime | None = None
     not_after: datetime | None = None
     key_matches: bool | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    is_renewing: bool = False
     files: tuple[Path, ...] = ()
 
 
@@ -48,6 +55,7 @@ def status(folder: Path, *, now: datetime, passphrase: bytes | None = None) -> S
         return Standing(folder, Phase.PENDING if place.is_pending() else Phase.NOTHING)
     certificate = held.certificate
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    window = window_of(end)
     phase = Phase.STARTS_LATER if now < begin else Phase.EXPIRED if now > end else Phase.VALID
     return Standing(
         folder=folder,
@@ -58,5 +66,8 @@ def status(folder: Path, *, now: datetime, passphrase: bytes | None = None) -> S
         not_before=begin,
         not_after=end,
         key_matches=held.key_matches,
+        first_day=window.first_day,
+        last_day=window.last_day,
+        is_renewing=Changeover(place).is_under_way(),
         files=held.files,
     )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from enrollment.client.inputs import FIELDS
 from enrollment.client.renewal import NotNow, Renewed
+from enrollment.client.report import IN_SERVICE, SUSPENDED, Report
 from enrollment.client.retrieval import Retrieval
 from enrollment.client.standing import Phase, Standing
 from kernel.clock import TOKYO
@@ -124,6 +125,12 @@ _PHASES: Mapping[Phase, tuple[str, str]] = {
     Phase.EXPIRED: ("有効期限切れ。再発行を申し込んでください。", "expired; apply for a reissue"),
 }
 
+_UNDER_WAY = (
+    ("更新", "途中で止まっています。「tegata terminal renew」を実行してください。"),
+    ("renewal", "begun and not finished: run `tegata terminal renew`"),
+)
+_YES, _NO = ("はい", "yes"), ("いいえ", "no")
+
 
 def line(refused: Refused, language: Language) -> str:
     """Return one line for a refusal, the door's or our own: its code, what happened, what to do."""
@@ -186,7 +193,33 @@ def told(standing: Standing, language: Language) -> list[tuple[str, str]]:
         ("鍵" if japanese else "key", _choose(key[standing.key_matches], language)),
         ("発行元" if japanese else "issuer", standing.issuer or "-"),
         ("シリアル番号" if japanese else "serial number", standing.serial or "-"),
+        ("更新期間" if japanese else "window for renewal", f"{standing.first_day} ～ {standing.last_day}"),
+        *([_UNDER_WAY[0] if japanese else _UNDER_WAY[1]] if standing.is_renewing else []),
     ]
+
+
+def reported(report: Report, language: Language) -> list[tuple[str, str]]:
+    """Return what the door said of the terminal as pairs of label and text."""
+    japanese = language == "ja"
+    states = {
+        IN_SERVICE: ("利用中", "in service"),
+        SUSPENDED: ("利用停止中", "suspended"),
+    }
+    state = (
+        states.get(report.state, (report.state, report.state)) if not report.is_held else ("証明書停止中", "certificate on hold")
+    )
+    rows = [
+        ("端末の状態" if japanese else "terminal's state", _choose(state, language)),
+        ("利用開始日" if japanese else "start date", report.start_date.isoformat()),
+        (
+            "更新予定" if japanese else "to be renewed from",
+            tokyo(report.suggested) + ("(日本時間)" if japanese else " (Japan time)"),
+        ),
+        ("今更新できるか" if japanese else "renewal possible now", _choose(_YES if report.may_renew else _NO, language)),
+    ]
+    if report.reissue is not None:
+        rows.append(("再発行" if japanese else "reissue", f"{report.reissue.state} ({report.reissue.reason})"))
+    return rows
 
 
 def label(name: str, language: Language) -> str:
