@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from threading import Lock
 
+from cryptography import x509
+
 from ca import certificates, issuers
 from ca.ceremony import service
 from ca.plan import CMP
@@ -63,7 +65,8 @@ def signer_of(settings: Settings, database: Database) -> Signer:
     with database.snapshot() as session:
         above = certificates.identify(session, found.certificate).issuer
         chain = tuple(issuer.der for issuer in issuers.chain(session, above or ""))
-    return Signer(found.certificate, chain, Custody(settings).signing(found.key_name))
+    public = x509.load_der_x509_certificate(found.certificate).public_key()
+    return Signer(found.certificate, chain, Custody(settings).expected(found.key_name, public))
 
 
 class RenewedSigner:

@@ -64,8 +64,13 @@ def _readable(value: str) -> str:
 
 
 def is_always_software(name: str) -> bool:
-    """Return whether a key can be in no token: TLS servers read theirs from files, and tokens here sign and do not decrypt."""
-    return name.partition(".")[0] in {"codes", "scep"} or name.startswith("tls-")
+    """Return whether a key can be in no token: TLS servers read theirs from files, and no usual token knows HPKE."""
+    return name.partition(".")[0] == "codes" or name.startswith("tls-")
+
+
+def decrypts(name: str) -> bool:
+    """Return whether a key is one that others encrypt to: SCEP's registration authority (RFC 8894 §3)."""
+    return name.partition(".")[0] == "scep"
 
 
 Place = Annotated[str, AfterValidator(_readable)]
@@ -103,5 +108,5 @@ class KeySettings(BaseModel):
     def _may_be_in_a_token(cls, each: dict[str, str]) -> dict[str, str]:
         for name, place in each.items():
             if is_always_software(name) and place != SOFTWARE:
-                raise ValueError(f"the key {name} can not be in a token: TLS reads files, and tokens here do not decrypt")
+                raise ValueError(f"the key {name} can not be in a token: TLS reads files, and tokens do not unseal codes")
         return each

@@ -27,10 +27,11 @@ _log = logs.logger("server.registering")
 def registration_authority_of(settings: Settings, database: Database) -> RegistrationAuthority:
     """Return the registration authority; raises LookupError where the ceremony made none, and Trouble for its key."""
     standing = service(database, SCEP)
-    key = Custody(settings).signing(standing.key_name)
+    certificate = x509.load_der_x509_certificate(standing.certificate)
+    key = Custody(settings).expected(standing.key_name, certificate.public_key())
     if not isinstance(key, rsa.RSAPrivateKey):
         raise Trouble(f"key {standing.key_name!r} is not an RSA key: SCEP's clients can not encrypt to it")
-    return RegistrationAuthority(x509.load_der_x509_certificate(standing.certificate), key)
+    return RegistrationAuthority(certificate, key)
 
 
 def scep_door_of(settings: Settings, redemption: Redemption, renewal: Renewal) -> ScepDoor:

@@ -40,7 +40,11 @@ def delegates_of(
         try:
             delegates.append(
                 open_already.get(delegation.certificate)
-                or Delegate(delegation.issuer, delegation.certificate, custody.signing(delegation.key_name))
+                or Delegate(
+                    delegation.issuer,
+                    delegation.certificate,
+                    custody.expected(delegation.key_name, delegation.certificate.public_key()),
+                )
             )
         except (Trouble, ValueError) as error:
             _log.error("responder.unusable", issuer=delegation.issuer.name, reason=str(error))

@@ -11,6 +11,7 @@ from ca import certificates, issuers
 from ca.ceremony import TIMESTAMP, service, service_certificate
 from ca.timestamps import TimestampUnit
 from kernel.database import Database
+from keys.algorithms import SigningKey
 from server import logs
 from server.custody import Custody
 from server.settings import Settings
@@ -25,8 +26,9 @@ def timestamp_unit_of(settings: Settings, database: Database) -> TimestampUnit:
     with database.snapshot() as session:
         above = certificates.identify(session, unit.certificate).issuer
         chain = tuple(issuer.certificate for issuer in issuers.chain(session, above or ""))
-    key = Custody(settings).signing(unit.key_name)
-    return TimestampUnit(x509.load_der_x509_certificate(unit.certificate), chain, key, settings.timestamp_policy_oid)
+    certificate = x509.load_der_x509_certificate(unit.certificate)
+    key = Custody(settings).expected(unit.key_name, certificate.public_key())
+    return TimestampUnit(certificate, chain, key, settings.timestamp_policy_oid)
 
 
 class RenewedUnit:
@@ -40,6 +42,11 @@ class RenewedUnit:
         self._lock = Lock()
         self._unit = timestamp_unit_of(settings, database)
         self._looked_at = time.monotonic()
+
+    @property
+    def key(self) -> SigningKey:
+        """The key in use."""
+        return self._current().key
 
     def answer(self, request: bytes, now: datetime) -> bytes:
         """Answer a request; never raises for what a client sent."""

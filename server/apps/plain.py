@@ -10,7 +10,7 @@ from enrollment.redemption import Redemption
 from enrollment.renewal import Renewal
 from server.answering_cmp import cmp_door_of
 from server.custody import Custody
-from server.issuing import authority_of, profile_of
+from server.issuing import authority_of, issuing_check, profile_of
 from server.mailing import letters_of
 from server.registering import scep_door_of
 from server.settings import Settings
@@ -28,4 +28,4 @@ def assemble(settings: Settings) -> Assembled:
     scep.mount(app, scep_door_of(settings, redemption, renewal))
     cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))
     problems.register(app)
-    return Assembled(app, {"database": database_check(database)})
+    return Assembled(app, {"database": database_check(database), "issuing": issuing_check(authority, clock)})

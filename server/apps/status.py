@@ -8,6 +8,7 @@ from ca.publication import Publication, create_app
 from ca.terms import telling_status
 from kernel.clock import SystemClock
 from kernel.database import Database
+from server.custody import keys_check
 from server.express import Express
 from server.responding import keep_renewed, responder_of
 from server.settings import Settings
@@ -25,8 +26,13 @@ def assemble(settings: Settings) -> Assembled:
     clock = clock_of(settings)
     responder = responder_of(settings, database, clock)
     keep_renewed(responder, settings, database, clock)
-    app = create_app(Publication(database, clock, responder, home_of(settings).published, RenewedUnit(settings, database)))
-    checks = {"database": database_check(database), "crl": lambda: require_fresh(database, home_of(settings).published)}
+    unit = RenewedUnit(settings, database)
+    app = create_app(Publication(database, clock, responder, home_of(settings).published, unit))
+    checks = {
+        "database": database_check(database),
+        "crl": lambda: require_fresh(database, home_of(settings).published),
+        "keys": keys_check(lambda: [*(delegate.key for delegate in responder.delegates), unit.key]),
+    }
     return Assembled(app, checks, Express(responder, clock))
 
 

@@ -12,7 +12,7 @@ from enrollment.reissue import Reissues
 from enrollment.renewal import Renewal
 from server.client_certificates import client_certificate
 from server.custody import Custody
-from server.issuing import authority_of
+from server.issuing import authority_of, issuing_check
 from server.mailing import letters_of
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of
@@ -36,4 +36,4 @@ def assemble(settings: Settings) -> Assembled:
     gateway.mount(app, Gateway(database, clock), client_certificate)
     server_keys = ServerKeys(hasher) if settings.est_serverkeygen else None
     est.mount(app, est.EstDoor(redemption, est.Renewing(renewal, client_certificate), server_keys))
-    return Assembled(app, {"database": database_check(database)})
+    return Assembled(app, {"database": database_check(database), "issuing": issuing_check(authority, clock)})

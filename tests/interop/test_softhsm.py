@@ -21,7 +21,7 @@ from keys import tokens
 from keys.custody import CustodyKey, KeyAlgorithm, SoftwareKeys
 from keys.pkcs11 import TokenKeys
 from keys.tokens import Token
-from server.key_places import is_always_software
+from server.key_places import decrypts, is_always_software
 from tests.interop.programs import Papers, Runner
 from tests.support.demo import Demo, found_demo
 from tests.support.house import PASSPHRASE, SOURCE, new_request
@@ -37,17 +37,28 @@ class TokenHouseKeys(SoftwareKeys):
 
     token: Token
 
+    def in_token(self, name: str) -> TokenKeys:
+        """Return the custody of a key that is in the token."""
+        return TokenKeys(self.token, decrypts=decrypts(name))
+
     def exists(self, name: str) -> bool:
         """Return whether there is such a key."""
-        return super().exists(name) if _is_file(name) else TokenKeys(self.token).exists(name)
+        return super().exists(name) if _is_file(name) else self.in_token(name).exists(name)
+
+    def keep(self, name: str, key: CustodyKey) -> None:
+        """Keep a key that was made before as a file; what belongs into the token is made there instead."""
+        if _is_file(name):
+            super().keep(name, key)
+        else:
+            self.in_token(name).create(name, KeyAlgorithm.RSA3072)
 
     def create(self, name: str, algorithm: KeyAlgorithm) -> CustodyKey:
         """Make a key where it belongs."""
-        return super().create(name, algorithm) if _is_file(name) else TokenKeys(self.token).create(name, algorithm)
+        return super().create(name, algorithm) if _is_file(name) else self.in_token(name).create(name, algorithm)
 
     def open(self, name: str) -> CustodyKey:
         """Open a key."""
-        return super().open(name) if _is_file(name) else TokenKeys(self.token).open(name)
+        return super().open(name) if _is_file(name) else self.in_token(name).open(name)
 
 
 STAMP_TYPE = "Content-Type: application/timestamp-query"
@@ -165,7 +176,6 @@ def test_a_served_home_gives_certificates_by_keys_of_the_token(demo: tuple[Demo,
     assert {file.name for file in (made.home / "keys").glob("*.key")} == {
         *(f"tls-{door}.key" for door in ("portal", "retrieval", "center", "terminals")),
         "codes.key",
-        "scep.key",
     }
     codes = json.loads(made.run("demo", "codes", "--terminals", "1", "--json").stdout)
     assert _retrieve(made, codes, tmp_path / "pc") == 0

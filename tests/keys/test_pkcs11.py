@@ -21,9 +21,9 @@ from pkcs11 import Attribute, ObjectClass
 from keys import tokens
 from keys.algorithms import SigningKey, algorithm_of
 from keys.custody import KeyAlgorithm, KeyStore, SoftwareKeys
-from keys.pkcs11 import Backup, TokenKeys
+from keys.pkcs11 import Backup, TokenKeys, require_at_hand
 from keys.tokens import Visit
-from keys.trouble import KeyTroubleError
+from keys.trouble import CustodyAwayError, KeyTroubleError
 from tests.support.softhsm import PIN, SoftToken, require_engine, soft_token
 
 KINDS = {
@@ -179,6 +179,85 @@ def test_halves_that_do_not_belong_together_are_not_opened(soft: SoftToken, keys
         keys_in_token.open("k")
 
 
+def test_a_public_half_of_another_key_is_not_believed(soft: SoftToken, keys_in_token: TokenKeys) -> None:
+    _elliptic(keys_in_token)
+    _elliptic(keys_in_token, "other")
+
+    def swap(visit: Visit) -> None:
+        private = visit.only(ObjectClass.PRIVATE_KEY, "k")
+        visit.only(ObjectClass.PUBLIC_KEY, "k").destroy()
+        other = visit.only(ObjectClass.PUBLIC_KEY, "other")
+        other[Attribute.ID] = private[Attribute.ID]
+        other[Attribute.LABEL] = "k"
+
+    soft.token.change(swap)
+    with pytest.raises(KeyTroubleError, match="does not verify with the public key of that label"):
+        keys_in_token.open("k")
+
+
+@pytest.mark.parametrize("half", [ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY])
+def test_a_half_without_the_other_is_no_key_and_its_label_is_taken(
+    soft: SoftToken, keys_in_token: TokenKeys, half: ObjectClass
+) -> None:
+    _elliptic(keys_in_token)
+    soft.token.change(lambda visit: visit.only(half, "k").destroy())
+    kind = half.name.lower().replace("_", " ")
+    with pytest.raises(KeyTroubleError, match=f"has no {kind} with the label 'k'"):
+        keys_in_token.open("k")
+    with pytest.raises(KeyTroubleError, match="exists already"):
+        keys_in_token.create("k", KeyAlgorithm.P256)
+
+
+def test_a_key_whose_public_half_is_known_opens_while_its_token_is_away_and_signs_when_it_is_back(
+    soft: SoftToken, keys_in_token: TokenKeys
+) -> None:
+    public = _elliptic(keys_in_token).public_key()
+    stranger = ec.generate_private_key(ec.SECP256R1()).public_key()
+    with pytest.raises(KeyTroubleError, match="not the one whose public half"):
+        keys_in_token.expect("k", stranger)
+    soft.pull()
+    expected, wrong = keys_in_token.expect("k", public), keys_in_token.expect("k", stranger)
+    for key in (expected, wrong):
+        with pytest.raises(CustodyAwayError):
+            require_at_hand(key)
+    soft.put_back()
+    time.sleep(tokens.PAUSE)
+    require_at_hand(expected)
+    _verify(expected)
+    with pytest.raises(KeyTroubleError, match="another key under the label"):
+        require_at_hand(wrong)
+    with pytest.raises(KeyTroubleError, match="another key under the label"):
+        _verify(wrong)
+
+
+def test_an_rsa_key_that_was_made_for_it_decrypts_and_says_no_to_everything_else(soft: SoftToken) -> None:
+    key = TokenKeys(soft.token, decrypts=True).create("ra", KeyAlgorithm.RSA3072)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    for content in (b"", b"a content key", bytes(32), bytes(384 - 11)):
+        assert key.decrypt(key.public_key().encrypt(content, padding.PKCS1v15()), padding.PKCS1v15()) == content
+    modulus = key.public_key().public_numbers().n
+    textbook = {
+        "seven octets of padding": b"\x00\x02" + b"\x01" * 7 + b"\x00" + bytes(374),
+        "no end of padding": b"\x00\x02" + b"\x01" * 382,
+        "a signature's padding": b"\x00\x01" + b"\xff" * 100 + b"\x00" + bytes(281),
+        "not below": b"\x01\x02" + b"\x01" * 10 + b"\x00" + bytes(371),
+    }
+    encrypted = [pow(int.from_bytes(plain, "big"), 65537, modulus).to_bytes(384, "big") for plain in textbook.values()]
+    for octets in (*encrypted, b"", bytes(383), b"\xff" * 384, bytes(384)):
+        with pytest.raises(ValueError, match="not encrypted to this key"):
+            key.decrypt(octets, padding.PKCS1v15())
+    with pytest.raises(UnsupportedAlgorithm, match="PKCS #1"):
+        key.decrypt(bytes(384), padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+    _verify(key)
+
+
+def test_an_rsa_key_that_was_not_made_for_it_does_not_decrypt(keys_in_token: TokenKeys) -> None:
+    key = keys_in_token.create("r", KeyAlgorithm.RSA3072)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    with pytest.raises(KeyTroubleError, match="'r' was not made to decrypt"):
+        key.decrypt(key.public_key().encrypt(b"x", padding.PKCS1v15()), padding.PKCS1v15())
+
+
 def test_a_key_that_openssl_made_in_the_token_opens_too(soft: SoftToken, keys_in_token: TokenKeys) -> None:
     soft.tool("--keypairgen", "--key-type", "EC:secp384r1", "--label", "theirs", "--id", "01")
     _verify(keys_in_token.open("theirs"))
@@ -205,7 +284,7 @@ def test_a_key_that_was_made_without_a_backup_key_can_not_be_backed_up(soft: Sof
     with pytest.raises(KeyTroubleError, match="no backup key"):
         keys_in_token.back_up("k")
     soft.hold_backup_key("backup", secrets.token_bytes(32))
-    with pytest.raises(KeyTroubleError, match="KeyUnextractable"):
+    with pytest.raises(KeyTroubleError, match="made without a backup key and can never leave its token"):
         TokenKeys(soft.token, backup_key="backup").back_up("k")
 
 

@@ -1,8 +1,9 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from keys import tokens
 from keys.custody import KeyAlgorithm
 from keys.pkcs11 import TokenKeys
 from keys.tokens import Token
-from keys.trouble import CustodyAwayError, KeyTroubleError
+from keys.trouble import CustodyAwayError, KeyTroubleError, PinRefusedError
 from tests.support.softhsm import PIN, SoftToken, soft_token
 
 ECDSA = ec.ECDSA(hashes.SHA256())
@@ -215,3 +216,25 @@ def test_two_tokens_are_used_side_by_side(soft: SoftToken, key: ec.EllipticCurve
     for _ in range(3):
         _use(key)
         _use(other)
+
+
+def test_who_logs_in_may_be_told_to_wait_and_hears_of_a_refused_pin(soft: SoftToken) -> None:
+    """Processes have one memory of refusals only if they keep it themselves (`server.custody`)."""
+    heard: list[str] = []
+
+    @contextmanager
+    def attempt() -> Iterator[None]:
+        try:
+            yield
+        except PinRefusedError as refused:
+            heard.append(str(refused))
+            raise
+
+    written = ["000000"]
+    keys = TokenKeys(Token(soft.module, soft.label, lambda: written[-1], attempt))
+    for _ in range(3):
+        with pytest.raises(CustodyAwayError):
+            keys.exists("k")
+    assert heard == [f"token {soft.label!r} refuses its PIN"]
+    written.append(PIN)
+    assert not keys.exists("k")

@@ -75,9 +75,7 @@ def test_with_keys_in_a_token_only_those_who_sign_read_its_pin(
     command = [sys.executable, "-c", PROBE, str(home), door]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ | settings)
     opens_software = door not in SIGNERS or "codes.key" in MAY_OPEN[door]
-    in_software = (
-        {"keys_passphrase", "codes.key", "scep.key", "codes.pub", "code_hash_key"} if opens_software else {"code_hash_key"}
-    )
+    in_software = {"keys_passphrase", "codes.key", "codes.pub", "code_hash_key"} if opens_software else {"code_hash_key"}
     expected = MAY_OPEN[door] & in_software | ({"token_pin"} if door in SIGNERS else set())
     assert set(told.stdout.splitlines()[0].split()) == expected
 

@@ -23,7 +23,10 @@ def operations_of(house: House) -> Operations:
         house.keys.keep(SCEP, _key())
     Ceremony(house.database, house.keys, with_scep(house.plan)).hold(house.clock.now())
     certificate = x509.load_der_x509_certificate(service_certificate(house.database, SCEP))
-    authority = RegistrationAuthority(certificate, _key())
+    key = house.keys.open_signing(SCEP)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError(SCEP)
+    authority = RegistrationAuthority(certificate, key)
     return Operations(house.database, house.redemption, house.renewal, lambda: authority, house.crl_folder)
 
 

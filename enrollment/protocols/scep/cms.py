@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 from ca.der import elements
+from ca.issuers import asking_custody
 from enrollment.protocols.scep import ber
 from enrollment.protocols.scep.algorithms import AES_128, CIPHERS, DIGESTS, ContentCipher, Digest
 from enrollment.protocols.scep.failures import FailInfo, ScepFault, bad_message
@@ -149,11 +150,12 @@ class Envelope:
         """Return what may be the plain text. Never says whether it is: garbage is for the next parser to refuse.
 
         A key that does not decrypt gives another one, chosen at random (so does OpenSSL itself, for wrong padding), and
-        wrong padding of the content is left where it is.
+        wrong padding of the content is left where it is. Raises Unavailable while the key's custody does not answer.
         """
         fallback = secrets.token_bytes(self.cipher.key_size)
         try:
-            found = key.decrypt(self.encrypted_key, PKCS1v15())
+            with asking_custody():
+                found = key.decrypt(self.encrypted_key, PKCS1v15())
         except ValueError:
             found = fallback
         plain = self.cipher.decrypt(found if len(found) == self.cipher.key_size else fallback, self.vector, self.content)
@@ -217,7 +219,10 @@ class Signing:
 
 
 def signed(content: bytes | None, attributes: Mapping[str, core.Asn1Value], by: Signing) -> bytes:
-    """Sign; return a ContentInfo with SignedData. RFC 5652 §5.3: rsaEncryption names the signature's algorithm."""
+    """Sign; return a ContentInfo with SignedData. RFC 5652 §5.3: rsaEncryption names the signature's algorithm.
+
+    Raises Unavailable while the key's custody does not answer.
+    """
     digest = DIGESTS[by.digest]
     values = {
         _CONTENT_TYPE: cms.ContentType("data"),
@@ -226,13 +231,15 @@ def signed(content: bytes | None, attributes: Mapping[str, core.Asn1Value], by: 
     }
     signed_attributes = cms.CMSAttributes([{"type": kind, "values": [value]} for kind, value in values.items()])
     certificate = asn1_x509.Certificate.load(by.certificate.public_bytes(Encoding.DER))
+    with asking_custody():
+        signature = by.key.sign(signed_attributes.dump(), PKCS1v15(), digest)
     info = {
         "version": "v1",
         "sid": _identifier(certificate.issuer.dump(), certificate.serial_number, cms.SignerIdentifier),
         "digest_algorithm": _digest_identifier(by.digest),
         "signed_attrs": signed_attributes,
         "signature_algorithm": {"algorithm": "rsassa_pkcs1v15", "parameters": core.Null()},
-        "signature": by.key.sign(signed_attributes.dump(), PKCS1v15(), digest),
+        "signature": signature,
     }
     return _wrapped("signed_data", _signed_data(content, [certificate], [_digest_identifier(by.digest)], [info]))
 
