@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from keys.algorithms import ALGORITHMS, SigningKey
+from keys.algorithms import ALGORITHMS, SigningKey, VerifyingKey
 from keys.trouble import KeyTroubleError
 
 CustodyKey = SigningKey | x25519.X25519PrivateKey
@@ -56,6 +56,9 @@ class KeyStore(Protocol):
 
     def open_signing(self, name: str) -> SigningKey:
         """Open a key that signs; one that does not is refused."""
+
+    def expect(self, name: str, public: VerifyingKey) -> SigningKey:
+        """Open a key that signs and whose public half is known; while its keeper is away, what it will sign by later."""
 
 
 _GENERATORS: dict[KeyAlgorithm, Callable[[], CustodyKey]] = {
@@ -116,6 +119,10 @@ class SoftwareKeys:
             raise KeyTroubleError(message)
         return key
 
+    def expect(self, name: str, public: VerifyingKey) -> SigningKey:
+        """Open a key that signs: a folder is never away for a while. Raises KeyTroubleError for another key."""
+        return require_half(name, self.open_signing(name), public)
+
     def open_sealing(self, name: str) -> x25519.X25519PrivateKey:
         """Open a key that unseals; raises KeyTroubleError for another kind."""
         key = self.open(name)
@@ -150,6 +157,19 @@ class AssignedKeys:
         """Open a key that signs."""
         store, label = self.choose(name)
         return store.open_signing(label)
+
+    def expect(self, name: str, public: VerifyingKey) -> SigningKey:
+        """Open a key that signs, or what it will sign by later."""
+        store, label = self.choose(name)
+        return store.expect(label, public)
+
+
+def require_half(name: str, key: SigningKey, public: VerifyingKey) -> SigningKey:
+    """Return the key; raises KeyTroubleError unless this is its public half."""
+    if key.public_key() != public:
+        message = f"key {name!r} is not the one whose public half is certified or known"
+        raise KeyTroubleError(message)
+    return key
 
 
 def _write_new(path: Path, content: bytes) -> None:

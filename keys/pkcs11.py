@@ -1,7 +1,8 @@
 """Custody in a PKCS#11 token: keys are made there and stay there; a token's key *is* a pyca private key.
 
-What is sent to the token is a digest, never the data (but for Ed25519, which needs all of it). Backups leave a token
-only wrapped, by a key that its security officer has marked as trusted, and only for keys that were made for it.
+What is sent to the token is a digest, never the data (but for Ed25519, which needs all of it), or a key that was encrypted
+to us. Backups leave a token only wrapped, by a key that its security officer has marked as trusted, and only for keys that
+were made for it.
 """
 
 import base64
@@ -24,9 +25,9 @@ from pkcs11.util.ec import decode_ec_public_key, encode_ec_public_key, encode_na
 from pkcs11.util.rsa import encode_rsa_public_key
 
 from keys.algorithms import SigningKey, VerifyingKey, algorithm_of
-from keys.custody import KeyAlgorithm
+from keys.custody import KeyAlgorithm, require_half
 from keys.tokens import NothingFoundError, Token, Visit
-from keys.trouble import KeyTroubleError
+from keys.trouble import CustodyAwayError, KeyTroubleError
 
 Buffer = bytes | bytearray | memoryview
 _SIGNS = MechanismFlag.SIGN | MechanismFlag.VERIFY
@@ -35,6 +36,8 @@ _DIGESTS = {"sha256": 32, "sha384": 48, "sha512": 64}
 _RSA_SIZES = {KeyAlgorithm.RSA3072: 3072, KeyAlgorithm.RSA4096: 4096}
 _ED25519 = core.ObjectIdentifier("1.3.101.112").dump()  # RFC 8410 §3
 _ED25519_OCTETS = 32
+# RFC 8017 §7.2.1: EM = 0x00 || 0x02 || PS || 0x00 || M, PS of eight octets at least.
+_ENCRYPTED, _SHORTEST_PADDING = b"\x00\x02", 8
 # python-pkcs11 asks for all capabilities when it unwraps; a private key has not all of them.
 _NOT_OF_PRIVATE_KEYS = dict.fromkeys((Attribute.ENCRYPT, Attribute.WRAP, Attribute.VERIFY), DEFAULT)
 # Wraps with padding; SoftHSM knows RFC 5649 by the older of the two names only.
@@ -50,24 +53,31 @@ class _Place:
     public: VerifyingKey
 
     def sign(self, data: bytes, mechanism: Mechanism) -> bytes:
-        """Return what the token makes of the octets."""
+        """Return the token's signature of the octets."""
+        return self.token.ask(lambda visit: bytes(_able(self._private(visit), "sign")(data, mechanism=mechanism)))
 
-        def deed(visit: Visit) -> bytes:
-            key = visit.private_keys.get(self.label)
-            if key is None:
-                key, public = _pair(visit, self.label)
-                if public != self.public:
-                    raise KeyTroubleError(
-                        f"token {self.token.label!r} has another key under the label {self.label!r} than before"
-                    )
-                visit.private_keys[self.label] = key
-            return bytes(key.sign(data, mechanism=mechanism))
+    def decrypt(self, data: bytes, mechanism: Mechanism) -> bytes:
+        """Return what the token makes of octets that were encrypted to the key."""
+        return self.token.ask(lambda visit: bytes(_able(self._private(visit), "decrypt")(data, mechanism=mechanism)))
 
-        return self.token.ask(deed)
+    def require(self) -> None:
+        """Look for the key; raises KeyTroubleError unless it is there."""
+        self.token.ask(lambda visit: self._require_same(_pair(visit, self.label)[1]))
+
+    def _private(self, visit: Visit) -> Any:  # noqa: ANN401 (python-pkcs11 types no capabilities)
+        if self.label not in visit.pairs:
+            visit.pairs[self.label] = _pair(visit, self.label)
+        private, public = visit.pairs[self.label]
+        self._require_same(public)
+        return private
+
+    def _require_same(self, public: VerifyingKey) -> None:
+        if public != self.public:
+            raise KeyTroubleError(f"token {self.token.label!r} has another key under the label {self.label!r} than before")
 
 
 class _StaysInToken:
-    """What all keys in tokens have in common: they can be asked for signatures and for nothing else."""
+    """What all keys in tokens have in common: they can be asked for signatures, RSA's for decryption, and for nothing else."""
 
     _place: _Place
 
@@ -99,9 +109,9 @@ class _StaysInToken:
         """Refuse: raises KeyTroubleError."""
         raise self._refusal()
 
-    def decrypt(self, *_: object) -> NoReturn:
-        """Refuse: raises KeyTroubleError."""
-        raise self._refusal()
+    def require_at_hand(self) -> None:
+        """Raise KeyTroubleError unless the token answers and has the key."""
+        self._place.require()
 
     def _refusal(self) -> KeyTroubleError:
         return KeyTroubleError(f"key {self._place.label!r} signs in its token and does not leave it")
@@ -156,10 +166,28 @@ class TokenRsaKey(_StaysInToken, rsa.RSAPrivateKey):
         """Return a signature by PKCS #1 v1.5, the one padding that certificates here use. Raises KeyTroubleError."""
         if not isinstance(padding, PKCS1v15) or not isinstance(algorithm, Prehashed | hashes.HashAlgorithm):
             raise UnsupportedAlgorithm("a token's RSA key signs with PKCS #1 v1.5")
-        digest, name = _digest(data, algorithm)
+        digest, name = _digest(data, algorithm, also=("sha1",))  # SCEP's old clients read no other (RFC 8894 §3.5.2)
         # RFC 8017 §9.2: the algorithm's parameters are an explicit NULL.
         described = algos.DigestInfo({"digest_algorithm": {"algorithm": name, "parameters": core.Null()}, "digest": digest})
         return self._place.sign(described.dump(), Mechanism.RSA_PKCS)
+
+    def decrypt(self, ciphertext: Buffer, padding: AsymmetricPadding) -> bytes:
+        """Return what was encrypted by PKCS #1 v1.5 (RFC 8017 §7.2.2). Raises ValueError for what was not, KeyTroubleError.
+
+        Who calls must not let senders see which it was. The token does the number only: modules call wrong padding a
+        general failure, as they call their own, and each such message would start the module anew.
+        """
+        if not isinstance(padding, PKCS1v15):
+            raise UnsupportedAlgorithm("a token's RSA key decrypts PKCS #1 v1.5")
+        octets, modulus = bytes(ciphertext), self.public_key().public_numbers().n
+        size = (modulus.bit_length() + 7) // 8
+        if len(octets) != size or int.from_bytes(octets, "big") >= modulus:
+            raise ValueError("not encrypted to this key")
+        encoded = self._place.decrypt(octets, Mechanism.RSA_X_509).rjust(size, b"\0")
+        end = encoded.find(0, len(_ENCRYPTED))
+        if not (encoded.startswith(_ENCRYPTED) and end >= len(_ENCRYPTED) + _SHORTEST_PADDING):
+            raise ValueError("not encrypted to this key")
+        return encoded[end + 1 :]
 
 
 class TokenEd25519Key(_StaysInToken, ed25519.Ed25519PrivateKey):
@@ -202,11 +230,12 @@ class Backup:
 class TokenKeys:
     """Keys in a token, by their labels. `backup_key` is the label of the AES key that wraps backups, where there is one.
 
-    Keys made without it can never leave the token in any form.
+    Keys made without it can never leave the token in any form. RSA keys decrypt if they were made with `decrypts`.
     """
 
     token: Token
     backup_key: str | None = None
+    decrypts: bool = False
 
     def exists(self, name: str) -> bool:
         """Return whether there is such a key; raises KeyTroubleError when there are several, or the token is away."""
@@ -221,26 +250,40 @@ class TokenKeys:
 
         def deed(visit: Visit) -> VerifyingKey:
             _require_free(visit, name)
-            return _public_key(_generate(visit, name, algorithm, self._private_template()))
+            return _public_key(
+                _generate(visit, name, algorithm, self._private_template(), self._capabilities(algorithm in _RSA_SIZES))
+            )
 
         self.token.ask(lambda visit: _require_free(visit, name))
         return _as_pyca(_Place(self.token, name, self.token.change(deed)))
 
     def open(self, name: str) -> SigningKey:
-        """Open a key; raises KeyTroubleError unless exactly one has this label."""
-        return _as_pyca(_Place(self.token, name, self.token.ask(lambda visit: _pair(visit, name)[1])))
+        """Open a key; raises KeyTroubleError unless exactly one has this label, and its halves belong together."""
+        key = self._found(name)
+        if not _signs(key):
+            raise KeyTroubleError(f"what the private key {name!r} signs does not verify with the public key of that label")
+        return key
 
     def open_signing(self, name: str) -> SigningKey:
         """Open a key that signs: here all do."""
         return self.open(name)
+
+    def expect(self, name: str, public: VerifyingKey) -> SigningKey:
+        """Open a key whose public half is known; while the token is away, what finds it and looks at it when it signs."""
+        try:
+            return require_half(name, self.open(name), public)
+        except CustodyAwayError:
+            return _as_pyca(_Place(self.token, name, public))
 
     def back_up(self, name: str) -> Backup:
         """Return a key wrapped by the backup key; raises KeyTroubleError for a key that was not made for it."""
 
         def deed(visit: Visit) -> Backup:
             private, public = _pair(visit, name)
-            mechanism = _wrapping(visit)
-            wrapped = self._wrapper(visit).wrap_key(private, mechanism=mechanism)
+            mechanism, wrapper = _wrapping(visit), self._wrapper(visit)
+            if not private[Attribute.EXTRACTABLE]:
+                raise KeyTroubleError(f"key {name!r} was made without a backup key and can never leave its token")
+            wrapped = _able(wrapper, "wrap_key")(private, mechanism=mechanism)
             spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             return Backup(spki, mechanism.name, wrapped)
 
@@ -255,7 +298,7 @@ class TokenKeys:
         def deed(visit: Visit) -> None:
             _require_free(visit, name)
             identifier = secrets.token_bytes(16)
-            self._wrapper(visit).unwrap_key(
+            _able(self._wrapper(visit), "unwrap_key")(
                 ObjectClass.PRIVATE_KEY,
                 described[Attribute.KEY_TYPE],
                 backup.wrapped,
@@ -263,7 +306,7 @@ class TokenKeys:
                 label=name,
                 mechanism=Mechanism[backup.mechanism],
                 store=True,
-                capabilities=MechanismFlag.SIGN,
+                capabilities=self._capabilities(described[Attribute.KEY_TYPE] == KeyType.RSA) & ~MechanismFlag.VERIFY,
                 template=_NOT_OF_PRIVATE_KEYS | self._private_template(),
             )
             named = {Attribute.LABEL: name, Attribute.ID: identifier, Attribute.TOKEN: True, Attribute.VERIFY: True}
@@ -272,11 +315,17 @@ class TokenKeys:
         described = _description(backup.public_key)
         self.token.ask(lambda visit: _require_free(visit, name))
         self.token.change(deed)
-        restored = self.open(name)
+        restored = self._found(name)
         if not _signs(restored):
             self.token.change(lambda visit: _destroy(visit, name))
             raise KeyTroubleError(f"the backup of {name!r} holds another key than it says")
         return restored
+
+    def _found(self, name: str) -> SigningKey:
+        return _as_pyca(_Place(self.token, name, self.token.ask(lambda visit: _pair(visit, name)[1])))
+
+    def _capabilities(self, is_rsa: bool) -> MechanismFlag:  # noqa: FBT001 (one argument)
+        return _SIGNS | MechanismFlag.DECRYPT if is_rsa and self.decrypts else _SIGNS
 
     def _private_template(self) -> dict[Attribute, object]:
         # PKCS#11 3.0 §4.9: extractable here means "by wrapping", since a sensitive key is never read out; and only a
@@ -295,14 +344,22 @@ class TokenKeys:
         return visit.only(ObjectClass.SECRET_KEY, self.backup_key)
 
 
-def _digest(data: Buffer, algorithm: Prehashed | hashes.HashAlgorithm) -> tuple[bytes, str]:
+def require_at_hand(key: object) -> None:
+    """Raise KeyTroubleError unless the key could sign now; one in software always can."""
+    if isinstance(key, _StaysInToken):
+        key.require_at_hand()
+
+
+def _digest(
+    data: Buffer, algorithm: Prehashed | hashes.HashAlgorithm, also: tuple[str, ...] = ()
+) -> tuple[bytes, str]:  # fmt: skip
     """Return the digest and its algorithm's name; what comes as a digest already stays as it is."""
     if isinstance(algorithm, Prehashed):
         known = {size: name for name, size in _DIGESTS.items()}
         if len(data) not in known:
             raise UnsupportedAlgorithm("a token's key signs digests of SHA-2 only")
         return bytes(data), known[len(data)]
-    if algorithm.name not in _DIGESTS:
+    if algorithm.name not in (*_DIGESTS, *also):
         raise UnsupportedAlgorithm(f"a token's key does not sign with {algorithm.name}")
     hasher = hashes.Hash(algorithm)
     hasher.update(data)
@@ -347,13 +404,15 @@ def _require_free(visit: Visit, label: str) -> None:
             raise KeyTroubleError(f"key {label!r} exists already in token {visit.token.label!r}")
 
 
-def _generate(visit: Visit, label: str, algorithm: KeyAlgorithm, private: dict[Attribute, object]) -> pkcs11.PublicKey:
+def _generate(
+    visit: Visit, label: str, algorithm: KeyAlgorithm, private: dict[Attribute, object], capabilities: MechanismFlag
+) -> pkcs11.PublicKey:
     """Make a key pair in the token and return its public half."""
     named: dict[str, Any] = {
         "id": secrets.token_bytes(16),
         "label": label,
         "store": True,
-        "capabilities": _SIGNS,
+        "capabilities": capabilities,
         "private_template": private,
     }
     if algorithm in _RSA_SIZES:
@@ -402,10 +461,21 @@ def _description(public_key: bytes) -> dict[Attribute, object]:
     raise KeyTroubleError("the backup is of a key of a kind that is not used here")
 
 
+def _able(held: Any, deed: str) -> Any:  # noqa: ANN401 (python-pkcs11 types no capabilities)
+    """Return an object's method; raises KeyTroubleError where its attributes in the token forbid such use."""
+    found = getattr(held, deed, None)
+    if found is None:
+        raise KeyTroubleError(f"{held.label!r} was not made to {deed.replace('_', ' ')} in its token")
+    return found
+
+
 def _signs(key: SigningKey) -> bool:
     """Return whether a key's signature verifies with its own public half."""
     trial = secrets.token_bytes(32)
-    algorithm = algorithm_of(key.public_key())
+    try:
+        algorithm = algorithm_of(key.public_key())
+    except ValueError as error:
+        raise KeyTroubleError(str(error)) from None
     try:
         algorithm.verify(key.public_key(), algorithm.sign(key, trial), trial)
     except InvalidSignature:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +18,7 @@ import pkcs11
 from pkcs11 import Attribute, ObjectClass, TokenFlag
 from pkcs11 import exceptions as failures
 
-from keys.trouble import CustodyAwayError, KeyTroubleError
+from keys.trouble import CustodyAwayError, KeyTroubleError, PinRefusedError
 
 if TYPE_CHECKING:
     from pkcs11._pkcs11 import lib as Library  # noqa: N812 (the extension module names its class in lower case)
@@ -63,7 +63,8 @@ class Visit:
 
     token: pkcs11.Token
     session: pkcs11.Session
-    private_keys: dict[str, Any] = field(default_factory=dict)
+    # Private keys that were found, and their public halves, by label.
+    pairs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def objects(self, object_class: ObjectClass, label: str) -> list[pkcs11.Object]:
         """Return all objects of a class with this label."""
@@ -139,11 +140,13 @@ class Token:
     """A token by its module and label.
 
     `pin` is called whenever a session is opened, so that a corrected PIN is taken up; it may raise KeyTroubleError.
+    `attempt` is held around each log-in and sees PinRefusedError: for what processes must tell each other.
     """
 
     module: Path
     label: str
     pin: Callable[[], str] = field(repr=False)
+    attempt: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
 
     def ask(self, deed: Callable[[Visit], T]) -> T:
         """Let a deed use the token, alone in this process. After a loss it is done once more, so it must be repeatable.
@@ -154,7 +157,7 @@ class Token:
             try:
                 return deed(self._visit(line))
             except (NothingFoundError, failures.PKCS11Error) as error:
-                if isinstance(error, (*_CAN_NOT, *_PIN_REFUSED, failures.PinLocked, failures.MultipleTokensReturned)):
+                if isinstance(error, (*_CAN_NOT, failures.PinLocked, failures.MultipleTokensReturned)):
                     raise
             line.visit = None
             _process.start(self.module)
@@ -196,18 +199,19 @@ class Token:
         return line.visit
 
     def _open(self, line: _Line, token: pkcs11.Token) -> pkcs11.Session:
-        pin = self.pin()
-        if pin == line.refused_pin:
-            raise CustodyAwayError(f"token {self.label!r} refused its PIN, which was not changed since")
-        if token.flags & TokenFlag.USER_PIN_FINAL_TRY:
-            raise CustodyAwayError(f"token {self.label!r} has one attempt left before its PIN is locked: log in by hand")
-        try:
-            return token.open(user_pin=pin)
-        except failures.UserAlreadyLoggedIn:
-            return token.open()
-        except _PIN_REFUSED:
-            line.refused_pin = pin
-            raise
+        with self.attempt():
+            pin = self.pin()
+            if pin == line.refused_pin:
+                raise CustodyAwayError(f"token {self.label!r} refused its PIN, which was not changed since")
+            if token.flags & TokenFlag.USER_PIN_FINAL_TRY:
+                raise CustodyAwayError(f"token {self.label!r} has one attempt left before its PIN is locked: log in by hand")
+            try:
+                return token.open(user_pin=pin)
+            except failures.UserAlreadyLoggedIn:
+                return token.open()
+            except _PIN_REFUSED:
+                line.refused_pin = pin
+                raise PinRefusedError(f"token {self.label!r} refuses its PIN") from None
 
     def _trouble(self, line: _Line, error: failures.PKCS11Error) -> KeyTroubleError:
         """Say what the module's error means for who asked, and leave a token that is away alone for a while."""
@@ -216,8 +220,6 @@ class Token:
             return KeyTroubleError(f"more than one token has the label {self.label!r}")
         if isinstance(error, _CAN_NOT):
             return KeyTroubleError(f"token {self.label!r} can not do this: {name}")
-        if isinstance(error, _PIN_REFUSED):
-            return CustodyAwayError(f"token {self.label!r} refuses its PIN")
         line.visit = None
         line.away_until = time.monotonic() + PAUSE
         line.away_because = f"token {self.label!r} is away: {name}"

@@ -7,3 +7,7 @@ class KeyTroubleError(Exception):
 
 class CustodyAwayError(KeyTroubleError):
     """Whoever keeps the key does not answer now: nothing was done, the same may be asked again later."""
+
+
+class PinRefusedError(CustodyAwayError):
+    """The token does not take the PIN that it was given; it counts such attempts and locks itself."""

@@ -1,6 +1,7 @@
 """The keys that processes open, by the name of what they are for. Each door calls only what it may have."""
 
-from collections.abc import Iterator
+import fcntl
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -9,18 +10,23 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from keys.algorithms import SigningKey
+from keys.algorithms import SigningKey, VerifyingKey
 from keys.codes import CodeHasher, Opener, Sealer
 from keys.custody import AssignedKeys, KeyAlgorithm, KeyStore, SoftwareKeys
-from keys.pkcs11 import TokenKeys
+from keys.pkcs11 import TokenKeys, require_at_hand
 from keys.tokens import Token
-from keys.trouble import CustodyAwayError, KeyTroubleError
+from keys.trouble import CustodyAwayError, KeyTroubleError, PinRefusedError
+from server import logs
 from server.home import Home, secret_file, write_whole
+from server.key_places import TokenPlace, decrypts
 from server.settings import Settings
 from server.trouble import Trouble
 
 CODES, CHECKPOINT = "codes", "checkpoint"
 KEYS_PASSPHRASE, CODE_HASH_KEY = "keys_passphrase", "code_hash_key"
+
+
+_log = logs.logger("server.custody")
 
 
 @contextmanager
@@ -52,14 +58,53 @@ class Custody:
         place = self.settings.keys.place(name)
         if place is None:
             return self.software, name
-        token = Token(place.module, place.token, partial(self._pin, place.pin_secret))
-        return TokenKeys(token, self.settings.keys.backup_key), place.label or name
+        keys = TokenKeys(self._token(place), self.settings.keys.backup_key, decrypts=decrypts(name))
+        return keys, place.label or name
+
+    def in_token(self, name: str, backup_key: str | None = None) -> tuple[TokenKeys, str]:
+        """Return the token of a key and its label there, for backups; raises Trouble for a key that is in software."""
+        place = self.settings.keys.place(name)
+        if place is None:
+            raise Trouble(
+                f"the key {name} is a file in {Home(self.settings.home).keys}: copy that, with the secret {KEYS_PASSPHRASE}"
+            )
+        wrapping = backup_key or self.settings.keys.backup_key
+        return TokenKeys(self._token(place), wrapping, decrypts=decrypts(name)), place.label or name
+
+    def _token(self, place: TokenPlace) -> Token:
+        return Token(place.module, place.token, partial(self._pin, place.pin_secret), partial(self._attempt, place.pin_secret))
 
     def _pin(self, secret: str) -> str:
         try:
             return self.settings.secret(secret)
         except Trouble as trouble:
             raise CustodyAwayError(str(trouble)) from trouble
+
+    @contextmanager
+    def _attempt(self, secret: str) -> Iterator[None]:
+        """Let one process at a time log in, and none with a PIN that any was refused: a token locks itself after a few.
+
+        What is remembered is the state of the PIN's file, which says nothing of the PIN.
+        """
+        with (Home(self.settings.home).keys / f".{secret}.refused").open("a+", encoding="ascii") as noted:
+            fcntl.flock(noted, fcntl.LOCK_EX)
+            noted.seek(0)
+            state = self._state_of(secret)
+            if noted.read() == state:
+                raise CustodyAwayError(f"the token refused the PIN in {secret}, whose file was not changed since")
+            try:
+                yield
+            except PinRefusedError:
+                noted.truncate(0)
+                noted.write(state)
+                raise
+
+    def _state_of(self, secret: str) -> str:
+        try:
+            stat = (self.settings.secrets_dir / secret).stat()
+        except OSError:
+            return "missing"
+        return f"{stat.st_dev}/{stat.st_ino}/{stat.st_size}/{stat.st_mtime_ns}"
 
     def hasher(self) -> CodeHasher:
         """Return the keyed hash of codes: for whoever looks codes up or makes them."""
@@ -81,6 +126,21 @@ class Custody:
         """Return an issuer's or the responder's key; raises Trouble when it is missing or can not be opened."""
         with told_to_the_operator():
             return self.keys.open_signing(name)
+
+    def expected(self, name: str, public: object) -> SigningKey:
+        """Return the key whose public half is certified; raises Trouble when it is missing, another, or can not be opened.
+
+        While its token is away it is returned all the same, so that doors open: what it is asked then is refused for a while.
+        """
+        if not isinstance(public, VerifyingKey):
+            raise Trouble(f"key {name!r} is of a kind that does not sign here")
+        with told_to_the_operator():
+            key = self.keys.expect(name, public)
+        try:
+            require_at_hand(key)
+        except KeyTroubleError as trouble:
+            _log.warning("key.away", key=name, reason=str(trouble))
+        return key
 
     def checkpoint(self) -> ed25519.Ed25519PrivateKey:
         """Return the key that signs the audit log's heads."""
@@ -105,3 +165,13 @@ class Custody:
     @property
     def _sealing_half(self) -> Path:
         return Home(self.settings.home).keys / "codes.pub"
+
+
+def keys_check(keys: Callable[[], Iterable[object]]) -> Callable[[], None]:
+    """Return what raises KeyTroubleError unless all of these keys could sign now: what `/readyz` asks."""
+
+    def check() -> None:
+        for key in keys():
+            require_at_hand(key)
+
+    return check
