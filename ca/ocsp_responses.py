@@ -36,7 +36,7 @@ _REASONS = {
 }
 _ENUMERATED = 0x0A
 # Of the signatures that may go unverified, one in so many is verified nevertheless (docs/decisions/0020).
-_VERIFIED_OF = 16
+_VERIFIED_OF = 32
 _BASIC = bytes.fromhex("06092b0601050507300101")
 _NONCE = bytes.fromhex("06092b0601050507300102")
 _ARCHIVE_CUTOFF = bytes.fromhex("06092b0601050507300106")

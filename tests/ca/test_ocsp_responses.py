@@ -191,7 +191,7 @@ def test_with_ecdsa_a_lasting_fault_is_found_and_from_then_on_none_leaves() -> N
         while True:
             writer.response(b"", b"nonce", NOW, once=True)
             left += 1
-    assert left < 16
+    assert left < 32
     for _ in range(40):
         with pytest.raises(InvalidSignature):
             writer.response(b"", b"nonce", NOW, once=True)
