@@ -145,7 +145,8 @@ class CodePreparation:
 
         It costs a key agreement each, so many are made before the transaction that stores them.
         """
-        today, made = tokyo_date(now), []
+        today = tokyo_date(now)
+        made: list[CodeSetValues] = []
         for terminal in wanted:
             codes, code_set_id = code_rules.generate(terminal.name, terminal.office_code), secrets.token_hex(16)
             values = {

@@ -3,7 +3,7 @@
 All of this is guarded by the terminal's row: whoever changes a reissue holds it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -152,6 +152,12 @@ def is_accepted(session: Session, terminal: str) -> bool:
     """Return whether a reissue of a terminal was accepted and its certificate not retrieved yet: then nothing is renewed."""
     query = select(ReissueRow.id).where(ReissueRow.terminal == terminal, ReissueRow.state.in_(ACCEPTED))
     return session.scalar(query) is not None
+
+
+def accepted_among(session: Session, terminals: Collection[str]) -> set[str]:
+    """Return those of many terminals of which `is_accepted` is true."""
+    query = select(ReissueRow.terminal).where(ReissueRow.terminal.in_(terminals), ReissueRow.state.in_(ACCEPTED))
+    return set(session.scalars(query))
 
 
 def open_one(session: Session, terminal: str) -> ReissueRow | None:

@@ -5,6 +5,8 @@ import ca.profile_history
 import ca.tables
 import ca.terms
 import enrollment.cmp_transactions
+import enrollment.gateway_list
+import enrollment.generations.tables
 import enrollment.tables
 import kernel.audit
 import kernel.outbox
