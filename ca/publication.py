@@ -132,8 +132,14 @@ def crl(name: str) -> Response:
     response.headers["Cache-Control"] = CACHING
     response.headers["Last-Modified"] = http_date(stat.st_mtime)
     response.set_etag(f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}")
-    response.make_conditional(request, accept_ranges=True, complete_length=stat.st_size)
+    response.make_conditional(request, accept_ranges=_asks_for_a_part(), complete_length=stat.st_size)
+    response.headers["Accept-Ranges"] = "bytes"
     return response
+
+
+def _asks_for_a_part() -> bool:
+    """Return whether one part is asked for in octets; everything else is passed over (RFC 9110 §14.2)."""
+    return request.range is not None and request.range.units == "bytes" and len(request.range.ranges) == 1
 
 
 def _is_published(issuer: str, partition: int) -> bool:

@@ -1,6 +1,6 @@
 import base64
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 
+from ca.crl import CrlPublisher
 from ca.ocsp_answer import CACHE_SECONDS
 from ca.ocsp_requests import LARGEST_REQUEST
 from ca.publication import Publication, create_app
@@ -94,6 +95,94 @@ def test_who_has_the_newest_list_is_told_so(door: FlaskClient, house: House, clo
     newer = door.get("/crl/issuing-1.crl", headers={"If-None-Match": first.headers["ETag"]})
     assert newer.status_code == 200
     assert newer.data != first.data
+
+
+def test_a_list_may_be_cached_for_a_minute_and_is_told_apart_afterwards(door: FlaskClient, house: House) -> None:
+    response = door.get("/crl/issuing-1.crl")
+    assert (response.cache_control.max_age, response.cache_control.public) == (CACHE_SECONDS, True)
+    assert response.content_length == house.crl.file.stat().st_size == len(response.data)
+    assert response.last_modified == datetime.fromtimestamp(int(house.crl.file.stat().st_mtime), UTC)
+    etag, is_weak = response.get_etag()
+    assert etag
+    assert not is_weak
+    assert response.headers["Accept-Ranges"] == "bytes"
+
+
+# What is asked on condition, and the answer; the first answer's fields are filled in.
+CONDITIONS: list[tuple[dict[str, str], int]] = [
+    ({"If-None-Match": "{etag}"}, 304),
+    ({"If-None-Match": 'W/{etag}, "other"'}, 304),
+    ({"If-None-Match": "*"}, 304),
+    ({"If-None-Match": '"other"'}, 200),
+    ({"If-Modified-Since": "{modified}"}, 304),
+    ({"If-Modified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"}, 200),
+    ({"If-Modified-Since": "yesterday"}, 200),
+    ({"If-None-Match": '"other"', "If-Modified-Since": "{modified}"}, 200),  # RFC 9110 §13.2.2: the tag decides
+    ({"If-None-Match": "{etag}", "If-Modified-Since": "Sat, 01 Jan 2000 00:00:00 GMT"}, 304),
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_who_asks_whether_a_list_has_changed_is_told(door: FlaskClient, house: House, method: str) -> None:
+    first = door.get("/crl/issuing-1.crl")
+    known = {"etag": first.headers["ETag"], "modified": first.headers["Last-Modified"]}
+    for asked, status in CONDITIONS:
+        fields = {name: value.format_map(known) for name, value in asked.items()}
+        response = door.open("/crl/issuing-1.crl", method=method, headers=fields)
+        assert response.status_code == status, asked
+        assert response.data == (house.crl.file.read_bytes() if (method, status) == ("GET", 200) else b"")
+        for name in ("ETag", "Cache-Control", *(("Last-Modified",) if status == 200 else ())):  # RFC 9110 §15.4.5
+            assert response.headers[name] == first.headers[name]
+
+
+def test_head_tells_what_get_would(door: FlaskClient) -> None:
+    got, told = door.get("/crl/issuing-1.crl"), door.head("/crl/issuing-1.crl")
+    assert told.data == b""
+    assert dict(told.headers) == dict(got.headers)
+
+
+def test_a_part_of_a_list_is_served(door: FlaskClient, house: House) -> None:
+    content = house.crl.file.read_bytes()
+    for asked, begin, end in (("0-9", 0, 10), ("100-", 100, None), ("-20", -20, None), ("5-99999", 5, None)):
+        response = door.get("/crl/issuing-1.crl", headers={"Range": f"bytes={asked}"})
+        assert (response.status_code, response.data) == (206, content[begin:end])
+        first = content.index(response.data)
+        assert response.headers["Content-Range"] == f"bytes {first}-{first + len(response.data) - 1}/{len(content)}"
+        assert response.content_length == len(response.data)
+
+
+def test_a_range_that_makes_no_sense_is_passed_over(door: FlaskClient, house: House) -> None:
+    for asked in ("bytes=9-1", "octets=0-9", "bytes=", "bytes=0-1,5-9", "nonsense"):
+        response = door.get("/crl/issuing-1.crl", headers={"Range": asked})
+        assert (response.status_code, response.data) == (200, house.crl.file.read_bytes()), asked
+
+
+def test_a_range_behind_the_end_is_refused(door: FlaskClient, house: House) -> None:
+    response = door.get("/crl/issuing-1.crl", headers={"Range": "bytes=100000-"})
+    assert response.status_code == 416
+    assert response.headers["Content-Range"] == f"bytes */{house.crl.file.stat().st_size}"
+
+
+def test_the_parts_of_two_lists_are_never_put_together(door: FlaskClient, house: House, clock: SettableClock) -> None:
+    etag = door.get("/crl/issuing-1.crl", headers={"Range": "bytes=0-9"}).headers["ETag"]
+    rest = {"Range": "bytes=10-", "If-Range": etag}
+    assert door.get("/crl/issuing-1.crl", headers=rest).status_code == 206
+    house.crl.publish(clock.advance(timedelta(minutes=1)))
+    whole = door.get("/crl/issuing-1.crl", headers=rest)
+    assert (whole.status_code, whole.data) == (200, house.crl.file.read_bytes())
+
+
+def test_partitions_and_deltas_are_served_and_what_there_is_none_of_is_not_found(door: FlaskClient, house: House) -> None:
+    assert door.get("/crl/issuing-1.delta.crl").status_code == 404
+    assert door.get("/crl/issuing-1.1.crl").status_code == 404
+    addresses = house.profile.addresses
+    CrlPublisher(
+        house.database, house.issuing, house.crl_folder, addresses=addresses, partition_size=10_000, delta=True
+    ).publish_if_due(house.clock.now())
+    for name in ("issuing-1.delta", "issuing-1.1", "issuing-1.1.delta", "issuing-1.2"):
+        assert door.get(f"/crl/{name}.crl").data == (house.crl_folder / f"{name}.crl").read_bytes()
+    for name in ("issuing-1.3", "issuing-1.0", "issuing-1.01", "issuing-1.1.delta.delta", "root.delta"):
+        assert door.get(f"/crl/{name}.crl").status_code == 404
 
 
 @pytest.mark.parametrize(
