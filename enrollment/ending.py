@@ -25,7 +25,7 @@ from kernel.errors import Refused
 from registry import news, terminals
 from registry.letters import Letters
 from registry.news import NewsKind
-from registry.states import TerminalEvent
+from registry.states import SuspensionRule, TerminalEvent
 from registry.terminals import Terminal
 
 
@@ -74,20 +74,15 @@ class Endings:
         with self.database.transaction() as session:
             row = code_sets.open_set(session, terminal_name)
             terminal = _locked(session, terminal_name)
-            if row is not None and code_sets.LIFECYCLE.allows(CodeSetState(row.state), CodeSetEvent.FREEZE):
-                code_sets.leave(session, row, CodeSetEvent.FREEZE, now, actor=actor)
-            terminals.step(session, terminal_name, TerminalEvent.SUSPEND, now)
-            successions.interrupt(session, terminal_name, now, actor=actor)
-            for issuer, serial in _living(session, terminal_name):
-                Deed(session, actor, now, terminal_name, terminal.office_code).hold(issuer, serial)
-            trace(session, terminal, "terminal.suspend", actor, now)
-            letters.post_suspended(Envelope(session, self.letters, terminal.office_code, now), terminal_name, lifted=False)
+            stop(session, terminal, row, actor, now)
+            letters.post_suspended(Envelope(session, self.letters, terminal.office_code, now), terminal_name)
             announce(session, terminal, "terminal-suspended", now)
 
     def resume(self, terminal_name: str, actor: Actor) -> None:
         """Lift a suspension: the terminal returns to where it came from, its certificate is released.
 
-        Codes stay frozen until staff thaw or replace them: whether they are still secret is for a person to say.
+        Codes stay frozen until staff thaw or replace them: whether they are still secret is for a person to say. After a
+        suspension by rule codes or certificate are at their end: a reissue must follow, and the mail says so.
         Raises Refused("terminal-unknown") and Refused("terminal-state").
         """
         now = self.clock.now()
@@ -97,8 +92,31 @@ class Endings:
             for issuer, serial in _living(session, terminal_name):
                 Deed(session, actor, now, terminal_name, terminal.office_code).release(issuer, serial)
             trace(session, terminal, "terminal.resume", actor, now)
-            letters.post_suspended(Envelope(session, self.letters, terminal.office_code, now), terminal_name, lifted=True)
+            to = Envelope(session, self.letters, terminal.office_code, now)
+            letters.post_resumed(to, terminal_name, needs_reissue=terminal.suspension_rule is not None)
             announce(session, terminal, "terminal-resumed", now)
+
+
+def stop(
+    session: Session,
+    terminal: Terminal,
+    codes: CodeSetRow | None,
+    actor: Actor,
+    now: datetime,
+    rule: SuspensionRule | None = None,
+) -> None:
+    """Suspend a terminal; its open codes and the terminal are held. `rule` is what suspends it, if not a person.
+
+    Raises Refused("terminal-state").
+    """
+    if codes is not None and code_sets.LIFECYCLE.allows(CodeSetState(codes.state), CodeSetEvent.FREEZE):
+        code_sets.leave(session, codes, CodeSetEvent.FREEZE, now, actor=actor)
+    terminals.step(session, terminal.name, TerminalEvent.SUSPEND, now, rule=rule)
+    successions.interrupt(session, terminal.name, now, actor=actor)
+    for issuer, serial in _living(session, terminal.name):
+        Deed(session, actor, now, terminal.name, terminal.office_code).hold(issuer, serial)
+    facts = {} if rule is None else {"rule": str(int(rule))}
+    trace(session, terminal, "terminal.suspend", actor, now, **facts)
 
 
 def revoke_all(

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from ca import certificates
 from ca.certificates import CertificateRecord, Presented
+from enrollment import suspensions
 from enrollment.tables import CredentialRow
 from kernel.errors import Refused
 from registry import terminals
@@ -35,7 +36,7 @@ class Identity:
         if self.terminal.state == TerminalState.ABOLISHED:
             raise Refused("terminal-abolished", terminal=self.terminal.name)
         if self.terminal.state == TerminalState.SUSPENDED:
-            raise Refused("terminal-suspended", terminal=self.terminal.name)
+            raise suspensions.refusal(self.terminal)
 
 
 def identify(session: Session, der: bytes, *, lock: bool = False) -> Identity:

@@ -128,15 +128,27 @@ The certificates of {len(terminals)} terminals ({", ".join(terminals)}) were rev
     post_mail(to, f"【NSS】デジタル証明書失効のお知らせ({len(terminals)}端末)", ja, en)
 
 
-def post_suspended(to: Envelope, terminal: str, *, lifted: bool) -> None:
-    """Tell the administrator that a terminal was suspended, or that its suspension was lifted."""
-    japanese, english = ("利用停止を解除しました", "was lifted") if lifted else ("利用を停止しました", "began")
+def post_suspended(to: Envelope, terminal: str) -> None:
+    """Tell the administrator that a terminal was suspended by staff."""
     ja = f"""\
-論理端末 {terminal} の{japanese}。
+論理端末 {terminal} の利用を停止しました。
 
 日時：{_tokyo(to.now)}(日本時間)"""
-    en = f"The suspension of terminal {terminal} {english} at {_tokyo(to.now)} (Japan time)."
-    post_mail(to, f"【NSS】論理端末の{'利用停止解除' if lifted else '利用停止'}のお知らせ({terminal})", ja, en)
+    en = f"The suspension of terminal {terminal} began at {_tokyo(to.now)} (Japan time)."
+    post_mail(to, f"【NSS】論理端末の利用停止のお知らせ({terminal})", ja, en)
+
+
+def post_resumed(to: Envelope, terminal: str, *, needs_reissue: bool) -> None:
+    """Tell the administrator that a terminal's suspension was lifted, and whether it needs a new certificate."""
+    ja = f"""\
+論理端末 {terminal} の利用停止を解除しました。
+
+日時：{_tokyo(to.now)}(日本時間)"""
+    en = f"The suspension of terminal {terminal} was lifted at {_tokyo(to.now)} (Japan time)."
+    if needs_reissue:
+        ja += "\n\n再びログオンするには、新しい証明書が必要です。再発行をお申し込みください。"
+        en += "\nTo log on again it needs a new certificate: apply for a reissue."
+    post_mail(to, f"【NSS】論理端末の利用停止解除のお知らせ({terminal})", ja, en)
 
 
 def post_mail(to: Envelope, subject: str, ja: str, en: str, *, also_to: Contact | None = None) -> None:

@@ -18,7 +18,7 @@ from ca import certificates, requests
 from ca.authority import Authorities, Authority, Draft
 from ca.certificates import CertificateRecord
 from ca.profiles import Subject
-from enrollment import code_sets, credentials, guessing, letters, reissue_records
+from enrollment import code_sets, credentials, guessing, letters, reissue_records, suspensions
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
 from enrollment.deeds import Deed
@@ -136,7 +136,7 @@ def _require_usable(session: Session, row: CodeSetRow, spki_sha256: bytes, now: 
     if terminal is None or terminal.state == TerminalState.ABOLISHED:
         raise Refused("terminal-abolished", terminal=row.terminal)
     if terminal.state == TerminalState.SUSPENDED:
-        raise Refused("terminal-suspended", terminal=row.terminal)
+        raise suspensions.refusal(terminal)
     state = CodeSetState(row.state)
     if state in (CodeSetState.FROZEN, CodeSetState.REPLACED, CodeSetState.EXPIRED):
         raise Refused(f"codes-{state.value}", terminal=row.terminal)

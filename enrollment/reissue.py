@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ca.revocation import Reason
-from enrollment import code_sets, identity, letters, reissue_letters, reissue_records, successions
+from enrollment import code_sets, identity, letters, reissue_letters, reissue_records, successions, suspensions
 from enrollment.code_sets import CodeSetEvent
 from enrollment.deeds import Ending
 from enrollment.ending import announce, revoke_all, trace
@@ -272,7 +272,7 @@ def _require_living(terminal: Terminal) -> None:
     if terminal.state == TerminalState.ABOLISHED:
         raise Refused("terminal-abolished", terminal=terminal.name)
     if terminal.state == TerminalState.SUSPENDED:
-        raise Refused("terminal-suspended", terminal=terminal.name)
+        raise suspensions.refusal(terminal)
 
 
 def _require_text(text: str) -> None:

@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session
 
 from ca import standing as certificates
 from ca.certificates import CertificateState, serial_text
+from enrollment import suspensions
 from enrollment.tables import CredentialRow
 from kernel.clock import day_start
 from kernel.errors import Refused
+from registry import terminals
 from registry.standing import Standing as TerminalStanding
 from registry.states import TerminalState
 
@@ -66,7 +68,8 @@ def require_good(session: Session, shown: Shown, current: Current | None, termin
     """Raise what stands against the certificate; return when it ends.
 
     Raises Refused with A0035 another CA; A0036 not the current certificate (`detail` unknown, revoked, superseded or
-    replaced); E104 expired; A0014 suspended or held; A0006 before the start date; A0010 abolished.
+    replaced); E104 expired; A0014 suspended or held (`since`,
+    and `rule` when a rule suspended it); A0006 before the start date; A0010 abolished.
     """
     if current is not None and shown.issuer != current.issuer:
         raise Refused("A0035")
@@ -80,7 +83,8 @@ def require_good(session: Session, shown: Shown, current: Current | None, termin
     if now > certificate.not_after:
         raise Refused("E104", not_after=certificate.not_after.isoformat())
     if certificate.state == CertificateState.HELD or terminal.state == TerminalState.SUSPENDED:
-        raise Refused("A0014")
+        suspended = terminals.get(session, terminal.name)
+        raise Refused("A0014", **(suspensions.facts_of(suspended) if suspended else {}))
     if now < begins(certificate, terminal):
         raise Refused("A0006", start_date=terminal.start_date.isoformat())
     if terminal.state != TerminalState.IN_SERVICE or certificate.state != CertificateState.VALID:

@@ -67,7 +67,9 @@ PROBLEMS: Mapping[str, Problem] = {
         "These codes were replaced by new ones. Open the newest ID notice.",
     ),
     "terminal-suspended": Problem(
-        403, "この端末は利用停止中です。ヘルプデスクへご連絡ください。", "The terminal is suspended. Call the help desk."
+        403,
+        "この端末は{since_ja}利用停止中です{cause_ja}。ヘルプデスクへご連絡ください。",
+        "The terminal is suspended{since_en}{cause_en}. Call the help desk.",
     ),
     "terminal-abolished": Problem(403, "この端末は廃止されました。", "The terminal was abolished."),
     "certificate-revoked": Problem(
@@ -173,8 +175,8 @@ PROBLEMS: Mapping[str, Problem] = {
     "A0010": Problem(403, "利用が終了した端末です。", "The terminal's service has ended."),
     "A0014": Problem(
         403,
-        "利用停止中のためログオンできません。ヘルプデスクへご連絡ください。",
-        "The terminal is suspended. Call the help desk.",
+        "{since_ja}利用停止中のためログオンできません{cause_ja}。ヘルプデスクへご連絡ください。",
+        "The terminal is suspended{since_en}{cause_en}. Call the help desk.",
     ),
     "A0018": Problem(403, "端末アクセスキーが正しくありません。", "The access key is wrong."),
     "A0019": Problem(
@@ -206,6 +208,18 @@ PROBLEMS: Mapping[str, Problem] = {
         "内部エラーが発生しました。同じ操作をもう一度行っても安全です。",
         "An internal error occurred. It is safe to do the same again.",
     ),
+}
+# Domain rules, "Suspension": the three that act by themselves.
+_RULES: Mapping[object, tuple[str, str]] = {
+    1: (
+        "(利用開始日から2か月以内に証明書が取得されなかったため)",
+        ": no certificate was retrieved within two months of the start date",
+    ),
+    2: (
+        "(有効期限から2か月以内に証明書が更新されなかったため)",
+        ": its certificate was not renewed within two months of its end",
+    ),
+    3: ("(再発行から2か月間、証明書の取得なし)", ": not retrieved within two months of the reissue"),
 }
 _REFUSED = Problem(403, "この操作は受け付けられません。", "This is not possible.")
 _BY_STATUS = {400: "request-malformed", 404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
@@ -243,7 +257,19 @@ def tell(code: str, facts: Mapping[str, object] | None = None) -> Problem:
     """Return the problem of a code with its sentences filled in."""
     told = PROBLEMS.get(code, _REFUSED)
     shown = _Facts({name: value for name, value in (facts or {}).items() if isinstance(value, str | int)})
+    shown |= _suspension(shown)
     return Problem(told.status, told.japanese.format_map(shown), told.english.format_map(shown))
+
+
+def _suspension(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return since when and by which rule a terminal is suspended, in words; nothing where that is not known."""
+    since, (cause_ja, cause_en) = facts.get("since"), _RULES.get(facts.get("rule"), ("", ""))
+    return {
+        "since_ja": f"{since}から" if since else "",
+        "since_en": f" since {since}" if since else "",
+        "cause_ja": cause_ja,
+        "cause_en": cause_en,
+    }
 
 
 class _Readable(DefaultJSONProvider):

@@ -4,6 +4,7 @@ Use cases: the customer's are `Applications` (submit, answer, withdraw), the cen
 mark_executed); `complete_due` is a job. For enrollment, which joins with its own transaction:
 
     find(session, receipt_number, *, lock=False) -> Application | None
+    applicants(session, receipt_numbers) -> dict[str, Contact]
     terminals_to_prepare(session, receipt_number) -> tuple[Terminal, ...]
     mark_prepared(session, receipt_number, actor, now) -> Application
     due_abolitions(session, today) -> tuple[DueAbolition, ...]      then `terminals.step(…, ABOLISH, …)`
@@ -30,7 +31,7 @@ from registry.applications.completion import (
 )
 from registry.applications.endings import cancel, void
 from registry.applications.filing import Applications
-from registry.applications.records import Application, find, last_applicant
+from registry.applications.records import Application, applicants, find, last_applicant
 from registry.applications.review import Counts, Review
 from registry.applications.views import Detail, ItemLine, Query, ResultLine, Summary, detail, of_office, queue
 
@@ -45,6 +46,7 @@ __all__ = [
     "ResultLine",
     "Review",
     "Summary",
+    "applicants",
     "cancel",
     "complete_due",
     "detail",

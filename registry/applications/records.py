@@ -1,6 +1,6 @@
 """An application as other rooms see it, and the steps that every deed on one has in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -58,6 +58,12 @@ def last_applicant(session: Session, office_code: str) -> Contact | None:
     )
     row = session.scalar(query)
     return None if row is None else _applicant_of(row)
+
+
+def applicants(session: Session, receipt_numbers: Collection[str]) -> dict[str, Contact]:
+    """Return the applicants of many applications, by receipt number."""
+    query = select(ApplicationRow).where(ApplicationRow.receipt_number.in_(receipt_numbers))
+    return {row.receipt_number: _applicant_of(row) for row in session.scalars(query)}
 
 
 def application_of(row: ApplicationRow) -> Application:

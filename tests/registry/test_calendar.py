@@ -1,4 +1,5 @@
 import itertools
+from calendar import monthrange
 from datetime import date, timedelta
 
 import pytest
@@ -13,10 +14,13 @@ from registry.calendar import (
     check_start,
     is_business_day,
     is_scheduled,
+    last_suspended,
+    months_after,
     next_scheduled,
     read_start,
     schedule,
     settings_deadline,
+    suspension_day,
     warnings,
 )
 from registry.faults import FieldFault
@@ -152,3 +156,36 @@ def test_the_center_can_not_confirm_a_date_that_has_passed() -> None:
 def test_the_center_can_not_confirm_a_date_beyond_the_horizon() -> None:
     with pytest.raises(Refused, match="date-far"):
         check_start(TODAY + HORIZON + timedelta(days=1), TODAY)
+
+
+def test_months_later_is_the_same_day_or_the_months_last_over_ten_years() -> None:
+    for day in TEN_YEARS:
+        later = months_after(day, 2)
+        assert (later.year * 12 + later.month) - (day.year * 12 + day.month) == 2
+        assert later.day == min(day.day, monthrange(later.year, later.month)[1])
+        assert months_after(day, 0) == day
+        assert months_after(day, 12).month == day.month
+        assert months_after(months_after(day, 2), -2) <= day
+
+
+@pytest.mark.parametrize(
+    ("day", "due"),
+    [
+        (date(2026, 1, 15), date(2026, 3, 16)),
+        (date(2026, 1, 31), date(2026, 4, 1)),
+        (date(2026, 12, 28), date(2027, 3, 1)),
+        (date(2026, 12, 31), date(2027, 3, 1)),
+        (date(2027, 12, 28), date(2028, 2, 29)),
+        (date(2027, 12, 31), date(2028, 3, 1)),
+        (date(2027, 6, 30), date(2027, 8, 31)),
+        (date(2027, 7, 1), date(2027, 9, 2)),
+    ],
+)
+def test_a_suspension_is_due_on_the_first_day_after_two_months(day: date, due: date) -> None:
+    assert suspension_day(day) == due
+
+
+def test_what_is_due_by_a_day_is_found_by_its_last_day_over_ten_years() -> None:
+    for today in TEN_YEARS:
+        last = last_suspended(today)
+        assert suspension_day(last) <= today < suspension_day(last + timedelta(days=1))
