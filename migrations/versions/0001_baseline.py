@@ -196,7 +196,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("access_key_digest", name=op.f("uq_enrollment_code_set_access_key_digest")),
     )
     with op.batch_alter_table("enrollment_code_set", schema=None) as batch_op:
-        batch_op.create_index("ix_enrollment_code_set_end", ["expires_on"], unique=False)
+        batch_op.create_index(
+            "ix_enrollment_code_set_end",
+            ["expires_on"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
+            postgresql_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
+        )
         batch_op.create_index("ix_enrollment_code_set_receipt", ["receipt_number"], unique=False)
         batch_op.create_index("ix_enrollment_code_set_terminal", ["terminal"], unique=False)
         batch_op.create_index("uq_enrollment_code_set_certificate", ["issuer", "serial"], unique=True)
@@ -222,6 +228,44 @@ def upgrade() -> None:
     with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_enrollment_credential_last_day"), ["last_day"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrollment_credential_office_code"), ["office_code"], unique=False)
+        batch_op.create_index(batch_op.f("ix_enrollment_credential_since"), ["since"], unique=False)
+
+    op.create_table(
+        "enrollment_gateway_list",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("taken", sa.BigInteger(), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_gateway_list")),
+    )
+    op.create_table(
+        "enrollment_generation",
+        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("hourly_capacity", sa.Integer(), nullable=False),
+        sa.Column("planner", sa.String(length=100), nullable=False),
+        sa.Column("planned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approver", sa.String(length=100), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("approver <> planner", name="ck_enrollment_generation_four_eyes"),
+        sa.CheckConstraint("hourly_capacity > 0", name="ck_enrollment_generation_capacity"),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_enrollment_generation")),
+        sa.UniqueConstraint("name", name=op.f("uq_enrollment_generation_name")),
+    )
+    with op.batch_alter_table("enrollment_generation", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_enrollment_generation_open",
+            ["is_open"],
+            unique=True,
+            sqlite_where=sa.text("is_open"),
+            postgresql_where=sa.text("is_open"),
+        )
 
     op.create_table(
         "enrollment_reissue",
@@ -430,6 +474,59 @@ def upgrade() -> None:
     with op.batch_alter_table("enrollment_code_showing", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_enrollment_code_showing_code_set_id"), ["code_set_id"], unique=False)
 
+    op.create_table(
+        "enrollment_generation_member",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("wave", sa.Integer(), nullable=True),
+        sa.Column("prepared_on", sa.Date(), nullable=True),
+        sa.Column("code_set", sa.String(length=32), nullable=True),
+        sa.Column("expires_on", sa.Date(), nullable=True),
+        sa.Column("retrieved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["generation"], ["enrollment_generation.number"], name=op.f("fk_enrollment_generation_member_generation")
+        ),
+        sa.PrimaryKeyConstraint("generation", "terminal", name=op.f("pk_enrollment_generation_member")),
+    )
+    with op.batch_alter_table("enrollment_generation_member", schema=None) as batch_op:
+        batch_op.create_index("ix_enrollment_generation_member_day", ["generation", "prepared_on", "wave"], unique=False)
+        batch_op.create_index("ix_enrollment_generation_member_office", ["generation", "office_code", "state"], unique=False)
+        batch_op.create_index(
+            "ix_enrollment_generation_member_state", ["generation", "state", "office_code", "terminal"], unique=False
+        )
+
+    op.create_table(
+        "enrollment_generation_reminder",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("days", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["generation"], ["enrollment_generation.number"], name=op.f("fk_enrollment_generation_reminder_generation")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_generation_reminder")),
+    )
+    with op.batch_alter_table("enrollment_generation_reminder", schema=None) as batch_op:
+        batch_op.create_index("uq_enrollment_generation_reminder", ["generation", "office_code", "days"], unique=True)
+
+    op.create_table(
+        "enrollment_generation_wave",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("daily_quota", sa.Integer(), nullable=False),
+        sa.Column("offices", sa.Text(), nullable=False),
+        sa.CheckConstraint("daily_quota > 0", name="ck_enrollment_generation_wave_quota"),
+        sa.ForeignKeyConstraint(
+            ["generation"], ["enrollment_generation.number"], name=op.f("fk_enrollment_generation_wave_generation")
+        ),
+        sa.PrimaryKeyConstraint("generation", "number", name=op.f("pk_enrollment_generation_wave")),
+    )
     op.create_table(
         "registry_office",
         sa.Column("code", sa.String(length=6), nullable=False),
@@ -787,6 +884,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_terminal")),
     )
     with op.batch_alter_table("registry_terminal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_terminal_changed_at"), ["changed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_registry_terminal_office_code"), ["office_code"], unique=False)
         batch_op.create_index(batch_op.f("ix_registry_terminal_receipt_number"), ["receipt_number"], unique=False)
 
@@ -852,6 +950,7 @@ def downgrade() -> None:
     with op.batch_alter_table("registry_terminal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_terminal_receipt_number"))
         batch_op.drop_index(batch_op.f("ix_registry_terminal_office_code"))
+        batch_op.drop_index(batch_op.f("ix_registry_terminal_changed_at"))
 
     op.drop_table("registry_terminal")
     with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
@@ -879,6 +978,17 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_office_company_abbreviation"))
 
     op.drop_table("registry_office")
+    op.drop_table("enrollment_generation_wave")
+    with op.batch_alter_table("enrollment_generation_reminder", schema=None) as batch_op:
+        batch_op.drop_index("uq_enrollment_generation_reminder")
+
+    op.drop_table("enrollment_generation_reminder")
+    with op.batch_alter_table("enrollment_generation_member", schema=None) as batch_op:
+        batch_op.drop_index("ix_enrollment_generation_member_state")
+        batch_op.drop_index("ix_enrollment_generation_member_office")
+        batch_op.drop_index("ix_enrollment_generation_member_day")
+
+    op.drop_table("enrollment_generation_member")
     with op.batch_alter_table("enrollment_code_showing", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_code_showing_code_set_id"))
 
@@ -930,7 +1040,13 @@ def downgrade() -> None:
         batch_op.drop_index("ix_enrollment_reissue_end")
 
     op.drop_table("enrollment_reissue")
+    with op.batch_alter_table("enrollment_generation", schema=None) as batch_op:
+        batch_op.drop_index("uq_enrollment_generation_open", sqlite_where=sa.text("is_open"), postgresql_where=sa.text("is_open"))
+
+    op.drop_table("enrollment_generation")
+    op.drop_table("enrollment_gateway_list")
     with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrollment_credential_since"))
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_office_code"))
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_last_day"))
 
@@ -944,7 +1060,11 @@ def downgrade() -> None:
         batch_op.drop_index("uq_enrollment_code_set_certificate")
         batch_op.drop_index("ix_enrollment_code_set_terminal")
         batch_op.drop_index("ix_enrollment_code_set_receipt")
-        batch_op.drop_index("ix_enrollment_code_set_end")
+        batch_op.drop_index(
+            "ix_enrollment_code_set_end",
+            sqlite_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
+            postgresql_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
+        )
 
     op.drop_table("enrollment_code_set")
     with op.batch_alter_table("enrollment_cmp_transaction", schema=None) as batch_op:
