@@ -57,9 +57,9 @@ def of_many(session: Session, named: Collection[tuple[str, str]]) -> dict[tuple[
     serials = sorted({serial for _, serial in wanted})
     for begin in range(0, len(serials), _AT_ONCE):
         query = select(CertificateRow.issuer, CertificateRow.serial, *_COLUMNS)
-        for issuer, serial, *rest in session.execute(query.where(CertificateRow.serial.in_(serials[begin : begin + _AT_ONCE]))):
-            if (issuer, serial) in wanted:
-                found[issuer, serial] = Standing(*rest)
+        for row in session.execute(query.where(CertificateRow.serial.in_(serials[begin : begin + _AT_ONCE]))):
+            if (row.issuer, row.serial) in wanted:
+                found[row.issuer, row.serial] = Standing(row.state, row.reason, row.not_before, row.not_after, row.der)
     return found
 
 
@@ -71,7 +71,7 @@ def issuer_of(session: Session, name: bytes) -> str | None:
 
 def revisions(session: Session) -> dict[str, int]:
     """Return each issuer's revision: it is raised, under the issuer's lock, by whatever its lists must show."""
-    return {name: revision for name, revision in session.execute(select(IssuerRow.name, IssuerRow.revision))}
+    return {row.name: row.revision for row in session.execute(select(IssuerRow.name, IssuerRow.revision))}
 
 
 def changed_since(session: Session, seen: Mapping[str, int]) -> set[str]:

@@ -2,7 +2,7 @@
 
 of(session, name) -> Standing | None
 of_many(session, names) -> dict[name, Standing]
-changed_since(session, instant) -> set[name]
+changed_since(session, instant) -> dict[name, when]
 """
 
 from collections.abc import Collection
@@ -39,13 +39,15 @@ def of(session: Session, name: str) -> Standing | None:
 
 def of_many(session: Session, names: Collection[str]) -> dict[str, Standing]:
     """Return how terminals stand, by name."""
-    wanted, found = sorted(names), {}
+    found: dict[str, Standing] = {}
+    wanted = sorted(names)
     for begin in range(0, len(wanted), _AT_ONCE):
         query = select(*_COLUMNS).where(TerminalRow.name.in_(wanted[begin : begin + _AT_ONCE]))
         found |= {row.name: Standing(*row) for row in session.execute(query)}
     return found
 
 
-def changed_since(session: Session, instant: datetime) -> set[str]:
-    """Return the terminals that were changed at an instant or after it, by the clock of whoever did so."""
-    return set(session.scalars(select(TerminalRow.name).where(TerminalRow.changed_at >= instant)))
+def changed_since(session: Session, instant: datetime) -> dict[str, datetime]:
+    """Return the terminals that were changed at an instant or after it, and when, by the clock of whoever did so."""
+    query = select(TerminalRow.name, TerminalRow.changed_at).where(TerminalRow.changed_at >= instant)
+    return {row.name: row.changed_at for row in session.execute(query)}

@@ -199,7 +199,8 @@ class TerminalRow(Base):
     # The application that made it; none for a terminal that was taken over.
     receipt_number: Mapped[str | None] = mapped_column(ForeignKey("registry_application.receipt_number"), index=True)
     registered_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # The gateways' list follows it: whatever changes a terminal sets it.
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     abolished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "crl": "server.commands.crl",
     "db": "server.commands.db",
     "demo": "server.commands.demo",
+    "gateway": "server.commands.gateway",
     "init": "server.commands.init",
     "jobs": "server.commands.jobs",
     "key": "server.commands.key",

@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from kernel.audit import CheckpointSigner
 from keys.algorithms import SigningKey, VerifyingKey
 from keys.codes import CodeHasher, Opener, Sealer
 from keys.custody import AssignedKeys, KeyAlgorithm, KeyStore, SoftwareKeys
@@ -22,7 +23,7 @@ from server.key_places import TokenPlace, decrypts
 from server.settings import Settings
 from server.trouble import Trouble
 
-CODES, CHECKPOINT = "codes", "checkpoint"
+CODES, CHECKPOINT, GATEWAY = "codes", "checkpoint", "gateway"
 KEYS_PASSPHRASE, CODE_HASH_KEY = "keys_passphrase", "code_hash_key"
 
 
@@ -144,9 +145,16 @@ class Custody:
 
     def checkpoint(self) -> ed25519.Ed25519PrivateKey:
         """Return the key that signs the audit log's heads."""
-        key = self.signing(CHECKPOINT)
+        return self._ed25519(CHECKPOINT)
+
+    def gateway(self) -> ed25519.Ed25519PrivateKey:
+        """Return the key that signs the gateways' positive list."""
+        return self._ed25519(GATEWAY)
+
+    def _ed25519(self, name: str) -> ed25519.Ed25519PrivateKey:
+        key = self.signing(name)
         if not isinstance(key, ed25519.Ed25519PrivateKey):
-            raise Trouble(f"key {CHECKPOINT!r} is not an Ed25519 key")
+            raise Trouble(f"key {name!r} is not an Ed25519 key")
         return key
 
     def found(self) -> None:
@@ -156,7 +164,8 @@ class Custody:
             if not (self.settings.secrets_dir / name).exists():
                 secret_file(home.secrets, name)
         with told_to_the_operator():
-            for name, algorithm in ((CHECKPOINT, KeyAlgorithm.ED25519), (CODES, KeyAlgorithm.X25519)):
+            wanted = ((CHECKPOINT, KeyAlgorithm.ED25519), (GATEWAY, KeyAlgorithm.ED25519), (CODES, KeyAlgorithm.X25519))
+            for name, algorithm in wanted:
                 if not self.keys.exists(name):
                     self.keys.create(name, algorithm)
             public = self.software.open_sealing(CODES).public_key()
@@ -175,3 +184,10 @@ def keys_check(keys: Callable[[], Iterable[object]]) -> Callable[[], None]:
             require_at_hand(key)
 
     return check
+
+
+def gateway_signer_of(settings: Settings) -> CheckpointSigner:
+    """Return what signs the gateways' positive list; its origin is the list's address without the scheme."""
+    key = Custody(settings).gateway()
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return CheckpointSigner(f"{settings.status.url.partition('://')[2]}/gateway", public, key.sign)

@@ -22,7 +22,7 @@ from migrations.upgrade import upgrade
 from server import ceremonies
 from server.apps.jobs import checkpoint_signer_of
 from server.ceremonies import CeremonyFile, Held
-from server.custody import Custody
+from server.custody import Custody, gateway_signer_of
 from server.home import write_whole
 from server.issuing import addresses_of
 from server.settings import DoorSettings, Settings
@@ -64,6 +64,7 @@ def found_by(
         write_if_changed(home.root_bundle.with_name(f"{name}.pem"), link.public_bytes(Encoding.PEM).decode())
     # For those who check the audit log: they must have it from us, not from the door that serves the log.
     write_if_changed(home.log_key, f"{checkpoint_signer_of(settings).verifier}\n")
+    write_if_changed(home.gateway_key, f"{gateway_signer_of(settings).verifier}\n")
     # Last, because it says that the home is whole.
     write_if_changed(home.root_bundle, "".join(issuer.pem for issuer in all_issuers(database) if is_root(issuer)))
     return held

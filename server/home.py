@@ -72,6 +72,16 @@ class Home:
         """The audit log's verifier key (C2SP vkey): what those who check the log must have from us."""
         return self.root_bundle.with_name("log.vkey")
 
+    @property
+    def gateway_key(self) -> Path:
+        """The verifier key of the gateways' positive list: what gateways must have from us."""
+        return self.root_bundle.with_name("gateway.vkey")
+
+    @property
+    def gateway_list(self) -> Path:
+        """The gateways' positive list, which the status door serves."""
+        return self.published / "gateway"
+
     def make(self) -> None:
         """Make the folders that are not there yet, closed to everybody else."""
         folders = (self.keys, self.secrets, self.tls, self.root_bundle.parent, self.published, self.logs)

@@ -77,13 +77,28 @@ class CheckpointSigner:
 
     def note(self, size: int, root: bytes) -> str:
         """Return the signed checkpoint of a tree head."""
-        text = Checkpoint(self.origin, size, root).text
+        return self.signed(Checkpoint(self.origin, size, root).text)
+
+    def signed(self, text: str) -> str:
+        """Return a text, which ends with a line feed, as a signed note."""
         signature = self.verifier.key_id + self.sign(text.encode())
         return f"{text}\n— {self.origin} {base64.b64encode(signature).decode()}\n"
 
 
 def opened(note: str, check: CheckSignature, key: VerifierKey | None = None) -> Checkpoint:
     """Return what a signed checkpoint says.
+
+    Signatures count as in `opened_text`. Raises NoteError.
+    """
+    try:
+        text = opened_text(note, check, key)
+    except NoteError:
+        raise NoteError("the checkpoint is not signed by the log's key") from None
+    return _parsed(text)
+
+
+def opened_text(note: str, check: CheckSignature, key: VerifierKey | None = None) -> str:
+    """Return the text of a signed note.
 
     With `key` only signatures of that name and key id count, as signed-note wants it; without, those of any name, for
     a log that was renamed. Lines of others (witnesses) are passed over. Raises NoteError.
@@ -92,8 +107,8 @@ def opened(note: str, check: CheckSignature, key: VerifierKey | None = None) -> 
     text += "\n"
     for line in signatures.splitlines():
         if _is_signed(text, line, check, key):
-            return _parsed(text)
-    raise NoteError("the checkpoint is not signed by the log's key")
+            return text
+    raise NoteError("the note is not signed by the key that counts")
 
 
 def decoded(text: str) -> bytes:
