@@ -10,6 +10,7 @@ from ca.renewal import Renewals
 from enrollment import cmp_transactions, id_notices, reissue, renewal
 from enrollment.confirmations import Confirmations
 from enrollment.departures import Departures
+from enrollment.gateway_list import GatewayList
 from enrollment.reissue import ReissuePreparation
 from kernel import audit, outbox, throttle
 from kernel.clock import Clock
@@ -18,7 +19,7 @@ from registry import applications
 from registry.letters import Letters
 from server import expiries, list_checking
 from server.checking import nightly
-from server.custody import Custody
+from server.custody import Custody, gateway_signer_of
 from server.issuing import addresses_of, with_key
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
@@ -26,7 +27,7 @@ from server.preparing import preparation_of
 from server.process import Starting
 from server.publishing import CrlPublishers
 from server.settings import Settings
-from server.wiring import clock_of, database_of
+from server.wiring import clock_of, database_of, home_of
 from webui import sessions
 
 
@@ -51,6 +52,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             timedelta(seconds=1),
             _crl(settings, database, clock),
             "publishes each issuing CA's CRL when something changed, and daily",
+        ),
+        Job(
+            "gateway-list",
+            timedelta(seconds=1),
+            _gateway_list(settings, database),
+            "publishes the gateways' list of good certificates when it changed, and each minute",
         ),
         Job("renewal", timedelta(hours=1), _renewals(settings, database), "renews the certificates of our own services in time"),
         Job("expiry", timedelta(hours=1), expiries.watching(database, clock), "tells in time what only people can renew"),
@@ -147,6 +154,11 @@ def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[date
     publishers = CrlPublishers(settings, database)
     publishers.all(clock.now())  # a key that is missing is told at start
     return publishers.publish_due
+
+
+def _gateway_list(settings: Settings, database: Database) -> Callable[[datetime], int]:
+    published = GatewayList(database, gateway_signer_of(settings), home_of(settings).gateway_list)
+    return lambda now: int(published.publish_if_due(now) is not None)
 
 
 def _renewals(settings: Settings, database: Database) -> Callable[[datetime], int]:
