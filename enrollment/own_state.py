@@ -1,10 +1,11 @@
 """What a terminal is told of itself: state, dates, when to renew, and whether a reissue is under way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from ca.certificates import CertificateRecord, CertificateState
-from enrollment import identity, reissue_records
+from enrollment import identity, reissue_records, suspensions
 from enrollment.identity import Identity
 from enrollment.reissue_records import ReissueState, ReissueView
 from enrollment.renewal_window import DAYS, RenewalWindow, window_of
@@ -18,7 +19,8 @@ from registry.states import TerminalState
 class OwnState:
     """A terminal and its current certificate, as its holder may know them.
 
-    `may_renew` is whether a renewal would be taken now; `blocked_by_reissue` why it would not in spite of the window.
+    `may_renew` is whether a renewal would be taken now; `blocked_by_reissue` why it would not in spite of the window;
+    `suspension` since when and by which rule the terminal is suspended, as in a refusal (`enrollment.suspensions`).
     """
 
     terminal: str
@@ -30,6 +32,7 @@ class OwnState:
     suggested: datetime
     may_renew: bool
     blocked_by_reissue: bool
+    suspension: Mapping[str, str | int]
     reissue: ReissueView | None
 
 
@@ -68,6 +71,7 @@ class OwnStates:
             suggested=window.suggested(who.terminal.name),
             may_renew=is_good and window.is_open(now) and not blocked,
             blocked_by_reissue=blocked,
+            suspension=suspensions.facts_of(who.terminal),
             reissue=reissue,
         )
 

@@ -29,6 +29,7 @@ OPTIONAL_DOORS = ("plain",)
 DATABASES = ("sqlite", "postgresql+psycopg")
 HIGHEST_PORT = 65_535
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Days = Annotated[int, Field(ge=0, le=180)]
 
 
 class SettingsFault(Trouble):
@@ -128,6 +129,9 @@ class Settings(BaseSettings):
 
     # Days before a certificate's last day from which it may be renewed.
     renewal_window_days: int = Field(default=28, ge=1, le=180)
+    # How many days before a certificate's last day, and before a suspension, mails are sent; none when empty.
+    reminder_days: Annotated[tuple[Days, ...], NoDecode] = (28, 14, 7, 3, 1, 0)
+    suspension_warning_days: Annotated[tuple[Days, ...], NoDecode] = (30, 14, 3)
     # Whether reissues are accepted and prepared at once, by a job; else staff accept them, and codes come the next business day.
     same_day_reissue: bool = False
 
@@ -173,9 +177,9 @@ class Settings(BaseSettings):
         toml = TomlConfigSettingsSource(settings_cls, toml_file=Path(init_settings()["home"]) / "tegata.toml")
         return init_settings, env_settings, toml
 
-    @field_validator("trusted_proxies", "certificate_proxies", mode="before")
+    @field_validator("trusted_proxies", "certificate_proxies", "reminder_days", "suspension_warning_days", mode="before")
     @classmethod
-    def _split_networks(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("database_url")

@@ -10,10 +10,12 @@ from datetime import date, datetime
 from ca.certificates import CertificateState
 from enrollment.code_sets import CodeSetState
 from enrollment.credentials import CertificateView
+from kernel.clock import tokyo_date
 from registry.faults import FieldFault
 from registry.items import GROUPS, ITEMS, Item
 from registry.proposals import Change
-from registry.states import ApplicationState, DeviceClass, PaymentMethod, PricePlan, SystemClass, TerminalState
+from registry.states import ApplicationState, DeviceClass, PaymentMethod, PricePlan, SuspensionRule, SystemClass, TerminalState
+from registry.terminals import Terminal
 from webui.texts import gettext, language, mark, say, show_day
 
 
@@ -56,6 +58,12 @@ APPLICATION_STATES: Mapping[ApplicationState, Label] = {
     ApplicationState.WITHDRAWN: Label(mark("取下げ"), "plain"),
     ApplicationState.VOID: Label(mark("無効"), "bad"),
     ApplicationState.CANCELLED: Label(mark("取消し"), "bad"),
+}
+# Domain rules, "Suspension": the three that act by themselves.
+SUSPENSION_RULES: Mapping[SuspensionRule, str] = {
+    SuspensionRule.NOT_RETRIEVED: mark("利用開始日から2か月間、証明書の取得なし"),
+    SuspensionRule.NOT_RENEWED: mark("有効期限から2か月間、証明書の更新なし"),
+    SuspensionRule.REISSUE_NOT_RETRIEVED: mark("再発行から2か月間、証明書の取得なし"),
 }
 CHANGES: Mapping[Change, Label] = {
     Change.ADD: Label(mark("追加"), "info"),
@@ -167,6 +175,16 @@ def certificate_label(certificate: CertificateView | None, now: datetime) -> Lab
     return _CERTIFICATE_STATES[certificate.state]
 
 
+def suspension(terminal: Terminal) -> str:
+    """Return since when a terminal is suspended, and by which rule where no person did it; nothing of another."""
+    if terminal.suspended_at is None:
+        return ""
+    since = show_day(tokyo_date(terminal.suspended_at))
+    if terminal.suspension_rule is None:
+        return say(mark("%(since)sから停止中"), since=since)
+    return say(mark("%(since)sから停止中(%(rule)s)"), since=since, rule=gettext(SUSPENSION_RULES[terminal.suspension_rule]))
+
+
 def equip(templates: dict[str, object]) -> None:
     """Give templates the words under their names."""
     templates |= {
@@ -181,6 +199,7 @@ def equip(templates: dict[str, object]) -> None:
         "TERMINAL_STATES": TERMINAL_STATES,
         "certificate_label": certificate_label,
         "item_name": item_name,
+        "suspension": suspension,
     }
 
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ca.renewal import Renewals
 from enrollment import cmp_transactions, id_notices, reissue, renewal
 from enrollment.confirmations import Confirmations
+from enrollment.deadlines.deadlines import Deadlines
 from enrollment.departures import Departures
 from enrollment.gateway_list import GatewayList
 from enrollment.reissue import ReissuePreparation
@@ -69,6 +70,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             "reads all certificates again each night and tells what is not as it must be",
         ),
         *_deadlines(database, clock, letters_of(settings)),
+        *_calendar(settings, database),
         *_same_day_reissues(settings, database),
         Job(
             "cmp-settling",
@@ -129,6 +131,15 @@ def _deadlines(database: Database, clock: Clock, letters: Letters) -> list[Job]:
             lambda now: id_notices.forget_redeemed(database, now),
             "deletes the sealed copies of codes a day after they were redeemed",
         ),
+    ]
+
+
+def _calendar(settings: Settings, database: Database) -> list[Job]:
+    days = (settings.reminder_days, settings.suspension_warning_days)
+    deadlines = Deadlines(database, letters_of(settings), *days)
+    return [
+        Job("reminders", timedelta(minutes=10), deadlines.tell_due, "reminds of renewals and warns of suspensions, once each"),
+        Job("suspension", timedelta(minutes=10), deadlines.suspend_due, "suspends terminals whose two months are over"),
     ]
 
 

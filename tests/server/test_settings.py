@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from enrollment.deadlines.days import REMINDERS, WARNINGS
 from server import settings
 from server.mailing import letters_of
 from server.settings import Settings, SettingsFault
@@ -128,3 +129,15 @@ def test_the_mails_name_the_service_and_the_help_desk_that_were_set(tmp_path: Pa
 
 def test_settings_show_no_secret(tmp_path: Path) -> None:
     assert "password" not in repr(Settings(home=tmp_path))
+
+
+def test_the_days_of_reminders_and_warnings_are_the_domains_unless_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = settings.load(tmp_path)
+    assert (usual.reminder_days, usual.suspension_warning_days) == (REMINDERS, WARNINGS)
+    monkeypatch.setenv("TEGATA_REMINDER_DAYS", "10, 5")
+    monkeypatch.setenv("TEGATA_SUSPENSION_WARNING_DAYS", "")
+    ours = settings.load(tmp_path)
+    assert (ours.reminder_days, ours.suspension_warning_days) == ((10, 5), ())
+    monkeypatch.setenv("TEGATA_REMINDER_DAYS", "ten")
+    with pytest.raises(SettingsFault, match="TEGATA_REMINDER_DAYS"):
+        settings.load(tmp_path)

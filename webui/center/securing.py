@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from enrollment.staff_views import Reason
 from kernel.audit import Actor
 from kernel.errors import Refused
+from registry import terminals
 from webui import guard
 from webui.accounts import Role
 from webui.center import deeds
@@ -19,7 +20,7 @@ from webui.center.terminals import Possible, TerminalFile, is_revocable, possibl
 from webui.doorway import doorway
 from webui.sheet import Sheet
 from webui.texts import gettext, mark, say, show_day, show_instant
-from webui.words import REVOCATION_REASONS, TERMINAL_STATES
+from webui.words import REVOCATION_REASONS, TERMINAL_STATES, suspension
 
 blueprint = flask.Blueprint("securing", __name__, url_prefix="/terminals/<name>")
 
@@ -85,7 +86,11 @@ def suspend(name: str) -> Response | str:
 @blueprint.route("/resume", methods=["GET", "POST"])
 @guard.staff(Role.SECURITY)
 def resume(name: str) -> Response | str:
-    """Lift a terminal's suspension."""
+    """Lift a terminal's suspension; what a rule suspended needs a reissue afterwards."""
+    with doorway().parts.database.snapshot() as session:
+        terminal = terminals.get(session, name)
+    by_rule = terminal is not None and terminal.suspension_rule is not None
+    reissue = (say(mark("再びログオンするには、新しい証明書の再発行が必要です。")),) if by_rule else ()
     change = Change(
         act=center().endings.resume,
         is_possible=lambda state: state.resume,
@@ -94,6 +99,7 @@ def resume(name: str) -> Response | str:
         notes=(
             say(mark("端末は停止前の状態に戻り、一時停止した証明書は再び有効になります。")),
             say(mark("凍結したコードは凍結されたままです。発行担当が、凍結を解除するか差し替えます。")),
+            *reissue,
         ),
     )
     return _change(name, change)
@@ -224,6 +230,7 @@ def _about(file: TerminalFile) -> tuple[tuple[str, str], ...]:
         (say(mark("事業所")), f"{office.code} {office.company_name} {office.name}"),
         (say(mark("状態")), gettext(TERMINAL_STATES[terminal.state].text)),
         (say(mark("利用開始日")), show_day(terminal.start_date)),
+        *(((say(mark("停止")), suspension(terminal)),) if terminal.suspended_at else ()),
     )
 
 

@@ -30,9 +30,16 @@ SENTENCES: Mapping[str, str] = {
     "reissue-declined": mark("端末%(terminal)sの再発行はお受けできませんでした。理由はメールでお知らせしています。"),
     "reissue-requested": mark("端末%(terminal)sの再発行のお申込を受け付けました。"),
     "reissue-withdrawn": mark("端末%(terminal)sの再発行のお申込を取り下げました。"),
+    "renewal-near": mark("端末%(terminal)sのデジタル証明書の有効期限は%(day)sです。期限までに更新してください。"),
+    "renewals-near": mark("%(count)s台の端末のデジタル証明書の有効期限は%(day)sです。期限までに更新してください。"),
+    "suspension-near": mark("端末%(terminal)sは、デジタル証明書が取得または更新されないまま%(day)sになると停止します。"),
+    "suspensions-near": mark("%(count)s台の端末は、デジタル証明書が取得または更新されないまま%(day)sになると停止します。"),
     "terminal-abolished": mark("端末%(terminal)sを廃止しました。"),
     "terminal-resumed": mark("端末%(terminal)sの停止を解除しました。"),
     "terminal-suspended": mark("端末%(terminal)sの利用を停止しました。"),
+    "terminal-suspended-1": mark("端末%(terminal)sは、利用開始日から2か月間デジタル証明書が取得されなかったため、停止しました。"),
+    "terminal-suspended-2": mark("端末%(terminal)sは、有効期限から2か月間デジタル証明書が更新されなかったため、停止しました。"),
+    "terminal-suspended-3": mark("端末%(terminal)sは、再発行から2か月間デジタル証明書が取得されなかったため、停止しました。"),
 }
 _ENDPOINTS = {"application": "applications.show", "id_notice": "id_notice.show"}
 
