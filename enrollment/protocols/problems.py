@@ -266,7 +266,7 @@ def _suspension(facts: Mapping[str, object]) -> dict[str, object]:
     since, (cause_ja, cause_en) = facts.get("since"), _RULES.get(facts.get("rule"), ("", ""))
     return {
         "since_ja": f"{since}から" if since else "",
-        "since_en": f" since {since}" if since else "",
+        "since_en": f" (since {since})" if since else "",
         "cause_ja": cause_ja,
         "cause_en": cause_en,
     }
