@@ -147,7 +147,7 @@ class Closing:
         with self.database.transaction() as session:
             if not records.is_running(session, change.number):
                 return 0
-            names = _grouped(session.execute(query.order_by(MemberRow.terminal)).tuples())
+            names = _grouped(session.execute(query.order_by(MemberRow.terminal)))
             for office_code in offices:
                 values = {"generation": change.number, "office_code": office_code, "days": days, "at": now}
                 if insert_if_absent(session, ReminderRow, values) and names.get(office_code):
@@ -168,7 +168,7 @@ class Closing:
             MemberRow.generation == change.number, MemberRow.state.in_(states), *conditions
         )
         with self.database.snapshot() as session:
-            offices = _grouped(session.execute(query.order_by(MemberRow.office_code, MemberRow.terminal)).tuples())
+            offices = _grouped(session.execute(query.order_by(MemberRow.office_code, MemberRow.terminal)))
         batch: list[str] = []
         for names in offices.values():
             if batch and len(batch) + len(names) > BATCH:

@@ -62,7 +62,7 @@ def successors(session: Session) -> tuple[Successor, ...]:
 def old_generation(session: Session, issuer: str) -> dict[str, int]:
     """Return how many terminals of each office have a current certificate that this issuer did not sign."""
     query = select(CredentialRow.office_code, func.count()).where(CredentialRow.issuer != issuer)
-    return dict(session.execute(query.group_by(CredentialRow.office_code)).tuples().all())
+    return dict(session.execute(query.group_by(CredentialRow.office_code)).all())
 
 
 def check(session: Session, plan: Plan, now: datetime) -> Faults:

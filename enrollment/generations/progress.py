@@ -54,7 +54,7 @@ def waiting_by_office(session: Session, generation: int) -> dict[str, int]:
     query = select(MemberRow.office_code, func.count()).where(
         MemberRow.generation == generation, MemberRow.state == MemberState.WAITING
     )
-    return dict(session.execute(query.group_by(MemberRow.office_code)).tuples().all())
+    return dict(session.execute(query.group_by(MemberRow.office_code)).all())
 
 
 def by_office(session: Session, generation: int, *, text: str = "", page: int = 1, size: int = SIZE) -> Page[OfficeProgress]:

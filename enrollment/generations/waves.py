@@ -47,6 +47,7 @@ class Waves:
     """Prepares what is due. Holds only the public half of the sealing key, inside `preparation`."""
 
     preparation: CodePreparation
+    batch: int = BATCH
 
     def prepare_due(self, now: datetime) -> int:
         """Make the codes that today's quotas allow; return for how many terminals. A job, repeatable."""
@@ -98,9 +99,31 @@ class Waves:
         today = tokyo_date(now)
         with self.preparation.database.snapshot() as session:
             for number, wave in enumerate(change.waves, start=1):
-                if wave.starts_on <= today and (names := _of_wave(session, change, number, wave, now)):
+                if wave.starts_on <= today and (names := self._of_wave(session, change, number, now)):
                     return _Batch(number, names, terminals.named(session, names))
         return None
+
+    def _of_wave(self, session: Session, change: Generation, number: int, now: datetime) -> list[str]:
+        """Return the names of a wave's next batch; empty when its quota is used up, or nobody waits."""
+        wave = change.waves[number - 1]
+        today = (
+            MemberRow.generation == change.number,
+            MemberRow.prepared_on == tokyo_date(now),
+            MemberRow.wave == number,
+        )
+        used = session.scalar(select(func.count()).select_from(MemberRow).where(*today)) or 0
+        if used >= wave.daily_quota:
+            return []
+        waiting = (MemberRow.generation == change.number, MemberRow.state == MemberState.WAITING, *_selected(wave))
+        counts = select(MemberRow.office_code, func.count()).where(*waiting).group_by(MemberRow.office_code)
+        found = dict(session.execute(counts).all())
+        names: list[str] = []
+        for office_code, count in chosen(found, wave, wave.daily_quota - used):
+            of_office = select(MemberRow.terminal).where(*waiting, MemberRow.office_code == office_code)
+            names += session.scalars(of_office.order_by(MemberRow.terminal).limit(count))
+            if len(names) >= self.batch:
+                break
+        return names
 
     def _prepare(self, change: Generation, batch: "_Batch") -> int | None:
         """Make a batch's codes and store those of the terminals that may have some; return how many have, None if paused."""
@@ -214,28 +237,6 @@ def _of_open(row: CodeSetRow) -> _Fate:
         return _Fate(MemberState.HELD, HeldReason.FROZEN)
     present = {"id": row.id, "terminal": row.terminal, "office_code": row.office_code, "expires_on": row.expires_on}
     return _Fate(MemberState.PREPARED, code_set=present)
-
-
-def _of_wave(session: Session, change: Generation, number: int, wave: Wave, now: datetime) -> list[str]:
-    """Return the names of a wave's next batch; empty when its quota is used up, or nobody waits."""
-    today = (
-        MemberRow.generation == change.number,
-        MemberRow.prepared_on == tokyo_date(now),
-        MemberRow.wave == number,
-    )
-    used = session.scalar(select(func.count()).select_from(MemberRow).where(*today)) or 0
-    if used >= wave.daily_quota:
-        return []
-    waiting = (MemberRow.generation == change.number, MemberRow.state == MemberState.WAITING, *_selected(wave))
-    counts = select(MemberRow.office_code, func.count()).where(*waiting).group_by(MemberRow.office_code)
-    found = dict(session.execute(counts).tuples().all())
-    names: list[str] = []
-    for office_code, count in chosen(found, wave, wave.daily_quota - used):
-        of_office = select(MemberRow.terminal).where(*waiting, MemberRow.office_code == office_code)
-        names += session.scalars(of_office.order_by(MemberRow.terminal).limit(count))
-        if len(names) >= BATCH:
-            break
-    return names
 
 
 def _selected(wave: Wave) -> list[ColumnElement[bool]]:
