@@ -59,9 +59,9 @@ def open_house(database: Database, folder: Path, clock: Clock, *, keys: Software
     scep.mount(retrieving, scep_door_of(house))
     cmp.mount(retrieving, cmp_door_of(house))
     asking = terminals.create_app(
-        TerminalsDoor(house.logon, _client_certificate, house.renewal, house.reissues, house.own_states)
+        TerminalsDoor(house.logon, client_certificate, house.renewal, house.reissues, house.own_states)
     )  # fmt: skip
-    est.mount(asking, est.EstDoor(house.redemption, est.Renewing(house.renewal, _client_certificate)))
+    est.mount(asking, est.EstDoor(house.redemption, est.Renewing(house.renewal, client_certificate)))
     apps: Mapping[str, Wsgi] = {"retrieval": retrieving, "terminals": asking}
     with ExitStack() as stack:
         app = publication.create_app(Publication(database, clock, house.responder, house.crl_folder, house.timestamps))
@@ -105,7 +105,8 @@ class _Quiet(WSGIRequestHandler):
         del type, message, args
 
 
-def _client_certificate(environ: Mapping[str, Any]) -> bytes | None:
+def client_certificate(environ: Mapping[str, Any]) -> bytes | None:
+    """Return the client certificate (DER) of a request's TLS connection."""
     certificate: bytes | None = environ["werkzeug.socket"].getpeercert(binary_form=True)
     return certificate
 

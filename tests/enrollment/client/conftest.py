@@ -10,6 +10,9 @@ from enrollment.client.connection import Server
 from kernel.clock import SystemClock
 from kernel.database import connect
 from server.tls import Credentials
+from tests.enrollment.client.aged import Aged
+from tests.support.aged_house import aged_house
+from tests.support.clock import SettableClock
 from tests.support.house import PASSPHRASE
 from tests.support.open_doors import OpenDoors, open_house
 
@@ -24,6 +27,27 @@ def doors(
         with open_house(database, tmp_path_factory.mktemp("client-house"), SystemClock()) as opened:
             yield opened
         database.dispose()
+
+
+@pytest.fixture(scope="session")
+def aged_doors(
+    sqlite_databases: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenDoors]:
+    """Return a house that was founded most of a year ago: TLS goes by the machine's clock, so the past is made up."""
+    with sqlite_databases() as url:
+        database = connect(url)
+        with aged_house(database, tmp_path_factory.mktemp("aged-house"), []) as (opened, _):
+            yield opened
+        database.dispose()
+
+
+@pytest.fixture
+def aged(aged_doors: OpenDoors) -> Aged:
+    """Return the doors of terminals that may renew today."""
+    clock = aged_doors.house.clock
+    assert isinstance(clock, SettableClock)
+    clock.instant = SystemClock().now()
+    return Aged(aged_doors, clock, clock.instant)
 
 
 @pytest.fixture

@@ -24,6 +24,10 @@ class Reply:
     through: bool = False
 
 
+# The real app's answer, in the middle of a script.
+REAL = Reply("as the real one")
+
+
 @dataclass
 class ScriptedDoor:
     """Answers one reply after the other, then as `real`. `seen` are the bodies that came."""
@@ -36,13 +40,13 @@ class ScriptedDoor:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer."""
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        self.seen.append(json.loads(body))
+        self.seen.append(json.loads(body or b"{}"))
         self.on_request()
         reply = self.script.pop(0) if self.script else None
-        if reply is None or reply.through:
-            answer = self._ask(environ, body, start_response if reply is None else _swallow)
-            if reply is None:
-                return answer
+        if reply is None or reply is REAL:
+            return self._ask(environ, body, start_response)
+        if reply.through:
+            self._ask(environ, body, _swallow)
         start_response(reply.status, list(reply.headers))
         return [reply.body]
 
