@@ -1,44 +1,54 @@
 """How the doors' REST interfaces answer with a certificate: JSON, PEM or PKCS#7, as the client accepts."""
 
-from datetime import UTC, datetime
-
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-from flask import Request, Response, json
+from flask import Response
+from pydantic import Field
 
 from enrollment.issuance import Retrieved
+from enrollment.protocols.json_bodies import JSON, AnswerBody, Instant, answer
 
-PEM, PKCS7, JSON = "application/x-pem-file", "application/pkcs7-mime", "application/json"
+PEM, PKCS7 = "application/x-pem-file", "application/pkcs7-mime"
+# In the order in which they are preferred where the client is not.
+FORMS = (JSON, PEM, PKCS7)
 
 
-def certificate_response(request: Request, retrieved: Retrieved) -> Response:
-    """Return a certificate in the form that the client accepts: JSON unless it asks for PEM or PKCS#7."""
+class CertificateAnswer(AnswerBody):
+    """A certificate and those above it, without the root."""
+
+    terminal: str
+    serial: str = Field(description="The serial number in hexadecimal digits", pattern="^[0-9a-f]+$")
+    not_before: Instant
+    not_after: Instant
+    certificate: str = Field(description="PEM")
+    chain: str = Field(description="The CA certificates above it as PEM, the issuing CA's first, without the root's")
+
+
+def certificate_response(form: str, retrieved: Retrieved) -> Response:
+    """Return a certificate in one of `FORMS`: 201 for a new one, 200 for what this key was given before."""
     certificate = x509.load_der_x509_certificate(retrieved.certificate.der or b"")
     chain = [link.certificate for link in retrieved.chain]
-    wanted = request.accept_mimetypes.best_match([JSON, PEM, PKCS7], default=JSON)
-    if wanted == PKCS7:
-        content: bytes | str = pkcs7.serialize_certificates([certificate, *chain], Encoding.DER)
-    elif wanted == PEM:
-        content = _pem(certificate, *chain)
+    status = 201 if retrieved.is_new else 200
+    if form == JSON:
+        return answer(_told(retrieved, certificate, chain), status=status)
+    if form == PKCS7:
+        content = pkcs7.serialize_certificates([certificate, *chain], Encoding.DER)
     else:
-        content = json.dumps(
-            {
-                "terminal": retrieved.terminal,
-                "serial": retrieved.certificate.serial,
-                "not_before": timestamp(retrieved.certificate.not_before),
-                "not_after": timestamp(retrieved.certificate.not_after),
-                "certificate": _pem(certificate),
-                "chain": _pem(*chain),
-            }
-        )
-    response = Response(content, status=201 if retrieved.is_new else 200, mimetype=wanted)
+        content = _pem(certificate, *chain).encode("ascii")
+    response = Response(content, status=status, mimetype=form)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def timestamp(instant: datetime) -> str:
-    """Return an instant as RFC 3339 writes it, in UTC and whole seconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _told(retrieved: Retrieved, certificate: x509.Certificate, chain: list[x509.Certificate]) -> CertificateAnswer:
+    return CertificateAnswer(
+        terminal=retrieved.terminal,
+        serial=retrieved.certificate.serial,
+        not_before=retrieved.certificate.not_before,
+        not_after=retrieved.certificate.not_after,
+        certificate=_pem(certificate),
+        chain=_pem(*chain),
+    )
 
 
 def _pem(*certificates: x509.Certificate) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, request
 
 from enrollment.gateway import Gateway
-from enrollment.protocols.certificate_answers import timestamp
+from enrollment.protocols.json_bodies import timestamp
 from kernel.errors import Refused
 
 TERMINAL, OFFICE, NOT_AFTER, REASON = "X-Tegata-Terminal", "X-Tegata-Office", "X-Tegata-Not-After", "X-Tegata-Reason"

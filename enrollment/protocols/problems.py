@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, current_app, json
 from flask.json.provider import DefaultJSONProvider
+from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kernel.errors import Refused, Unavailable
@@ -196,6 +197,11 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "not-found": Problem(404, "このアドレスはありません。", "There is nothing at this address."),
     "method-not-allowed": Problem(405, "このメソッドは使用できません。", "The method is not allowed here."),
+    "not-acceptable": Problem(
+        406,
+        "Acceptヘッダーで指定された形式では応答できません。application/jsonを含めてください。",
+        "No answer can be had in a form that the Accept header names. Let it include application/json.",
+    ),
     "too-large": Problem(413, "リクエストが大きすぎます。", "The request is too large."),
     "media-type": Problem(415, "Content-Typeはapplication/jsonにしてください。", "The content type must be application/json."),
     "unavailable": Problem(
@@ -222,7 +228,26 @@ _RULES: Mapping[object, tuple[str, str]] = {
     3: ("(再発行から2か月間、証明書の取得なし)", ": not retrieved within two months of the reissue"),
 }
 _REFUSED = Problem(403, "この操作は受け付けられません。", "This is not possible.")
-_BY_STATUS = {400: "request-malformed", 404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "media-type"}
+_BY_STATUS = {
+    400: "request-malformed",
+    404: "not-found",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    413: "too-large",
+    415: "media-type",
+}
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457's problem details; `code` is stable, the titles are for people."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str = Field(pattern="^urn:tegata:problem:")
+    title: str = Field(description="Japanese")
+    title_en: str = Field(description="English")
+    status: int
+    code: str
 
 
 def register(app: Flask) -> None:
@@ -237,14 +262,10 @@ def register(app: Flask) -> None:
 def problem(code: str, facts: Mapping[str, object] | None = None) -> Response:
     """Return the response for a code."""
     told = tell(code, facts)
-    body: dict[str, object] = {
-        "type": f"urn:tegata:problem:{code}",
-        "title": told.japanese,
-        "title_en": told.english,
-        "status": told.status,
-        "code": code,
-    }
-    response = Response(json.dumps(body), status=told.status, mimetype=MEDIA_TYPE)
+    body = ProblemBody(
+        type=f"urn:tegata:problem:{code}", title=told.japanese, title_en=told.english, status=told.status, code=code
+    )
+    response = Response(json.dumps(body.model_dump()), status=told.status, mimetype=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
     if told.status == 401:  # noqa: PLR2004 (RFC 9110 §11.6.1: a 401 names its scheme)
         response.headers["WWW-Authenticate"] = 'TegataCodes realm="retrieval"'

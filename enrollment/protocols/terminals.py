@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from flask import Blueprint, Flask, Response, current_app, json, request
-from pydantic import StringConstraints
+from flask import Blueprint, Flask, Response, current_app, request
+from pydantic import Field
 
 from enrollment.logon import LogonCheck
-from enrollment.own_state import OwnState, OwnStates
-from enrollment.protocols import json_bodies, problems
-from enrollment.protocols.certificate_answers import certificate_response, timestamp
+from enrollment.own_state import OwnStates
+from enrollment.protocols import json_bodies, openapi, problems
+from enrollment.protocols.certificate_answers import FORMS, PEM, PKCS7, CertificateAnswer, certificate_response
+from enrollment.protocols.json_bodies import JSON, Pkcs10, TerminalName, Typed, timestamp
+from enrollment.protocols.openapi import NO_STORE, Answer, Header, Operation
+from enrollment.protocols.terminal_answers import PermitAnswer, ReissueAnswer, StateAnswer, reissue_answer, state_answer
 from enrollment.reissue import LONGEST_REMARK, Reissues
-from enrollment.reissue_records import ReissueReason, ReissueView
+from enrollment.reissue_records import ReissueReason
 from enrollment.renewal import Renewal
 from enrollment.renewal_window import window_of
 from kernel.errors import Refused
@@ -44,21 +47,94 @@ class TerminalsDoor:
 class LogonRequest(json_bodies.StrictBody):
     """`POST /api/v1/logons`."""
 
-    terminal: str
-    access_key: str
+    terminal: TerminalName
+    access_key: Typed
 
 
 class RenewalRequest(json_bodies.StrictBody):
     """`POST /api/v1/renewals`: a PKCS#10 request of a new key, as PEM."""
 
-    csr: str
+    csr: Pkcs10
 
 
 class ReissueRequest(json_bodies.StrictBody):
     """`POST /api/v1/reissues`: the reason's code, and whatever else the terminal has to say."""
 
     reason: ReissueReason
-    remark: Annotated[str, StringConstraints(max_length=LONGEST_REMARK)] = ""
+    remark: Annotated[str, Field(max_length=LONGEST_REMARK, json_schema_extra={"format": "printable"})] = ""
+
+
+_SUGGESTED = Header(
+    SUGGESTED, "When this terminal had best renew the certificate that it has now", {"type": "string", "format": "date-time"}
+)
+_OF_KEYS = frozenset({"key-unsupported", "key-weak", "key-too-short-for-period", "key-used", "key-blocked"})
+_OF_REQUESTS = _OF_KEYS | {"csr-malformed", "csr-signature"}
+_OF_IDENTITY = frozenset({"E103", "certificate-unreadable", "certificate-foreign"})
+_OF_HOLDERS = _OF_IDENTITY | {
+    "certificate-not-current",
+    "certificate-revoked",
+    "certificate-held",
+    "terminal-suspended",
+    "terminal-abolished",
+}
+OPERATIONS = {
+    "terminals.log_on": Operation(
+        "logOn",
+        "Ask whether the terminal may log on now",
+        "端末が今ログオンできるかどうかを確認します。",
+        {200: Answer("It may", PermitAnswer, headers=(NO_STORE, _SUGGESTED), leads_to=("ownState",))},
+        frozenset({"E103", "E104", "A0006", "A0010", "A0014", "A0018", "A0019", "A0035", "A0036"})
+        | {"certificate-unreadable", "throttled"},
+        LogonRequest,
+        needs_certificate=True,
+    ),
+    "terminals.renew": Operation(
+        "renew",
+        "Renew the certificate for a new key. The same key may be sent again at any time.",
+        "現在の証明書を新しい鍵で更新します。同じ鍵であれば、何度送信しても安全です。",
+        {
+            201: Answer("A new certificate", CertificateAnswer, (PEM, PKCS7), (NO_STORE, _SUGGESTED)),
+            200: Answer(
+                "The certificate that this key was given before", CertificateAnswer, (PEM, PKCS7), (NO_STORE, _SUGGESTED)
+            ),
+        },
+        _OF_HOLDERS
+        | _OF_REQUESTS
+        | {
+            "renewal-spent",
+            "renewal-too-early",
+            "renewal-too-late",
+            "renewal-pointless",
+            "reissue-pending",
+            "start-date-too-far",
+        },
+        RenewalRequest,
+        needs_certificate=True,
+    ),
+    "terminals.ask_for_reissue": Operation(
+        "askForReissue",
+        "Ask for a reissue of the terminal's certificate",
+        "端末の証明書の再発行を依頼します。",
+        {202: Answer("The request was taken", ReissueAnswer, leads_to=("ownState",))},
+        _OF_HOLDERS | {"reissue-open", "input-invalid"},
+        ReissueRequest,
+        needs_certificate=True,
+    ),
+    "terminals.own_state": Operation(
+        "ownState",
+        "What the terminal may know of itself: state, dates, when to renew",
+        "端末自身の状態、日付、更新時期を確認します。",
+        {
+            200: Answer(
+                "The terminal, its certificate, its renewal window",
+                StateAnswer,
+                headers=(NO_STORE, _SUGGESTED, Header("Retry-After", "Seconds after which to ask again", {"type": "integer"})),
+            )
+        },
+        _OF_IDENTITY | {"A0036", "E104", "terminal-abolished"},
+        needs_certificate=True,
+    ),
+}
 
 
 def create_app(door: TerminalsDoor) -> Flask:
@@ -68,6 +144,9 @@ def create_app(door: TerminalsDoor) -> Flask:
     app.extensions[_KEY] = door
     app.register_blueprint(blueprint)
     problems.register(app)
+    openapi.mount(
+        app, "tegata: terminals door", "What a terminal asks with its certificate / 端末の証明書による確認と更新", OPERATIONS
+    )
     return app
 
 
@@ -75,34 +154,39 @@ def create_app(door: TerminalsDoor) -> Flask:
 def log_on() -> Response:
     """Say whether the terminal may log on now: 200, or 403 with the domain's code."""
     door = _door()
+    json_bodies.accepted(request, JSON)
     certificate = door.client_certificate(request.environ)
     body = json_bodies.read(request, LogonRequest)
     permit = door.logon.check(certificate, body.terminal, body.access_key)
-    return _hinted(_json({"permitted": True}), permit.terminal, permit.not_after)
+    return _hinted(json_bodies.answer(PermitAnswer()), permit.terminal, permit.not_after)
 
 
 @blueprint.post("/api/v1/renewals")
 def renew() -> Response:
     """Renew: 201 with the new certificate, 200 when the same key had it already, else a problem."""
+    form = json_bodies.accepted(request, *FORMS)
     door, certificate = _door(), _certificate()
     body = json_bodies.read(request, RenewalRequest)
     retrieved = door.renewal.renew(certificate, body.csr.encode())
-    return _hinted(certificate_response(request, retrieved), retrieved.terminal, retrieved.certificate.not_after)
+    return _hinted(certificate_response(form, retrieved), retrieved.terminal, retrieved.certificate.not_after)
 
 
 @blueprint.post("/api/v1/reissues")
 def ask_for_reissue() -> Response:
     """Let the terminal ask for its own reissue: 202 with what became of the request."""
+    json_bodies.accepted(request, JSON)
     door, certificate = _door(), _certificate()
     body = json_bodies.read(request, ReissueRequest)
-    return _json(_reissue(door.reissues.request_from_terminal(certificate, body.reason, remark=body.remark)), status=202)
+    asked = door.reissues.request_from_terminal(certificate, body.reason, remark=body.remark)
+    return json_bodies.answer(reissue_answer(asked), status=202)
 
 
 @blueprint.get("/api/v1/terminals/self")
 def own_state() -> Response:
     """Tell the terminal of itself: state, dates, the renewal window and what is suggested."""
+    json_bodies.accepted(request, JSON)
     state = _door().own_states.of(_certificate())
-    response = _json(_state(state))
+    response = json_bodies.answer(state_answer(state))
     response.headers[SUGGESTED] = timestamp(state.suggested)
     response.headers["Retry-After"] = str(POLL_AGAIN)
     return response
@@ -120,50 +204,7 @@ def _certificate() -> bytes:
     return certificate
 
 
-def _state(state: OwnState) -> dict[str, object]:
-    begin, end = state.window.spread
-    return {
-        "terminal": state.terminal,
-        "office_code": state.office_code,
-        "state": state.state.value,
-        "start_date": state.start_date.isoformat(),
-        "certificate": {
-            "serial": state.certificate.serial,
-            "state": state.certificate.state.value,
-            "not_before": timestamp(state.certificate.not_before),
-            "not_after": timestamp(state.certificate.not_after),
-        },
-        "renewal": {
-            "first_day": state.window.first_day.isoformat(),
-            "last_day": state.window.last_day.isoformat(),
-            "possible_now": state.may_renew,
-            "blocked_by_reissue": state.blocked_by_reissue,
-            "suggested_window": {"start": timestamp(begin), "end": timestamp(end)},
-            "suggested": timestamp(state.suggested),
-        },
-        "reissue": _reissue(state.reissue) if state.reissue else None,
-    }
-
-
-def _reissue(reissue: ReissueView) -> dict[str, object]:
-    return {
-        "id": reissue.id,
-        "terminal": reissue.terminal,
-        "reason": reissue.reason.value,
-        "state": reissue.state.value,
-        "requested_at": timestamp(reissue.requested_at),
-        "ready_on": reissue.ready_on.isoformat() if reissue.ready_on else None,
-        "ends_on": reissue.ends_on.isoformat() if reissue.ends_on else None,
-    }
-
-
 def _hinted(response: Response, terminal: str, not_after: datetime) -> Response:
     window = window_of(not_after, _door().own_states.window_days)
     response.headers[SUGGESTED] = timestamp(window.suggested(terminal))
-    return response
-
-
-def _json(content: dict[str, object], *, status: int = 200) -> Response:
-    response = Response(json.dumps(content), status, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
     return response

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from enrollment.gateway import Gateway
 from enrollment.protocols import gateway
-from enrollment.protocols.certificate_answers import timestamp
+from enrollment.protocols.json_bodies import timestamp
 from tests.support.house import OFFICE, SECURITY, House
 
 AUTHORIZE = "/gateway/authorize"

@@ -88,7 +88,7 @@ def test_codes_and_a_request_give_a_certificate_then_the_same_again(client: Flas
         ("application/pkcs7-mime", PKCS7),
         ("application/json", "application/json"),
         ("*/*", "application/json"),
-        ("text/html", "application/json"),
+        ("text/html, */*;q=0.1", "application/json"),
         ("application/x-pem-file;q=0.5, application/pkcs7-mime", PKCS7),
     ],
 )
@@ -98,6 +98,12 @@ def test_the_client_chooses_the_form(client: FlaskClient, house: House, body: Bo
     found = certificates_in(response)
     assert len(found) == 2
     assert house.issuing.issuer.certificate in found
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("accept", ["text/html", "application/xml, image/*", "application/json;q=0"])
+def test_a_form_that_is_not_made_is_refused_before_the_codes_are_touched(client: FlaskClient, body: Body, accept: str) -> None:
+    assert told(client.post(ADDRESS, json=body, headers={"Accept": accept})) == (406, "not-acceptable")
 
 
 def certificates_in(response: TestResponse) -> list[x509.Certificate]:
