@@ -331,11 +331,12 @@ def upgrade() -> None:
 
     op.create_table(
         "kernel_audit_checkpoint",
+        sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(length=32), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("size", name=op.f("pk_kernel_audit_checkpoint")),
+        sa.PrimaryKeyConstraint("log", "size", name=op.f("pk_kernel_audit_checkpoint")),
     )
     op.create_table(
         "kernel_audit_entry",
@@ -357,6 +358,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_kernel_audit_entry_office_code"), ["office_code"], unique=False)
         batch_op.create_index(batch_op.f("ix_kernel_audit_entry_subject"), ["subject"], unique=False)
 
+    op.create_table(
+        "kernel_audit_log",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("origin", sa.String(length=255), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kept", sa.BigInteger(), nullable=True),
+        sa.Column("statement", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_kernel_audit_log")),
+        sa.UniqueConstraint("origin", name=op.f("uq_kernel_audit_log_origin")),
+    )
     op.create_table(
         "kernel_audit_tile",
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
@@ -605,6 +616,7 @@ def upgrade() -> None:
         sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("approved_by", sa.String(length=100), nullable=True),
         sa.Column("start_date", sa.Date(), nullable=True),
+        sa.Column("moved_by", sa.String(length=100), nullable=True),
         sa.Column("settings_deadline", sa.Date(), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -614,6 +626,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("(approved_by IS NULL) = (start_date IS NULL)", name="ck_registry_application_start_date"),
         sa.CheckConstraint("approved_by <> applied_by", name="ck_registry_application_approver"),
+        sa.CheckConstraint("moved_by <> applied_by", name="ck_registry_application_mover"),
         sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_application_office_code")),
         sa.PrimaryKeyConstraint("receipt_number", name=op.f("pk_registry_application")),
         sa.UniqueConstraint("draft_id", name=op.f("uq_registry_application_draft_id")),
@@ -1010,6 +1023,7 @@ def downgrade() -> None:
     op.drop_table("kernel_mail")
     op.drop_table("kernel_audit_tree")
     op.drop_table("kernel_audit_tile")
+    op.drop_table("kernel_audit_log")
     with op.batch_alter_table("kernel_audit_entry", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_subject"))
         batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_office_code"))
