@@ -84,11 +84,13 @@ def _end_made_by(session: Session, receipt_number: str, actor: Actor, now: datet
     """End codes and certificates of the terminals that an application made. The application is locked first."""
     if applications.find(session, receipt_number, lock=True) is None:
         raise Refused("application-unknown", receipt_number=receipt_number)
-    made = terminals.made_by(session, receipt_number)
-    _hold(session, tuple(terminal.name for terminal in made))
-    for terminal in made:
+    _hold(session, tuple(terminal.name for terminal in terminals.made_by(session, receipt_number)))
+    for terminal in terminals.made_by(session, receipt_number):  # as they are, now that they are held
+        if terminal.state == TerminalState.ABOLISHED:
+            continue  # by another application, before
         _end_credentials(session, terminal, actor, now)
         trace(session, terminal, "terminal.abolish", actor, now, receipt_number=receipt_number)
+        announce(session, terminal, "terminal-abolished", now)
 
 
 def _hold(session: Session, names: tuple[str, ...]) -> None:

@@ -72,7 +72,9 @@ class IdNotices:
             CodeSetRow.state != CodeSetState.REPLACED,
         )
         with self.database.snapshot() as session:
-            lines = tuple(_line(session, row, today) for row in session.scalars(query.order_by(CodeSetRow.terminal)))
+            ordered = session.scalars(query.order_by(CodeSetRow.terminal, CodeSetRow.prepared_at))
+            newest = {row.terminal: row for row in ordered}  # a start date that was moved, or a reissue, brought new codes
+            lines = tuple(_line(session, row, today) for row in newest.values())
         return IdNotice(receipt_number, office_code, lines) if lines else None
 
     def show(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> Codes:

@@ -45,15 +45,15 @@ class CodePreparation:
     def prepare(self, receipt_number: str, actor: Actor) -> tuple[str, ...]:
         """Prepare the codes of an approved application's new terminals and return the terminals' names.
 
-        Raises Refused("application-unknown"), Refused("application-state"), Refused("same-person") when the approver
-        asks, Refused("nothing-to-prepare").
+        Raises Refused("application-unknown"), Refused("application-state"), Refused("same-person") when the approver,
+        or whoever moved the start date, asks, Refused("nothing-to-prepare").
         """
         now = self.clock.now()
         with self.database.transaction() as session:
             application = applications.find(session, receipt_number, lock=True)
             if application is None or application.approver is None or application.start_date is None:
                 raise Refused("application-unknown", receipt_number=receipt_number)
-            if application.approver == str(actor):
+            if str(actor) in (application.approver, application.mover):
                 raise Refused("same-person", receipt_number=receipt_number)
             waiting = applications.terminals_to_prepare(session, receipt_number)
             if not waiting:
@@ -90,14 +90,16 @@ class CodePreparation:
     def replace(self, terminal_name: str, actor: Actor) -> None:
         """Give a terminal new codes instead of its open ones, which end at once, claimed or not.
 
-        Raises Refused("codes-none") when it has no open codes, Refused("same-person") for their approver.
+        Raises Refused("codes-none") when it has no open codes, Refused("same-person") for their approver
+        and whoever moved their start date.
         """
         now = self.clock.now()
         with self.database.transaction() as session:
             row = code_sets.open_set(session, terminal_name)
             if row is None:
                 raise Refused("codes-none", terminal=terminal_name)
-            if row.approver == str(actor):
+            application = applications.find(session, row.receipt_number) if row.receipt_number else None
+            if str(actor) in (row.approver, application.mover if application else None):
                 raise Refused("same-person", terminal=terminal_name)
             terminal = _retrievable(session, terminal_name)
             code_sets.leave(session, row, CodeSetEvent.REPLACE, now, actor=actor)

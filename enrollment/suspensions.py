@@ -14,5 +14,5 @@ def facts_of(terminal: Terminal) -> dict[str, str | int]:
     """Return `since` and `rule` of a suspended terminal; nothing of another."""
     if terminal.suspended_at is None:
         return {}
-    since = {"since": tokyo_date(terminal.suspended_at).isoformat()}
-    return since if terminal.suspension_rule is None else since | {"rule": int(terminal.suspension_rule)}
+    facts: dict[str, str | int] = {"since": tokyo_date(terminal.suspended_at).isoformat()}
+    return facts if terminal.suspension_rule is None else facts | {"rule": int(terminal.suspension_rule)}

@@ -2,14 +2,27 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, literal_column, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.database import Base, UtcDateTime
 
 # The states of a set that ends, or ended, on its last day. The words stand in the statement: with parameters in their place
 # SQLite would not use the partial index.
-ENDS = tuple(literal_column(f"'{state}'") for state in ("prepared", "claimed", "frozen", "expired"))
+ENDS: tuple[ColumnElement[str], ...] = tuple(
+    literal_column(f"'{state}'") for state in ("prepared", "claimed", "frozen", "expired")
+)
 
 
 class CodeSetRow(Base):

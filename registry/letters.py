@@ -98,6 +98,50 @@ Please open the details of this receipt number in the news.
 {self._link_en()}"""
         return self.compose(to, office, "【NSS】利用申込確認完了のお知らせ", ja, en)
 
+    def moved(
+        self,
+        to: Contact,
+        office: Office,
+        receipt: Receipt,
+        *,
+        days: tuple[date | None, date],
+        settings_deadline: date | None,
+        reason: str,
+    ) -> Letter:
+        """Word the mail that the start date was moved; `days` are the old one and the new one."""
+        before, after = days
+        deadline_ja = deadline_en = ""
+        if settings_deadline is not None:
+            deadline_ja = f"\nシステム設定の締切日：{_ja(settings_deadline)}"
+            deadline_en = f"\nSystem settings must be complete by: {settings_deadline.isoformat()}"
+        ja = f"""\
+次のお申込の利用開始日が変わりました。
+
+{_receipt_ja(receipt)}
+変更前の利用開始日：{_ja(before) if before else "なし"}
+変更後の利用開始日：{_ja(after)}{deadline_ja}
+
+理由：
+{reason}
+
+これまでのコードは使えなくなりました。証明書を取得済みの端末も、新しいコードであらためて取得してください。
+新しいコードの準備ができましたら、あらためてメールでお知らせします。
+{self._link_ja()}"""
+        en = f"""\
+The start date of the application below was moved.
+
+{_receipt_en(receipt)}
+Start date before: {before.isoformat() if before else "none"}
+Start date now: {after.isoformat()}{deadline_en}
+
+Reason:
+{reason}
+
+The codes that you had can not be used any more. Terminals that have their certificate must retrieve a new one, too.
+You will get another mail when the new codes are ready.
+{self._link_en()}"""
+        return self.compose(to, office, "【NSS】利用開始日変更のお知らせ", ja, en)
+
     def queried(self, to: Contact, office: Office, receipt: Receipt, question: str) -> Letter:
         """Word the mail that asks the customer something."""
         ja = f"""\

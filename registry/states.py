@@ -93,12 +93,16 @@ class ApplicationState(StrEnum):
 
 
 class ApplicationEvent(StrEnum):
-    """What happens to an application: by the customer answer and withdraw, by a job complete, by the center the rest."""
+    """What happens to an application: by the customer answer and withdraw, by a job complete, by the center the rest.
+
+    `move` is a new start date: the codes carry it, so they are prepared anew.
+    """
 
     QUERY = "query"
     ANSWER = "answer"
     APPROVE = "approve"
     PREPARE = "prepare"
+    MOVE = "move"
     COMPLETE = "complete"
     REJECT = "reject"
     WITHDRAW = "withdraw"
@@ -118,6 +122,8 @@ APPLICATION = Lifecycle(
         # Also with a question open: the answer may have come by telephone.
         **{(state, ApplicationEvent.APPROVE): ApplicationState.APPROVED for state in _UNDER_REVIEW},
         (ApplicationState.APPROVED, ApplicationEvent.PREPARE): ApplicationState.PREPARED,
+        (ApplicationState.APPROVED, ApplicationEvent.MOVE): ApplicationState.APPROVED,
+        (ApplicationState.PREPARED, ApplicationEvent.MOVE): ApplicationState.APPROVED,
         (ApplicationState.PREPARED, ApplicationEvent.COMPLETE): ApplicationState.COMPLETED,
         # Nothing to retrieve: abolitions, class changes, other items.
         (ApplicationState.APPROVED, ApplicationEvent.COMPLETE): ApplicationState.COMPLETED,

@@ -226,6 +226,7 @@ class ApplicationRow(Base):
     __table_args__ = (
         CheckConstraint(_numbered("receipt_number", 6), "ck_registry_application_receipt_number"),
         CheckConstraint("approved_by <> applied_by", "ck_registry_application_approver"),
+        CheckConstraint("moved_by <> applied_by", "ck_registry_application_mover"),
         CheckConstraint("(approved_by IS NULL) = (start_date IS NULL)", "ck_registry_application_start_date"),
         # The center's queue: by state, oldest first.
         Index("ix_registry_application_queue", "state", "applied_at"),
@@ -254,6 +255,8 @@ class ApplicationRow(Base):
     reviewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     approved_by: Mapped[str | None] = mapped_column(String(100))
     start_date: Mapped[date | None]
+    # Who moved the start date last, after the approval.
+    moved_by: Mapped[str | None] = mapped_column(String(100))
     settings_deadline: Mapped[date | None]
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # Why it was rejected, cancelled or declared void, in the center's words to the customer.

@@ -228,6 +228,18 @@ def reclassify(session: Session, name: str, system_class: SystemClass, now: date
     return terminal_of(row)
 
 
+def move_start(session: Session, receipt_number: str, start_date: date, now: datetime) -> tuple[Terminal, ...]:
+    """Give the terminals that an application made another start date and return them, without the abolished ones."""
+    of_these = (TerminalRow.receipt_number == receipt_number, TerminalRow.state != TerminalState.ABOLISHED)
+    session.flush()
+    query = select(TerminalRow).where(*of_these).order_by(TerminalRow.name).with_for_update()
+    rows = session.scalars(query.execution_options(populate_existing=True)).all()
+    for row in rows:
+        row.start_date, row.changed_at = start_date, now
+    session.flush()
+    return tuple(terminal_of(row) for row in rows)
+
+
 def terminal_of(row: TerminalRow) -> Terminal:
     """Return a row's content."""
     return Terminal(

@@ -83,12 +83,18 @@ def waiting(
 
 
 def _not_retrieved() -> _Source:
-    """Rule 1: codes, and never a certificate; a newer set counts instead, and a reissue counts by rule 3."""
+    """Rule 1: codes, and no certificate since; a newer set counts instead, and a reissue counts by rule 3.
+
+    Of a terminal with a certificate only codes of an application count: its start date was moved.
+    """
     newer = aliased(CodeSetRow)
     has_newer = select(newer.id).where(
         newer.terminal == CodeSetRow.terminal, newer.state.in_(ENDS), newer.prepared_at > CodeSetRow.prepared_at
     )
-    has_certificate = select(CredentialRow.terminal).where(CredentialRow.terminal == CodeSetRow.terminal)
+    has_certificate = select(CredentialRow.terminal).where(
+        CredentialRow.terminal == CodeSetRow.terminal,
+        (CredentialRow.since > CodeSetRow.prepared_at) | CodeSetRow.receipt_number.is_(None),
+    )
     is_reissued = select(ReissueRow.id).where(
         ReissueRow.terminal == CodeSetRow.terminal,
         ReissueRow.state.in_(reissue_records.OPEN) | (ReissueRow.prepared_at >= CodeSetRow.prepared_at),

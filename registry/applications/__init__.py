@@ -11,12 +11,13 @@ mark_executed); `complete_due` is a job. For enrollment, which joins with its ow
     overdue_settings(session, today) -> tuple[str, ...]             then `void`
     cancel(session, letters, receipt_number, *, actor, reason, now) -> tuple[str, ...]
     void(session, letters, receipt_number, *, actor, reason, now) -> tuple[str, ...]
+    require_movable(session, receipt_number, move), move_start(session, letters, receipt_number, move)
 
 Rows are locked in this order: application, its terminals by name, counters; who joins keeps to it.
 
 Each deed leaves an audit entry `application.<verb>` and a news line: application-applied, application-queried,
 application-answered, application-approved, application-rejected, application-withdrawn, application-cancelled,
-application-void, application-completed.
+application-void, application-completed, application-moved.
 
 For pages: `of_office`, `queue`, `detail`, `last_applicant`.
 """
@@ -31,6 +32,7 @@ from registry.applications.completion import (
 )
 from registry.applications.endings import cancel, void
 from registry.applications.filing import Applications
+from registry.applications.moving import Move, move_start, require_movable
 from registry.applications.records import Application, applicants, find, last_applicant
 from registry.applications.review import Counts, Review
 from registry.applications.views import Detail, ItemLine, Query, ResultLine, Summary, detail, of_office, queue
@@ -42,6 +44,7 @@ __all__ = [
     "Detail",
     "DueAbolition",
     "ItemLine",
+    "Move",
     "Query",
     "ResultLine",
     "Review",
@@ -54,9 +57,11 @@ __all__ = [
     "find",
     "last_applicant",
     "mark_prepared",
+    "move_start",
     "of_office",
     "overdue_settings",
     "queue",
+    "require_movable",
     "terminals_to_prepare",
     "void",
 ]

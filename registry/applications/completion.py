@@ -32,9 +32,12 @@ class DueAbolition:
 
 
 def terminals_to_prepare(session: Session, receipt_number: str) -> tuple[Terminal, ...]:
-    """Return the terminals that an application made and that need codes, by name."""
+    """Return the terminals that an approved application made and that need codes, by name.
+
+    After the start date was moved these are also such that had a certificate already: it carries the old date.
+    """
     made = terminals.made_by(session, receipt_number)
-    return tuple(terminal for terminal in made if terminal.state is TerminalState.PENDING)
+    return tuple(terminal for terminal in made if terminal.state in (TerminalState.PENDING, TerminalState.IN_SERVICE))
 
 
 def mark_prepared(session: Session, receipt_number: str, actor: audit.Actor, now: datetime) -> Application:
@@ -49,7 +52,7 @@ def mark_prepared(session: Session, receipt_number: str, actor: audit.Actor, now
     prepared = terminals_to_prepare(session, receipt_number)
     if not prepared:
         raise Refused("nothing-to-prepare", receipt_number=receipt_number)
-    if (waiting := _suspended_before_retrieval(session, receipt_number)) is not None:
+    if (waiting := _suspended(session, receipt_number)) is not None:
         raise Refused("terminal-suspended", terminal=waiting)
     audit.record(
         session,
@@ -191,7 +194,7 @@ def _terminals_are_done(session: Session, row: ApplicationRow, now: datetime) ->
         return True
     waiting = select(TerminalChangeRow).where(TerminalChangeRow.receipt_number == row.receipt_number, TerminalChangeRow.is_open)
     unprepared = row.state is ApplicationState.APPROVED and (
-        terminals_to_prepare(session, row.receipt_number) or _suspended_before_retrieval(session, row.receipt_number)
+        terminals_to_prepare(session, row.receipt_number) or _suspended(session, row.receipt_number)
     )
     if unprepared or session.scalar(waiting.limit(1)) is not None:
         return False
@@ -199,10 +202,10 @@ def _terminals_are_done(session: Session, row: ApplicationRow, now: datetime) ->
     return True
 
 
-def _suspended_before_retrieval(session: Session, receipt_number: str) -> str | None:
-    """Return the first of an application's terminals that was suspended before it had a certificate."""
+def _suspended(session: Session, receipt_number: str) -> str | None:
+    """Return the first of an application's terminals that was suspended before it had the certificate of the start date."""
     made = terminals.made_by(session, receipt_number)
-    return next((terminal.name for terminal in made if terminal.suspended_from is TerminalState.PENDING), None)
+    return next((terminal.name for terminal in made if terminal.state is TerminalState.SUSPENDED), None)
 
 
 def _something_waits(session: Session, receipt_number: str) -> bool:

@@ -23,7 +23,10 @@ WORDS_MOST = 1000
 
 @dataclass(frozen=True)
 class Application:
-    """An application as it stood when it was read; `applied_by` and `approver` are actors as the audit log names them."""
+    """An application as it stood when it was read; `applied_by`, `approver` and `mover` are actors as the audit log names them.
+
+    `mover` moved the start date after the approval; neither prepares its codes.
+    """
 
     receipt_number: str
     office_code: str
@@ -36,6 +39,7 @@ class Application:
     remarks: str
     reviewed_at: datetime | None
     approver: str | None
+    mover: str | None
     start_date: date | None
     settings_deadline: date | None
     closed_at: datetime | None
@@ -80,6 +84,7 @@ def application_of(row: ApplicationRow) -> Application:
         remarks=row.remarks,
         reviewed_at=row.reviewed_at,
         approver=row.approved_by,
+        mover=row.moved_by,
         start_date=row.start_date,
         settings_deadline=row.settings_deadline,
         closed_at=row.closed_at,

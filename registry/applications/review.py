@@ -77,7 +77,7 @@ class Review:
                 raise Refused("approver-is-applicant")
             today = tokyo_date(now)
             calendar.check_start(start_date, today)
-            deadline = _settings_deadline(session, receipt_number, start_date, today)
+            deadline = settings_deadline(session, receipt_number, start_date, today)
             row.approved_by, row.reviewed_at = str(approver), now
             row.start_date, row.settings_deadline = start_date, deadline
             named = _name_terminals(session, row, start_date, now)
@@ -148,9 +148,14 @@ def _words(field: str, text: str) -> str:
     return words
 
 
-def _settings_deadline(session: Session, receipt_number: str, start_date: date, today: date) -> date | None:
-    """Return the last day for system settings, if a ticked item needs them; it must not have passed already."""
-    query = select(ApplicationItemRow.item).where(ApplicationItemRow.receipt_number == receipt_number)
+def settings_deadline(session: Session, receipt_number: str, start_date: date, today: date) -> date | None:
+    """Return the last day for system settings, if a ticked item that is not carried out needs them.
+
+    Raises Refused("settings-too-late") when it has passed already.
+    """
+    query = select(ApplicationItemRow.item).where(
+        ApplicationItemRow.receipt_number == receipt_number, ApplicationItemRow.executed_at.is_(None)
+    )
     if not any(ITEMS[item].needs_settings for item in session.scalars(query)):
         return None
     deadline = calendar.settings_deadline(start_date)

@@ -36,9 +36,11 @@ def counts(session: Session) -> Mapping[Task, int]:
     }
 
 
+# Without codes for the start date: new, or with a certificate of a start date that was moved.
+_NEEDING = (TerminalState.PENDING, TerminalState.IN_SERVICE)
 _HAS_UNPREPARED = (
     select(TerminalRow.name)
-    .where(TerminalRow.receipt_number == ApplicationRow.receipt_number, TerminalRow.state == TerminalState.PENDING)
+    .where(TerminalRow.receipt_number == ApplicationRow.receipt_number, TerminalRow.state.in_(_NEEDING))
     .exists()
 )
 _HAS_UNEXECUTED = (

@@ -25,8 +25,8 @@ APPLICATION_TABLE = {
         "void": "void",
         "cancel": "cancelled",
     },
-    "approved": {"prepare": "prepared", "complete": "completed", "void": "void", "cancel": "cancelled"},
-    "prepared": {"complete": "completed", "void": "void", "cancel": "cancelled"},
+    "approved": {"prepare": "prepared", "move": "approved", "complete": "completed", "void": "void", "cancel": "cancelled"},
+    "prepared": {"move": "approved", "complete": "completed", "void": "void", "cancel": "cancelled"},
 }
 TERMINAL_TABLE = {
     "pending": {"activate": "in_service", "suspend": "suspended", "abolish": "abolished"},
