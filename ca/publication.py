@@ -182,6 +182,16 @@ def checkpoint() -> Response:
     return response
 
 
+@blueprint.get("/log/<int:number>")
+def continuation(number: int) -> Response:
+    """Serve the signed statement why the audit log goes on under its second, third … name."""
+    with _publication().database.snapshot() as session:
+        statement = next((name.statement for name in audit.names(session) if name.number == number), None)
+    if statement is None:
+        abort(404)
+    return _cacheable(Response(statement, mimetype="text/plain"))
+
+
 @blueprint.get("/tile/<path:name>")
 def tile(name: str) -> Response:
     """Serve a hash tile of the audit log (C2SP tlog-tiles): leaves are salted commitments, entries are not published."""

@@ -38,6 +38,8 @@ def opened(note: str, vkey: str) -> tuple[int, bytes]:
     ours = [base64.b64decode(line.split()[2]) for line in signatures.splitlines() if line.split()[:2] == ["—", name]]
     [signature] = [raw[4:] for raw in ours if raw[:4].hex() == key_id]
     Ed25519PublicKey.from_public_bytes(base64.b64decode(key)[1:]).verify(signature, f"{text}\n".encode())
+    if text.split("\n")[0] != name:
+        sys.exit("BAD: the key's signature is of another log")
     return int(text.split("\n")[1]), base64.b64decode(text.split("\n")[2])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from kernel.audit import CheckpointSigner
+from kernel.audit import CheckpointSigner, VerifierKey
 from keys.algorithms import SigningKey, VerifyingKey
 from keys.codes import CodeHasher, Opener, Sealer
 from keys.custody import AssignedKeys, KeyAlgorithm, KeyStore, SoftwareKeys
@@ -152,7 +152,8 @@ class Custody:
         return self._ed25519(GATEWAY)
 
     def _ed25519(self, name: str) -> ed25519.Ed25519PrivateKey:
-        key = self.signing(name)
+        public = self._known_half(name)
+        key = self.signing(name) if public is None else self.expected(name, public)
         if not isinstance(key, ed25519.Ed25519PrivateKey):
             raise Trouble(f"key {name!r} is not an Ed25519 key")
         return key
@@ -170,6 +171,15 @@ class Custody:
                     self.keys.create(name, algorithm)
             public = self.software.open_sealing(CODES).public_key()
         write_whole(self._sealing_half, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    def _known_half(self, name: str) -> ed25519.Ed25519PublicKey | None:
+        """Return the public half that this home wrote down for those who check its notes; None while it is being made."""
+        home = Home(self.settings.home)
+        try:
+            vkey = {CHECKPOINT: home.log_key, GATEWAY: home.gateway_key}[name].read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return ed25519.Ed25519PublicKey.from_public_bytes(VerifierKey.parse(vkey).public_key)
 
     @property
     def _sealing_half(self) -> Path:

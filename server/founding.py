@@ -20,11 +20,11 @@ from ca.profiles import ServerNames
 from kernel.database import Database
 from migrations.upgrade import upgrade
 from server import ceremonies
-from server.apps.jobs import checkpoint_signer_of
 from server.ceremonies import CeremonyFile, Held
 from server.custody import Custody, gateway_signer_of
 from server.home import write_whole
 from server.issuing import addresses_of
+from server.sealing import signer_of
 from server.settings import DoorSettings, Settings
 from server.tls_files import all_issuers, secure_doors, write_if_changed, write_tls_files
 from server.wiring import home_of
@@ -63,7 +63,7 @@ def found_by(
         link = x509.load_der_x509_certificate(service_certificate(database, name))
         write_if_changed(home.root_bundle.with_name(f"{name}.pem"), link.public_bytes(Encoding.PEM).decode())
     # For those who check the audit log: they must have it from us, not from the door that serves the log.
-    write_if_changed(home.log_key, f"{checkpoint_signer_of(settings).verifier}\n")
+    write_if_changed(home.log_key, f"{signer_of(settings, database, now).verifier}\n")
     write_if_changed(home.gateway_key, f"{gateway_signer_of(settings).verifier}\n")
     # Last, because it says that the home is whole.
     write_if_changed(home.root_bundle, "".join(issuer.pem for issuer in all_issuers(database) if is_root(issuer)))

@@ -73,6 +73,11 @@ class Home:
         return self.root_bundle.with_name("log.vkey")
 
     @property
+    def checkpoints(self) -> Path:
+        """The audit log's signed heads, kept outside of the database: they must not be restored together with it."""
+        return self.path / "checkpoints"
+
+    @property
     def gateway_key(self) -> Path:
         """The verifier key of the gateways' positive list: what gateways must have from us."""
         return self.root_bundle.with_name("gateway.vkey")
@@ -106,6 +111,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_if_new(path: Path, content: str) -> None:
+    """Write a file unless there is one of this name."""
+    if not path.exists():
+        write_whole(path, content)
 
 
 def secret_file(folder: Path, name: str) -> str:

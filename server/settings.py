@@ -149,6 +149,10 @@ class Settings(BaseSettings):
 
     keys: KeySettings = KeySettings()
 
+    # Folders, of other machines at best, that each signed head of the audit log is copied to: a log that was cut or rewritten
+    # together with this machine is found by them (`tegata audit verify`).
+    audit_copies: Annotated[tuple[Path, ...], NoDecode] = ()
+
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     # Reverse proxies that end the terminals' TLS and hand their certificates on (`server.client_certificates`). One that only
     # passes TLS through must not stand here: its clients could then write those headers themselves.
@@ -177,7 +181,9 @@ class Settings(BaseSettings):
         toml = TomlConfigSettingsSource(settings_cls, toml_file=Path(init_settings()["home"]) / "tegata.toml")
         return init_settings, env_settings, toml
 
-    @field_validator("trusted_proxies", "certificate_proxies", "reminder_days", "suspension_warning_days", mode="before")
+    @field_validator(
+        *("trusted_proxies", "certificate_proxies", "audit_copies", "reminder_days", "suspension_warning_days"), mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -3,11 +3,13 @@
 No audit row, no deed: `record` joins the transaction of what it records.
 """
 
+from kernel.audit.continuations import LogName, found, names
 from kernel.audit.entries import Actor, AuditEntry, Subject, customer, job, operator, record, record_all, staff, terminal
 from kernel.audit.history import PastDeed, history
-from kernel.audit.notes import CheckpointSigner, NoteError, VerifierKey
+from kernel.audit.notes import Checkpoint, CheckpointSigner, NoteError, VerifierKey, opened
 from kernel.audit.proofs import ProofError
 from kernel.audit.receipts import Receipt, receipt
+from kernel.audit.recovery import Found, Recovery, examine
 from kernel.audit.sealing import AuditCheckpoint, LogForkedError, latest_checkpoint, published_tile, seal
 from kernel.audit.tiles import TileName
 from kernel.audit.verification import verify
@@ -16,19 +18,27 @@ __all__ = [
     "Actor",
     "AuditCheckpoint",
     "AuditEntry",
+    "Checkpoint",
     "CheckpointSigner",
+    "Found",
     "LogForkedError",
+    "LogName",
     "NoteError",
     "PastDeed",
     "ProofError",
     "Receipt",
+    "Recovery",
     "Subject",
     "TileName",
     "VerifierKey",
     "customer",
+    "examine",
+    "found",
     "history",
     "job",
     "latest_checkpoint",
+    "names",
+    "opened",
     "operator",
     "published_tile",
     "receipt",

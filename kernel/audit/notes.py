@@ -81,8 +81,17 @@ class CheckpointSigner:
 
     def signed(self, text: str) -> str:
         """Return a text, which ends with a line feed, as a signed note."""
+        return cosigned(text, self)
+
+    def line(self, text: str) -> str:
+        """Return the signature line of a text."""
         signature = self.verifier.key_id + self.sign(text.encode())
-        return f"{text}\n— {self.origin} {base64.b64encode(signature).decode()}\n"
+        return f"— {self.origin} {base64.b64encode(signature).decode()}\n"
+
+
+def cosigned(text: str, *signers: CheckpointSigner) -> str:
+    """Return a text, which ends with a line feed, as a note with everybody's signature under it."""
+    return f"{text}\n" + "".join(signer.line(text) for signer in signers)
 
 
 def opened(note: str, check: CheckSignature, key: VerifierKey | None = None) -> Checkpoint:
@@ -94,7 +103,11 @@ def opened(note: str, check: CheckSignature, key: VerifierKey | None = None) -> 
         text = opened_text(note, check, key)
     except NoteError:
         raise NoteError("the checkpoint is not signed by the log's key") from None
-    return _parsed(text)
+    checkpoint = _parsed(text)
+    # One key may have several names, and what it signed under one of them is no statement of another.
+    if key is not None and checkpoint.origin != key.name:
+        raise NoteError("the checkpoint is of another log of the same key")
+    return checkpoint
 
 
 def opened_text(note: str, check: CheckSignature, key: VerifierKey | None = None) -> str:

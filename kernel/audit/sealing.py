@@ -1,19 +1,22 @@
 """Sealing: entries get their place in the Merkle tree, and signed checkpoints commit us to it.
 
 The order of effects: leaves, tiles and the tree's edge in one transaction; then, outside of any, the head is checked
-against the newest checkpoint and signed; then the checkpoint is stored, which publishes it.
+against the newest checkpoint, in the table and in a memory outside of the database, and signed; then it is put into that
+memory; then it is stored, which publishes it. So whatever was published is known outside of what a backup brings back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import BigInteger, LargeBinary, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.audit import proofs, tiles
+from kernel.audit.continuations import FIRST, present_number
 from kernel.audit.entries import AuditEntry
 from kernel.audit.merkle import HASH, Edge, leaf_hash
-from kernel.audit.notes import CheckpointSigner
+from kernel.audit.notes import Checkpoint, CheckpointSigner
 from kernel.audit.proofs import ProofError
 from kernel.database import Base, Database, UtcDateTime, insert_if_absent
 
@@ -35,45 +38,76 @@ class AuditTree(Base):
 
 
 class AuditCheckpoint(Base):
-    """A signed tree head."""
+    """A signed tree head; `log` is the number of the log's name under which it was signed."""
 
     __tablename__ = "kernel_audit_checkpoint"
 
+    log: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=FIRST)
     size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     root: Mapped[bytes] = mapped_column(LargeBinary(32))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     note: Mapped[str] = mapped_column(Text)
 
 
-def seal(database: Database, signer: CheckpointSigner, *, now: datetime) -> int:
+_NEWEST = (AuditCheckpoint.log.desc(), AuditCheckpoint.size.desc())
+
+
+class Memory(Protocol):
+    """What remembers signed heads outside of the database."""
+
+    def heads(self) -> Iterable[Checkpoint]:
+        """Return those that are remembered and were signed by the log's key, under whatever name."""
+
+    def keep(self, note: str) -> None:
+        """Remember one more; raises when it can not."""
+
+
+class NoMemory:
+    """For logs that nobody relies on: those of tests."""
+
+    def heads(self) -> Iterable[Checkpoint]:
+        """Return nothing."""
+        return ()
+
+    def keep(self, note: str) -> None:
+        """Do nothing."""
+
+
+NO_MEMORY = NoMemory()
+
+
+def seal(database: Database, signer: CheckpointSigner, *, now: datetime, memory: Memory = NO_MEMORY) -> int:
     """Give every waiting entry its leaf and sign the new head; return how many entries were sealed.
 
     A job. A crash after the leaves are placed leaves a head without checkpoint; the next run signs it. Raises
-    LogForkedError, and signs nothing, when the newest checkpoint is no part of the tree.
+    LogForkedError, and signs nothing, when the newest checkpoint, or one that is remembered, is no part of the tree.
     """
     sealed = 0
     while placed := _place_leaves(database):
         sealed += placed
     with database.snapshot() as session:
         tree = session.get(AuditTree, 1)
-        if tree is None or tree.size == 0 or session.get(AuditCheckpoint, tree.size) is not None:
+        log = present_number(session)
+        if tree is None or tree.size == 0 or session.get(AuditCheckpoint, (log, tree.size)) is not None:
             return sealed
         head = edge_of(tree)
-        _require_growth(session, head)
+        _require_growth(session, log, head, [one for one in memory.heads() if one.origin == signer.origin])
     note = signer.note(head.size, head.root())
+    memory.keep(note)
+    values = {"log": log, "size": head.size, "root": head.root(), "at": now, "note": note}
     with database.transaction() as session:
-        insert_if_absent(session, AuditCheckpoint, {"size": head.size, "root": head.root(), "at": now, "note": note})
+        insert_if_absent(session, AuditCheckpoint, values)
     return sealed
 
 
 def latest_checkpoint(session: Session) -> AuditCheckpoint | None:
-    """Return the newest checkpoint."""
-    return session.scalar(select(AuditCheckpoint).order_by(AuditCheckpoint.size.desc()).limit(1))
+    """Return the newest checkpoint, under the log's present name if that has signed one."""
+    return session.scalar(select(AuditCheckpoint).order_by(*_NEWEST).limit(1))
 
 
 def published_tile(session: Session, name: tiles.TileName) -> bytes | None:
     """Return the hashes of a tile that the newest checkpoint covers; what is not signed for yet is not published."""
-    newest = session.scalar(select(AuditCheckpoint.size).order_by(AuditCheckpoint.size.desc()).limit(1))
+    newest = session.scalar(select(AuditCheckpoint.size).order_by(*_NEWEST).limit(1))
     return tiles.stored(session, name) if newest is not None and name.is_within(newest) else None
 
 
@@ -82,15 +116,17 @@ def edge_of(tree: AuditTree) -> Edge:
     return Edge(tree.size, tuple(tree.edge[at : at + HASH] for at in range(0, len(tree.edge), HASH)))
 
 
-def _require_growth(session: Session, head: Edge) -> None:
+def _require_growth(session: Session, log: int, head: Edge, remembered: list[Checkpoint]) -> None:
     """C2SP tlog-checkpoint: a log must not sign a checkpoint that is inconsistent with one that it signed before."""
-    newest = latest_checkpoint(session)
-    old_size, old_root = (newest.size, newest.root) if newest else (head.size, head.root())
-    try:
-        path = proofs.consistency(tiles.stored_nodes(session), old_size, head.size)
-        proofs.require_consistent(old_size, old_root, head.size, head.root(), path)
-    except (ProofError, LookupError) as error:
-        raise LogForkedError(f"checkpoint {old_size} is no part of the tree of {head.size} leaves: {error}") from error
+    of_this = select(AuditCheckpoint).where(AuditCheckpoint.log == log).order_by(AuditCheckpoint.size.desc())
+    newest = session.scalar(of_this.limit(1))
+    before = {(newest.size, newest.root)} if newest else {(head.size, head.root())}
+    for old_size, old_root in sorted(before | {(one.size, one.root) for one in remembered}):
+        try:
+            path = proofs.consistency(tiles.stored_nodes(session), old_size, head.size)
+            proofs.require_consistent(old_size, old_root, head.size, head.root(), path)
+        except (ProofError, LookupError) as error:
+            raise LogForkedError(f"checkpoint {old_size} is no part of the tree of {head.size} leaves: {error}") from error
 
 
 def _place_leaves(database: Database) -> int:

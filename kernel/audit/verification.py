@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from kernel.audit import notes, tiles
+from kernel.audit import continuations, notes, tiles
+from kernel.audit.continuations import LogName
 from kernel.audit.entries import AuditEntry
 from kernel.audit.merkle import Edge, leaf_hash
 from kernel.audit.notes import Checkpoint, CheckSignature, NoteError
@@ -19,7 +20,8 @@ def verify(database: Database, check_signature: CheckSignature, *, earlier: Sequ
     """Recompute the whole log and return what is wrong with it, one sentence each; an empty list is a clean log.
 
     `check_signature(signature, text)` raises when the checkpoint key did not sign the text. `earlier` are checkpoints
-    that somebody kept: they convict us even when the tables were rolled back as a whole.
+    that somebody kept: they convict us even when the tables were rolled back as a whole. What was lost and stated to be
+    (`recovery`) is no fault: `continuations.names` tells of it.
     """
     with database.snapshot() as session:
         return _Verification(session, check_signature).run(earlier)
@@ -30,9 +32,15 @@ class _Verification:
     session: Session
     check_signature: CheckSignature
     faults: list[str] = field(default_factory=list)
+    known: list[LogName] = field(default_factory=list)
+    # Heads of which it is stated that what they cover was lost.
+    lost: set[tuple[int, bytes]] = field(default_factory=set)
 
     def run(self, earlier: Sequence[str]) -> list[str]:
-        rows = {row.size: row for row in self.session.scalars(select(AuditCheckpoint))}
+        self._names()
+        rows: dict[int, list[AuditCheckpoint]] = {}
+        for row in self.session.scalars(select(AuditCheckpoint).order_by(AuditCheckpoint.log, AuditCheckpoint.size)):
+            self._add(rows, row)
         kept = self._kept(earlier)
         edge, tiling = Edge(), Tiling()
         for leaf in self._leaves():
@@ -40,7 +48,7 @@ class _Verification:
             tiling.append(leaf)
             if edge.size % WIDTH == 0:
                 self._compare(tiling.take(only_full=True))
-            if (row := rows.pop(edge.size, None)) is not None:
+            for row in rows.pop(edge.size, ()):
                 self.faults += _faults_of_row(row, edge.root(), self.check_signature)
             for checkpoint in kept.pop(edge.size, ()):
                 if checkpoint.root != edge.root():
@@ -58,6 +66,24 @@ class _Verification:
         if tiles.width(self.session) > edge.size or tiles.count(self.session) > _tiles_of(edge.size):
             self.faults.append("there are tiles of leaves that are gone")
 
+    def _names(self) -> None:
+        """Learn under which names the log was signed for; where it had to go on, that must be stated and signed."""
+        self.known = continuations.names(self.session)
+        for name in self.known[1:]:
+            try:
+                notes.opened_text(name.statement or "", self.check_signature)
+            except NoteError:
+                self.faults.append(f"nothing that is signed says why the log goes on as {name.origin}")
+
+    def _add(self, rows: dict[int, list[AuditCheckpoint]], row: AuditCheckpoint) -> None:
+        """Take a row to be compared with the entries, unless it is stated that what it covers was lost."""
+        limit = continuations.kept_of(self.known, row.log)
+        if limit is None or row.size <= limit:
+            rows.setdefault(row.size, []).append(row)
+        else:
+            self.faults += _faults_of_row(row, row.root, self.check_signature)
+            self.lost.add((row.size, row.root))
+
     def _kept(self, earlier: Sequence[str]) -> dict[int, list[Checkpoint]]:
         kept: dict[int, list[Checkpoint]] = {}
         for note in earlier:
@@ -66,7 +92,8 @@ class _Verification:
             except NoteError as error:
                 self.faults.append(f"an earlier checkpoint cannot be used: {error}")
             else:
-                kept.setdefault(checkpoint.size, []).append(checkpoint)
+                if (checkpoint.size, checkpoint.root) not in self.lost:
+                    kept.setdefault(checkpoint.size, []).append(checkpoint)
         return kept
 
     def _leaves(self) -> Iterator[bytes]:

@@ -4,29 +4,30 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from ca.renewal import Renewals
 from enrollment import cmp_transactions, id_notices, reissue, renewal
 from enrollment.confirmations import Confirmations
 from enrollment.deadlines.deadlines import Deadlines
 from enrollment.departures import Departures
 from enrollment.gateway_list import GatewayList
+from enrollment.generations.closing import Closing
+from enrollment.generations.waves import Waves
 from enrollment.reissue import ReissuePreparation
-from kernel import audit, outbox, throttle
+from kernel import outbox, throttle
 from kernel.clock import Clock
 from kernel.database import Database
 from registry import applications
 from registry.letters import Letters
 from server import expiries, list_checking
 from server.checking import nightly
-from server.custody import Custody, gateway_signer_of
+from server.custody import gateway_signer_of
 from server.issuing import addresses_of, with_key
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
 from server.preparing import preparation_of
 from server.process import Starting
 from server.publishing import CrlPublishers
+from server.sealing import sealing
 from server.settings import Settings
 from server.wiring import clock_of, database_of, home_of
 from webui import sessions
@@ -47,7 +48,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
     clock = clock_of(settings)
     return [
         Job("mail", timedelta(seconds=2), _mail(settings, database), "delivers mails that are due"),
-        Job("audit-seal", timedelta(seconds=15), _seal(settings, database), "seals the audit log and signs its head"),
+        Job("audit-seal", timedelta(seconds=15), sealing(settings, database), "seals the audit log and signs its head"),
         Job(
             "crl",
             timedelta(seconds=1),
@@ -72,6 +73,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
         *_deadlines(database, clock, letters_of(settings)),
         *_calendar(settings, database),
         *_same_day_reissues(settings, database),
+        *_generations(settings, database),
         Job(
             "cmp-settling",
             timedelta(minutes=1),
@@ -81,13 +83,6 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
         Job("session-purge", timedelta(minutes=10), _sessions(database), "deletes log-ins that are over"),
     ]
-
-
-def checkpoint_signer_of(settings: Settings) -> audit.CheckpointSigner:
-    """Return what signs the audit log's heads; the log's origin is the status door's address without its scheme."""
-    key = Custody(settings).checkpoint()
-    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return audit.CheckpointSigner(settings.status.url.partition("://")[2], public, key.sign)
 
 
 def _deadlines(database: Database, clock: Clock, letters: Letters) -> list[Job]:
@@ -143,6 +138,25 @@ def _calendar(settings: Settings, database: Database) -> list[Job]:
     ]
 
 
+def _generations(settings: Settings, database: Database) -> list[Job]:
+    """Return the jobs of generation changes; the one that makes codes has the public half of the sealing key."""
+    closing = Closing(database, clock_of(settings), letters_of(settings))
+    waves = Waves(preparation_of(settings, database))
+    return [
+        Job("generation", timedelta(seconds=15), waves.prepare_due, "prepares the codes of a change of system generation"),
+        Job("generation-progress", timedelta(seconds=30), closing.settle_due, "notes which terminals retrieved anew"),
+        Job("generation-review", timedelta(hours=1), closing.review_due, "notes which terminals left a generation change"),
+        Job("generation-reminder", timedelta(minutes=10), closing.remind_due, "reminds offices of a generation's last day"),
+        Job("generation-end", timedelta(minutes=1), closing.end_due, "ends what is left of a generation after its last day"),
+        Job(
+            "generation-suspension",
+            timedelta(minutes=5),
+            closing.suspend_due,
+            "suspends terminals that never retrieved anew",
+        ),
+    ]
+
+
 def _same_day_reissues(settings: Settings, database: Database) -> list[Job]:
     """Return the job that prepares codes where the operator lets it: it needs the public half of the sealing key."""
     if not settings.same_day_reissue:
@@ -154,11 +168,6 @@ def _same_day_reissues(settings: Settings, database: Database) -> list[Job]:
 def _mail(settings: Settings, database: Database) -> Callable[[datetime], int]:
     transport = transport_of(settings)
     return lambda now: outbox.deliver(database, transport, now=now)
-
-
-def _seal(settings: Settings, database: Database) -> Callable[[datetime], int]:
-    signer = checkpoint_signer_of(settings)
-    return lambda now: audit.seal(database, signer, now=now)
 
 
 def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[datetime], int]:

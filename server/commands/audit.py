@@ -1,6 +1,10 @@
 """`tegata audit`: checking the log, proving entries of it, and writing it out for auditors."""
 
 import json
+import os
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -8,11 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import select
 
 from kernel import audit
-from kernel.audit import AuditEntry, NoteError, ProofError, Receipt, VerifierKey
-from server.apps.jobs import checkpoint_signer_of
+from kernel.audit import AuditEntry, Found, NoteError, ProofError, Receipt, VerifierKey
+from kernel.database import Database
+from server import sealing
 from server.custody import Custody
+from server.tls_files import write_if_changed
 from server.trouble import Trouble
-from server.wiring import database_of, finished_home
+from server.wiring import clock_of, database_of, finished_home, home_of
 
 # Rows in memory at a time.
 PIECE = 1_000
@@ -32,7 +38,8 @@ def command() -> None:
 def verify(checkpoints: tuple[Path, ...], proof: Path | None, vkey: str | None) -> None:
     """Recompute the whole log and compare it with every checkpoint that was ever signed.
 
-    With checkpoints that were fetched from the status door earlier, a log that was rolled back as a whole is found, too.
+    Heads that were kept outside of the database are compared, too: those of the home and of `audit_copies`, and files that are
+    named, for instance of the status door's /checkpoint. They tell when a log was rolled back as a whole.
     """
     if proof is not None:
         _verify_proof(proof, [_read(file) for file in checkpoints], vkey)
@@ -40,11 +47,61 @@ def verify(checkpoints: tuple[Path, ...], proof: Path | None, vkey: str | None) 
     if vkey is not None:
         raise click.UsageError("--vkey needs --proof: the log itself is checked with its own key")
     chosen = finished_home()
-    key = Custody(chosen).checkpoint().public_key()
-    faults = audit.verify(database_of(chosen), key.verify, earlier=[_read(file) for file in checkpoints])
+    key, database = Custody(chosen).checkpoint().public_key(), database_of(chosen)
+    kept = [*sealing.copies_of(chosen, key).files(), *checkpoints]
+    faults = audit.verify(database, key.verify, earlier=[_read(file) for file in kept])
+    for line in _continuations(database):
+        click.echo(line)
     if faults:
         raise Trouble("\n".join(faults))
-    click.echo("The audit log is whole: entries, tree, tiles and signed checkpoints agree.")
+    click.echo(f"The audit log is whole: entries, tree, tiles, signed checkpoints and {len(kept)} kept outside of them agree.")
+
+
+@command.command("recover")
+@click.option("--reason", required=True, help="What happened, for everybody to read: which backup was restored, and why.")
+@click.option("--checkpoint", "checkpoints", type=_FILE, multiple=True, help="A checkpoint that was kept (may be repeated).")
+@click.option("--yes", is_flag=True, help="Do it; without, it is only told what would be done.")
+def recover(reason: str, checkpoints: tuple[Path, ...], *, yes: bool) -> None:
+    """Let the log go on under another name after signed entries were lost, which is what stops its sealing.
+
+    Nothing is hidden: the lost heads stay, a signed statement names them at the status door, /log/NUMBER, and an entry of the
+    log itself tells of it. Give the new verifier key, ca/log.vkey, to whoever checks the log. Cannot be undone.
+    """
+    chosen = finished_home()
+    key, database, now = Custody(chosen).checkpoint(), database_of(chosen), clock_of(chosen).now()
+    copies = sealing.copies_of(chosen, key.public_key())
+    shown = [_read(file) for file in (*copies.files(), *checkpoints)]
+    check = key.public_key().verify
+    with database.snapshot() as session:
+        found = audit.examine(session, check, shown)
+    _tell_lost(found)
+    if not found.lost or not yes:
+        click.echo("Nothing was done." if not found.lost else "Nothing was done: say --yes.")
+        return
+    recovery = audit.Recovery(database, partial(sealing.signer_under, key), check)
+    statement = recovery.go_on(now, audit.operator(f"cli/{os.getuid()}"), reason, shown=shown)
+    sealing.sealing(chosen, database)(now)
+    write_if_changed(home_of(chosen).log_key, f"{sealing.signer_of(chosen, database, now).verifier}\n")
+    click.echo(statement)
+
+
+def _tell_lost(found: Found) -> None:
+    if not found.lost:
+        click.echo(f"Everything that was signed for as {found.name.origin} is here: {found.size} entries.")
+        return
+    click.echo(f"Of the log {found.name.origin} {found.kept} entries stand as they were signed for; {found.size} are here.")
+    for head in found.lost:
+        click.echo(f"  lost: a signed head of {head.size} entries, {head.root.hex()}")
+
+
+def _continuations(database: Database) -> Iterator[str]:
+    with database.snapshot() as session:
+        names = audit.names(session)
+    for before, after in pairwise(names):
+        yield (
+            f"Since {after.begun_at:%Y-%m-%d} the log {before.origin} goes on as {after.origin}: "
+            f"what was signed for beyond {after.kept} entries was lost and is stated to be."
+        )
 
 
 @command.command("proof")
@@ -65,7 +122,8 @@ def proof(entry: int, checkpoint: Path | None) -> None:
 @command.command("vkey")
 def vkey() -> None:
     """Print the log's verifier key (C2SP signed-note), which those who check us must have from us, not from the log."""
-    click.echo(checkpoint_signer_of(finished_home()).verifier)
+    chosen = finished_home()
+    click.echo(sealing.signer_of(chosen, database_of(chosen), clock_of(chosen).now()).verifier)
 
 
 @command.command("export")
@@ -80,7 +138,7 @@ def export() -> None:
 
 def _verify_proof(file: Path, checkpoints: list[str], vkey: str | None) -> None:
     try:
-        key = VerifierKey.parse(vkey) if vkey else checkpoint_signer_of(finished_home()).verifier
+        key = VerifierKey.parse(vkey or _read(home_of(finished_home()).log_key))
         check = Ed25519PublicKey.from_public_bytes(key.public_key).verify
         receipt = Receipt.read(_read(file))
         checkpoint = receipt.require_proven(check, key)
