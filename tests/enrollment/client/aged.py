@@ -12,6 +12,7 @@ from enrollment.client.retrieval import retrieve
 from enrollment.codes import Codes
 from enrollment.protocols import terminals
 from enrollment.protocols.terminals import TerminalsDoor
+from kernel.clock import tokyo_date
 from server.front import Wsgi
 from server.tls import Credentials
 from tests.enrollment.client.scripted import Reply, ScriptedDoor
@@ -55,10 +56,12 @@ class Aged:
             pause=self.waits.append,
         )
 
-    def terminal(self, folder: Path, *, form: Form = Form.PEM, passphrase: bytes | None = None) -> Terminal:
-        """Retrieve a certificate as it was done so long ago that it may be renewed now."""
-        now, self.clock.instant = self.clock.instant, self.present - AGE
-        [(name, codes)] = self.house.new_codes()
+    def terminal(
+        self, folder: Path, *, form: Form = Form.PEM, passphrase: bytes | None = None, starts_in: timedelta = timedelta()
+    ) -> Terminal:
+        """Retrieve a certificate: so long ago that it may be renewed now, or today for a start date ahead."""
+        now, self.clock.instant = self.clock.instant, self.present - (timedelta() if starts_in else AGE)
+        [(name, codes)] = self.house.new_codes(start_date=tokyo_date(self.clock.instant + starts_in))
         reach = Server(self.doors.retrieval, self.doors.root, self.clock)
         retrieve(codes, reach, folder, form=form, passphrase=passphrase)
         self.clock.instant = now

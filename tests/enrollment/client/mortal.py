@@ -55,14 +55,11 @@ def _live(order: dict[str, Any], writing: int) -> NoReturn:
 
     sys.addaudithook(watch)
     server = Server(order["url"], Path(order["ca"]), SystemClock(), patience=0)
-    runs = {
-        "renew": lambda: renew(Path(folder), server, passphrase=_passphrase(order)),
-        "retrieve": lambda: retrieve(
-            from_values(order["codes"]), server, Path(folder), form=Form(order["form"]), passphrase=_passphrase(order)
-        ),
-    }
     try:
-        runs[order["run"]]()
+        if order["run"] == "renew":
+            renew(Path(folder), server, passphrase=_passphrase(order))
+        else:
+            retrieve(from_values(order["codes"]), server, Path(folder), form=Form(order["form"]), passphrase=_passphrase(order))
     except Refused as refused:
         tell(refused.code)
     tell("done")

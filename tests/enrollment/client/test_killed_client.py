@@ -87,7 +87,7 @@ def test_a_renewal_of_pkcs12_that_is_killed_while_it_writes_is_finished_by_the_n
 ) -> None:
     terminals = (aged.terminal(tmp_path / f"pc-{number}", form=Form.PKCS12, passphrase=b"secret") for number in itertools.count())
     touches = _renew(mortal, aged, next(terminals), NEVER, "secret")["touches"]
-    for step in range(touches - 8, touches, 2):
+    for step in range(touches - 7, touches, 4):
         terminal = next(terminals)
         assert _renew(mortal, aged, terminal, step, "secret")["ending"] == "killed"
         assert _renew(mortal, aged, terminal, NEVER, "secret")["ending"] == "done"
