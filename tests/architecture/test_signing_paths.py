@@ -4,38 +4,29 @@ Shown twice: by who may touch the authority at all, and by the path that each ro
 """
 
 import ast
-import base64
 import traceback
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from ca.authority import Authority
 from ca.issuers import SigningIssuer
-from enrollment.codes import Codes
-from enrollment.protocols import retrieval, terminals
-from enrollment.protocols.est import door as est
-from enrollment.protocols.retrieval import RetrievalDoor
-from enrollment.protocols.terminals import TerminalsDoor
-from enrollment.redemption import Redemption
-from enrollment.renewal import Renewal
 from kernel.database import connect
 from server.apps import retrieval as retrieval_door
 from server.apps import terminals as terminals_door
 from tests.conftest import FreshDatabase
 from tests.crash.faults import BrokenKey
 from tests.crash.homes import found_home
-from tests.enrollment.renewing import renewable
 from tests.support.clock import SettableClock
-from tests.support.house import House, build_house, new_request
+from tests.support.house import SOURCE, House, build_house, new_request
+from tests.support.interfaces import PEER, RENEWALS, RETRIEVALS, Outcome, Reply, certified, doors_of
 from tests.support.schema import ROOT
 
-REDEMPTION, RENEWAL, NOTHING = "redemption", "renewal", "nothing"
+REDEMPTION, RENEWAL = "redemption", "renewal"
+LABELLED_CMP = "/.well-known/cmp/<path:rest>"
 
 # What each route may sign by. A route that is not here makes the test fail: whoever adds one says it.
 RETRIEVAL = {
@@ -43,7 +34,7 @@ RETRIEVAL = {
     "/.well-known/est/<path:rest>": {REDEMPTION},
     "/scep": {REDEMPTION, RENEWAL},
     "/.well-known/cmp": {REDEMPTION, RENEWAL},
-    "/.well-known/cmp/<path:rest>": {REDEMPTION, RENEWAL},
+    LABELLED_CMP: {REDEMPTION, RENEWAL},
     "/retrieve/request": {REDEMPTION},
 }
 TERMINALS = {
@@ -67,6 +58,8 @@ READING = {
 # Who knows the authority: the issuance itself, the two that hand it on to the issuance, the deeds that write its rows down.
 MAY_KNOW_AUTHORITY = {"enrollment/issuance.py", "enrollment/redemption.py", "enrollment/renewal.py", "enrollment/deeds.py"}
 MAKES_AUTHORITY = {"server/issuing.py"}
+# The check asks whether the key is there.
+HANDED_TO = {"Redemption", "Renewal", "issuing_check"}
 
 
 def _sources(*rooms: str) -> Iterator[tuple[str, ast.Module]]:
@@ -115,14 +108,14 @@ def test_only_redemption_and_renewal_begin_an_issuance() -> None:
     assert beginning == {"enrollment/redemption.py", "enrollment/renewal.py"}
 
 
-@pytest.mark.parametrize("door", ["retrieval", "terminals"])
+@pytest.mark.parametrize("door", ["retrieval", "terminals", "plain"])
 def test_a_door_gives_its_authority_to_nobody_else(door: str) -> None:
     tree = ast.parse((ROOT / "server" / "apps" / f"{door}.py").read_text(encoding="utf-8"))
     used = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "authority"]
     given = {
         argument
         for call in _calls(tree)
-        if isinstance(call.func, ast.Name) and call.func.id in {"Redemption", "Renewal"}
+        if isinstance(call.func, ast.Name) and call.func.id in HANDED_TO
         for argument in call.args
         if isinstance(argument, ast.Name) and argument.id == "authority"
     }
@@ -143,28 +136,27 @@ def test_every_route_of_both_doors_is_known(tmp_path: Path, sqlite_databases: Fr
 
 
 class Paths:
-    """A house whose key notes by which functions it was reached each time that it signs."""
+    """A house whose key notes by which functions it was reached each time that it signs, and its doors."""
 
     def __init__(self, house: House) -> None:
         self.house, self.seen = house, list[set[str]]()
         key = BrokenKey(house.issuing.key)
         key.before = lambda: self.seen.append({_place(frame) for frame in traceback.extract_stack()})
-        authority = Authority(SigningIssuer(house.issuing.issuer, key), house.profile)
-        self.redemption = Redemption(house.database, house.clock, authority, house.hasher)
-        self.renewal = Renewal(house.database, house.clock, authority)
+        vars(house)["authority"] = Authority(SigningIssuer(house.issuing.issuer, key), house.profile)
+        self.doors = doors_of(house)
 
-    def taken(self) -> list[str]:
+    def taken(self) -> set[str]:
         """Return by what each signature was reached, and forget it."""
-        taken = []
+        taken = set()
         for places in self.seen:
             assert "enrollment/issuance.py:issue" in places
-            by = [
+            by = {
                 name for name in (REDEMPTION, RENEWAL) if places & {f"enrollment/{name}.py:redeem", f"enrollment/{name}.py:renew"}
-            ]
+            }
             assert len(by) == 1
-            taken += by
+            taken |= by
         self.seen.clear()
-        return taken or [NOTHING]
+        return taken
 
 
 def _place(frame: traceback.FrameSummary) -> str:
@@ -180,50 +172,37 @@ def paths(sqlite_databases: FreshDatabase, tmp_path: Path, clock: SettableClock)
         database.dispose()
 
 
-def test_rest_and_est_take_the_paths_that_are_said_of_them(paths: Paths, clock: SettableClock) -> None:
-    terminal = renewable(paths.house, clock)
+def test_every_route_signs_by_the_paths_that_are_said_of_it_and_by_no_other(paths: Paths, clock: SettableClock) -> None:
+    """Each way to a certificate is gone, through its route; what was reached by the routes is all that may be."""
+    reached: dict[str, dict[str, set[str]]] = {"retrieving": {}, "asking": {}}
+    doors = paths.doors
 
-    def certificate(_environ: object) -> bytes:
-        return terminal.der
+    def noting(method: str, path: str, headers: Mapping[str, str], body: bytes, source: str) -> Reply:
+        reply = doors.send(method, path, headers, body, source)
+        door = "asking" if PEER in headers else "retrieving"
+        route = getattr(doors, door).url_map.bind("").match(path.partition("?")[0], method=method, return_rule=True)[0].rule
+        reached[door].setdefault(route, set()).update(paths.taken())
+        return reply
 
-    house = paths.house
-    retrieving = retrieval.create_app(RetrievalDoor(paths.redemption))
-    est.mount(retrieving, est.EstDoor(paths.redemption))
-    asking = terminals.create_app(TerminalsDoor(house.logon, certificate, paths.renewal, house.reissues, house.own_states))
-    est.mount(asking, est.EstDoor(paths.redemption, est.Renewing(paths.renewal, certificate)))
-    to_retrieve, to_ask = retrieving.test_client(), asking.test_client()
-    (_, first), (_, second) = house.new_codes(2)
-
-    assert to_retrieve.post("/api/v1/retrievals", json={**asdict(first), **_csr()}).status_code == 201
-    assert paths.taken() == [REDEMPTION]
-    assert _est(to_retrieve, "simpleenroll", second).status_code == 200
-    assert paths.taken() == [REDEMPTION]
-    csr = _csr()
-    assert to_ask.post("/api/v1/renewals", json=csr).status_code == 201
-    assert paths.taken() == [RENEWAL]
-    assert to_ask.post("/api/v1/renewals", json=csr).status_code == 200
-    assert paths.taken() == [NOTHING]
-
-
-def test_est_reenrols_by_renewal(paths: Paths, clock: SettableClock) -> None:
-    terminal = renewable(paths.house, clock)
-    app = retrieval.create_app(RetrievalDoor(paths.redemption))
-    est.mount(app, est.EstDoor(paths.redemption, est.Renewing(paths.renewal, lambda _environ: terminal.der)))
-    assert _est(app.test_client(), "simplereenroll").status_code == 200
-    assert paths.taken() == [RENEWAL]
+    world = replace(doors.world, send=noting)
+    holders = certified(paths.house, clock, [name == "SCEP" for name in RENEWALS])
+    paths.taken()
+    for retrieve in RETRIEVALS.values():
+        [(_, codes)] = paths.house.new_codes()
+        assert retrieve(world, codes, new_request(), SOURCE).outcome is Outcome.GIVEN
+    for renew, holder in zip(RENEWALS.values(), holders, strict=True):
+        assert renew(world, holder, new_request()).outcome is Outcome.GIVEN
+    # The address with a label leads to the same; what the terminals door has of EST beside re-enrolment is the retrieval door's.
+    assert reached["retrieving"] == {route: by for route, by in RETRIEVAL.items() if route != LABELLED_CMP}
+    assert reached["asking"] == {route: by & {RENEWAL} for route, by in TERMINALS.items()}
 
 
-def _csr() -> dict[str, str]:
-    return {"csr": new_request().pem.decode()}
-
-
-def _est(client: FlaskClient, operation: str, codes: Codes | None = None) -> TestResponse:
-    body = "".join(new_request().pem.decode().splitlines()[1:-1])
-    headers = {}
-    if codes is not None:
-        secret = f"{codes.auth_code_1}-{codes.auth_code_2}-{codes.auth_code_3}-{codes.office_code}"
-        headers["Authorization"] = "Basic " + base64.b64encode(f"{codes.access_key}:{secret}".encode()).decode()
-    return client.post(f"/.well-known/est/{operation}", data=body, headers=headers, content_type="application/pkcs10")
+def test_a_repeated_request_signs_nothing(paths: Paths) -> None:
+    [(_, codes)] = paths.house.new_codes()
+    request = new_request()
+    for rank, retrieve in enumerate(RETRIEVALS.values()):
+        assert retrieve(paths.doors.world, codes, request, SOURCE).outcome is Outcome.GIVEN
+        assert paths.taken() == (set() if rank else {REDEMPTION})
 
 
 def _is_call_of(call: ast.Call, name: str) -> bool:
