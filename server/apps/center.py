@@ -2,6 +2,8 @@
 
 from enrollment.departures import Departures
 from enrollment.ending import Endings
+from enrollment.generations.changes import GenerationChanges
+from enrollment.start_moves import StartMoves
 from registry.applications import Review
 from server.mailing import letters_of
 from server.pages import door_parts
@@ -22,5 +24,7 @@ def assemble(settings: Settings) -> Assembled:
         preparation=preparation_of(settings, database),
         endings=Endings(database, clock, letters),
         departures=Departures(database, clock, letters),
+        start_moves=StartMoves(database, clock, letters),
+        generations=GenerationChanges(database, clock),
     )
     return Assembled(create_app(parts), {"database": database_check(database)})

@@ -11,8 +11,10 @@ from jinja2.bccache import Bucket, BytecodeCache
 
 from enrollment.departures import Departures
 from enrollment.ending import Endings
+from enrollment.generations.changes import GenerationChanges
 from enrollment.id_notices import IdNotices
 from enrollment.preparation import CodePreparation
+from enrollment.start_moves import StartMoves
 from kernel import audit
 from kernel.database import Database
 from keys.codes import CodeHasher, Opener, Sealer
@@ -155,7 +157,9 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     drafts, applications = Drafts(database, clock), Applications(database, clock, letters)
     review = Review(database, clock, letters)
     customers = portal.PortalParts(door, drafts, applications, notices, "https://localhost:8444")
-    staff = CenterParts(door, review, preparation, Endings(database, clock), Departures(database, clock, letters))
+    departures, start_moves = Departures(database, clock, letters), StartMoves(database, clock, letters)
+    generations = GenerationChanges(database, clock)
+    staff = CenterParts(door, review, preparation, Endings(database, clock), departures, start_moves, generations)
     portal_app, center_app = portal.create_app(customers), center.create_app(staff)
     portal_app.jinja_env.bytecode_cache = center_app.jinja_env.bytecode_cache = TEMPLATES
     return Doors(database, clock, accounts, drafts, applications, review, preparation, portal_app, center_app)

@@ -6,7 +6,19 @@ import flask
 
 from webui import entrance, shell, words
 from webui.accounts import Door, Person
-from webui.center import applications, home, mails, offices, people, reviewing, securing, terminals
+from webui.center import (
+    applications,
+    generation_deeds,
+    generations,
+    home,
+    mails,
+    moving,
+    offices,
+    people,
+    reviewing,
+    securing,
+    terminals,
+)
 from webui.center.parts import CenterParts
 from webui.center.sentences import SENTENCES
 from webui.doorway import Furnishing, NavigationItem
@@ -17,6 +29,7 @@ NAVIGATION = (
     NavigationItem("applications.queue", mark("申込")),
     NavigationItem("terminals.listed", mark("論理端末")),
     NavigationItem("terminals.codes", mark("コード")),
+    NavigationItem("generations.listed", mark("世代変更")),
     NavigationItem("offices.listed", mark("事業所の一覧")),
     NavigationItem("mails.listed", mark("メール")),
     NavigationItem("entrance.password", mark("パスワード変更")),
@@ -33,10 +46,12 @@ def create_app(parts: CenterParts) -> flask.Flask:
         heading=_heading,
         sentences=SENTENCES,
     )
-    pages = (home, applications, reviewing, terminals, securing, offices, mails)
+    pages = (home, applications, reviewing, moving, terminals, securing, generations, generation_deeds, offices, mails)
     app = shell.make_app(__name__, parts.door, furnishing, entrance.blueprint, *(page.blueprint for page in pages))
     app.extensions["webui-center"] = parts
     app.jinja_env.globals |= {
+        "GENERATION_STATES": generations.STATES,
+        "MEMBER_STATES": generations.MEMBER_STATES,
         "actor_name": people.actor_name,
         "deed_facts": people.deed_facts,
         "deed_name": people.deed_name,

@@ -62,6 +62,7 @@ class Possible:
     query: bool
     reject: bool
     cancel: bool
+    move: bool
     execute: bool
     prepare: bool
     is_approver: bool
@@ -159,9 +160,11 @@ def possible(detail: Detail) -> Possible:
     """Tell what the reader may do to an application in its present state."""
     application, person = detail.application, guard.person()
     reviews = person.may(Role.REVIEW)
-    is_approver = application.approver == str(person.actor)
+    # Neither who approved nor who moved the start date prepares the codes.
+    is_approver = str(person.actor) in (application.approver, application.mover)
+    today = tokyo_date(doorway().parts.clock.now())
     waits_for_codes = application.state is ApplicationState.APPROVED and any(
-        terminal.state is TerminalState.PENDING for terminal in detail.terminals
+        terminal.state in (TerminalState.PENDING, TerminalState.IN_SERVICE) for terminal in detail.terminals
     )
 
     def allowed(event: ApplicationEvent) -> bool:
@@ -173,6 +176,7 @@ def possible(detail: Detail) -> Possible:
         query=allowed(ApplicationEvent.QUERY),
         reject=allowed(ApplicationEvent.REJECT),
         cancel=reviews and under_way,
+        move=allowed(ApplicationEvent.MOVE) and application.start_date is not None and application.start_date > today,
         execute=reviews and under_way,
         prepare=person.may(Role.ISSUING) and waits_for_codes and not is_approver,
         is_approver=is_approver,

@@ -6,7 +6,9 @@ import flask
 
 from enrollment.departures import Departures
 from enrollment.ending import Endings
+from enrollment.generations.changes import GenerationChanges
 from enrollment.preparation import CodePreparation
+from enrollment.start_moves import StartMoves
 from registry.applications import Review
 from webui.doorway import DoorParts
 
@@ -20,6 +22,8 @@ class CenterParts:
     preparation: CodePreparation
     endings: Endings
     departures: Departures
+    start_moves: StartMoves
+    generations: GenerationChanges
 
 
 def center() -> CenterParts:

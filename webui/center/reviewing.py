@@ -56,9 +56,9 @@ _OF_DATE = {"date-past", "date-far", "settings-too-late"}
 @guard.staff(Role.REVIEW)
 def approve(number: str) -> Response | str:
     """Approve an application with a start date that is typed first and then confirmed with its warnings."""
-    dossier = _dossier(number)
+    dossier = dossier_of(number)
     if not (deeds.is_sent() or possible(dossier.detail).approve):
-        return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+        return deeds.arrive(address_of(number), wrong_state(dossier), deeds.REFUSED)
     start = _start(dossier)
     if isinstance(start, Sheet):
         return _start_form(dossier, start)
@@ -69,9 +69,9 @@ def approve(number: str) -> Response | str:
     except Refused as refused:
         if refused.code in _OF_DATE:
             return _start_form(dossier, _start_sheet(start).with_faults({"start_date": sentence_of(refused)}))
-        return deeds.arrive(_address(number), sentence_of(refused), deeds.REFUSED)
+        return deeds.arrive(address_of(number), sentence_of(refused), deeds.REFUSED)
     return deeds.arrive(
-        _address(number), say(mark("申込%(number)sを承認しました。お客様にメールでお知らせします。"), number=number)
+        address_of(number), say(mark("申込%(number)sを承認しました。お客様にメールでお知らせします。"), number=number)
     )
 
 
@@ -79,9 +79,9 @@ def approve(number: str) -> Response | str:
 @guard.staff(Role.REVIEW)
 def query(number: str) -> Response | str:
     """Ask the customer something about an application."""
-    dossier = _dossier(number)
+    dossier = dossier_of(number)
     if not (deeds.is_sent() or possible(dossier.detail).query):
-        return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+        return deeds.arrive(address_of(number), wrong_state(dossier), deeds.REFUSED)
     words = _words(_ASKING)
     if isinstance(words, Sheet):
         return _words_form(_ASKING, dossier, words)
@@ -90,9 +90,9 @@ def query(number: str) -> Response | str:
             Confirmation(
                 title=say(mark("確認事項を送る")),
                 subject=number,
-                address=_address(number),
+                address=address_of(number),
                 button=say(mark("確認事項を送る")),
-                pairs=(*_about(dossier), (say(mark("確認事項")), words)),
+                pairs=(*about(dossier), (say(mark("確認事項")), words)),
                 notes=(
                     say(mark("申込担当者と管理責任者にメールで送ります。お客様が回答するか取り下げるまで、審査は止まります。")),
                 ),
@@ -104,16 +104,16 @@ def query(number: str) -> Response | str:
         center().review.query(number, words, actor=guard.person().actor)
         return say(mark("申込%(number)sの確認事項を送りました。"), number=number)
 
-    return deeds.carry_out(ask, _address(number))
+    return deeds.carry_out(ask, address_of(number))
 
 
 @blueprint.route("/reject", methods=["GET", "POST"])
 @guard.staff(Role.REVIEW)
 def reject(number: str) -> Response | str:
     """Reject an application with a reason."""
-    dossier = _dossier(number)
+    dossier = dossier_of(number)
     if not (deeds.is_sent() or possible(dossier.detail).reject):
-        return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+        return deeds.arrive(address_of(number), wrong_state(dossier), deeds.REFUSED)
     words = _words(_REJECTING)
     if isinstance(words, Sheet):
         return _words_form(_REJECTING, dossier, words)
@@ -122,9 +122,9 @@ def reject(number: str) -> Response | str:
             Confirmation(
                 title=say(mark("申込を不承認にする")),
                 subject=number,
-                address=_address(number),
+                address=address_of(number),
                 button=say(mark("不承認にする")),
-                pairs=(*_about(dossier), (say(mark("お客様に伝える理由")), words)),
+                pairs=(*about(dossier), (say(mark("お客様に伝える理由")), words)),
                 notes=(say(mark("理由を添えて、申込担当者と管理責任者にメールで知らせます。")),),
                 cautions=(say(mark("元に戻せません。お客様は、あらためて申し込むことになります。")),),
                 carried={"reason": words},
@@ -136,16 +136,16 @@ def reject(number: str) -> Response | str:
         center().review.reject(number, words, actor=guard.person().actor)
         return say(mark("申込%(number)sを不承認にしました。"), number=number)
 
-    return deeds.carry_out(end, _address(number))
+    return deeds.carry_out(end, address_of(number))
 
 
 @blueprint.route("/cancel", methods=["GET", "POST"])
 @guard.staff(Role.REVIEW)
 def cancel(number: str) -> Response | str:
     """Cancel an approved application with a reason; the terminals that it made end with their codes and certificates."""
-    dossier = _dossier(number)
+    dossier = dossier_of(number)
     if not (deeds.is_sent() or possible(dossier.detail).cancel):
-        return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+        return deeds.arrive(address_of(number), wrong_state(dossier), deeds.REFUSED)
     words = _words(_CANCELLING)
     if isinstance(words, Sheet):
         return _words_form(_CANCELLING, dossier, words)
@@ -158,22 +158,22 @@ def cancel(number: str) -> Response | str:
             return say(mark("申込%(number)sを取り消しました。"), number=number)
         return say(mark("申込%(number)sを取り消し、端末%(names)sを廃止しました。"), number=number, names=", ".join(ended))
 
-    return deeds.carry_out(end, _address(number))
+    return deeds.carry_out(end, address_of(number))
 
 
 @blueprint.route("/items/<item>", methods=["GET", "POST"])
 @guard.staff(Role.REVIEW)
 def execute(number: str, item: str) -> Response | str:
     """Note that an item was carried out by hand, and how many things were added, changed and removed."""
-    dossier = _dossier(number)
+    dossier = dossier_of(number)
     line = next((line for line in dossier.detail.items if line.item == item), None)
     if line is None or item in BY_ITSELF or item not in ITEMS:
         flask.abort(404)
     if not deeds.is_sent():
         if line.executed_at is not None:
-            return deeds.arrive(_address(number), sentence_of(Refused("item-executed")), deeds.REFUSED)
+            return deeds.arrive(address_of(number), sentence_of(Refused("item-executed")), deeds.REFUSED)
         if not possible(dossier.detail).execute:
-            return deeds.arrive(_address(number), _wrong_state(dossier), deeds.REFUSED)
+            return deeds.arrive(address_of(number), wrong_state(dossier), deeds.REFUSED)
         sheet = Sheet(dict.fromkeys(_COUNTS, "0"))
         return flask.render_template("execution.html", dossier=dossier, line=line, sheet=sheet)
     sheet = deeds.typed(*_COUNTS)
@@ -185,14 +185,14 @@ def execute(number: str, item: str) -> Response | str:
         center().review.mark_executed(number, item, counts, actor=guard.person().actor)
         return say(mark("「%(item)s」を実施済みにしました。"), item=item_name(item))
 
-    return deeds.carry_out(note, _address(number))
+    return deeds.carry_out(note, address_of(number))
 
 
 @blueprint.route("/codes", methods=["GET", "POST"])
 @guard.staff(Role.ISSUING)
 def prepare(number: str) -> Response | str:
     """Prepare the codes of an approved application's terminals; nobody who approved it can."""
-    dossier, address = _dossier(number), _address(number)
+    dossier, address = dossier_of(number), address_of(number)
     if deeds.is_sent():
 
         def make() -> str:
@@ -212,7 +212,7 @@ def prepare(number: str) -> Response | str:
             address=address,
             button=say(mark("コードを準備する")),
             pairs=(
-                *_about(dossier),
+                *about(dossier),
                 (say(mark("利用開始日")), show_day(application.start_date)),
                 (say(mark("コードを準備する端末")), names),
             ),
@@ -225,24 +225,29 @@ def prepare(number: str) -> Response | str:
     )
 
 
-def _dossier(number: str) -> Dossier:
+def dossier_of(number: str) -> Dossier:
+    """Read an application's page; 404 when there is none."""
     with doorway().parts.database.snapshot() as session:
         return read(session, number)
 
 
-def _address(number: str) -> str:
+def address_of(number: str) -> str:
+    """Return where an application's page is."""
     return flask.url_for("applications.show", number=number)
 
 
-def _today() -> date:
+def today() -> date:
+    """Return the day in Tokyo."""
     return tokyo_date(doorway().parts.clock.now())
 
 
-def _wrong_state(dossier: Dossier) -> str:
+def wrong_state(dossier: Dossier) -> str:
+    """Say that an application's state does not allow it."""
     return sentence_of(Refused("application-state", state=dossier.detail.application.state.value))
 
 
-def _about(dossier: Dossier) -> tuple[tuple[str, str], ...]:
+def about(dossier: Dossier) -> tuple[tuple[str, str], ...]:
+    """Return what names an application on a confirmation page."""
     application, office = dossier.detail.application, dossier.office
     return (
         (say(mark("受付番号")), application.receipt_number),
@@ -258,7 +263,7 @@ def _start(dossier: Dossier) -> date | Sheet:
     sheet = deeds.typed("start_date")
     if deeds.goes_back():
         return sheet
-    start = read_start(sheet["start_date"], _today(), field="start_date")
+    start = read_start(sheet["start_date"], today(), field="start_date")
     return deeds.with_fault(sheet, start) if isinstance(start, FieldFault) else start
 
 
@@ -266,16 +271,21 @@ def _start_sheet(start: date) -> Sheet:
     return Sheet({"start_date": start.strftime("%Y/%m/%d")})
 
 
+def proposed_starts() -> tuple[date, ...]:
+    """Return the next published start dates that leave the standard lead time."""
+    earliest = calendar.add_business_days(today(), calendar.STANDARD_LEAD)
+    schedule = calendar.schedule(earliest, calendar.add_business_days(today(), 30))
+    return schedule[:6]
+
+
 def _start_form(dossier: Dossier, sheet: Sheet) -> Response:
     wished = dossier.detail.application.wished_start
-    schedule = calendar.schedule(_today(), calendar.add_business_days(_today(), 30))
-    earliest = calendar.add_business_days(_today(), calendar.STANDARD_LEAD)
     page = flask.render_template(
         "approval.html",
         dossier=dossier,
         sheet=sheet,
-        told=start_warnings(wished, _today()),
-        schedule=tuple(day for day in schedule if day >= earliest)[:6],
+        told=start_warnings(wished, today()),
+        schedule=proposed_starts(),
     )
     return flask.make_response(page, 422 if sheet.faults else 200)
 
@@ -283,16 +293,16 @@ def _start_form(dossier: Dossier, sheet: Sheet) -> Response:
 def _approval(dossier: Dossier, start: date) -> Confirmation:
     detail = dossier.detail
     wished = detail.application.wished_start
-    cautions = list(start_warnings(start, _today()))
+    cautions = list(start_warnings(start, today()))
     if start != wished:
         cautions.append(say(mark("希望日(%(wished)s)と異なる日付です。"), wished=show_day(wished)))
     return Confirmation(
         title=say(mark("申込を承認する")),
         subject=detail.application.receipt_number,
-        address=_address(detail.application.receipt_number),
+        address=address_of(detail.application.receipt_number),
         button=say(mark("承認する")),
         pairs=(
-            *_about(dossier),
+            *about(dossier),
             (say(mark("追加する端末")), say(mark("%(count)s台"), count=_added(detail))),
             (say(mark("利用開始希望日")), show_day(wished)),
             (say(mark("利用開始日")), show_day(start)),
@@ -312,10 +322,10 @@ def _cancellation(dossier: Dossier, words: str) -> Confirmation:
     return Confirmation(
         title=say(mark("申込を取り消す")),
         subject=number,
-        address=_address(number),
+        address=address_of(number),
         button=say(mark("申込を取り消す")),
         pairs=(
-            *_about(dossier),
+            *about(dossier),
             (say(mark("廃止される端末")), names),
             (say(mark("お客様に伝える理由")), words),
         ),

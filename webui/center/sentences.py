@@ -17,6 +17,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "approver-is-applicant": Sentence(mark("自分が行った申込は承認できません。ほかの職員が承認してください。")),
     "date-past": Sentence(mark("今日以降の日付を入力してください。")),
     "date-far": Sentence(mark("%(last)sまでの日付を入力してください。")),
+    "start-passed": Sentence(mark("利用開始日を過ぎているため、変更できません。")),
+    "start-same": Sentence(mark("いまの利用開始日と同じ日付です。")),
     "settings-too-late": Sentence(
         mark("システム設定の締切日(%(deadline)s)を過ぎるため、この日からは開始できません。もっと後の日付を入力してください。")
     ),
@@ -24,7 +26,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "item-unknown": Sentence(mark("この申込に、その変更項目はありません。"), HTTPStatus.NOT_FOUND),
     "item-typed": Sentence(mark("この変更項目は利用開始日に自動で実施されます。")),
     "item-executed": Sentence(mark("この変更項目はすでに実施済みです。")),
-    "same-person": Sentence(mark("この申込を承認した職員は、コードを準備できません。ほかの職員が準備してください。")),
+    "same-person": Sentence(
+        mark("この申込を承認した職員は、コードを準備できません。開始日を変更した職員も同じです。ほかの職員が準備してください。")
+    ),
     "nothing-to-prepare": Sentence(mark("コードの準備が必要な端末はありません。")),
     "terminal-suspended": Sentence(
         mark("端末%(terminal)sが停止中です。停止を解除してから、すべての端末のコードを準備してください。")
@@ -38,6 +42,12 @@ SENTENCES: Mapping[str, Sentence] = {
     "certificate-changed": Sentence(
         mark("確認している間に、現在の証明書が変わりました。何も失効していません。新しい証明書を確認してから操作してください。")
     ),
+    "generation-unknown": Sentence(mark("この世代変更はありません。"), HTTPStatus.NOT_FOUND),
+    "generation-state": Sentence(mark("世代変更の状態が変わったため、この操作はできません。現在の状態を確認してください。")),
+    "generation-same-person": Sentence(mark("自分が計画した世代変更は開始できません。ほかの職員が開始してください。")),
+    "generation-open": Sentence(mark("ほかの世代変更が計画中または実施中です。終わってから計画してください。")),
+    "end-not-later": Sentence(mark("今の最終日(%(ends_on)s)より、あとの日付を入力してください。")),
+    "end-after-issuer": Sentence(mark("新しい発行CAの証明書の最終日(%(last)s)までの日付を入力してください。")),
     "office-unknown": Sentence(mark("この事業所は登録されていません。"), HTTPStatus.NOT_FOUND),
 }
 

@@ -18,6 +18,7 @@ SENTENCES: Mapping[str, str] = {
     "application-approved": mark("利用申込の審査を終了しました。確定した申込内容と利用開始日を確認してください。"),
     "application-cancelled": mark("利用申込を取り消しました。理由を確認してください。"),
     "application-completed": mark("利用申込の手続きがすべて完了しました。"),
+    "application-moved": mark("利用開始日が変わりました。新しい利用開始日を確認してください。コードも新しくなります。"),
     "application-queried": mark("利用申込内容に確認事項があります。内容を確認の上、回答、または取下げを行ってください。"),
     "application-rejected": mark("利用申込は承認されませんでした。理由を確認してください。"),
     "application-void": mark("利用申込は無効になりました。理由を確認してください。"),

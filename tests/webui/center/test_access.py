@@ -15,6 +15,7 @@ DEEDS = {
     "/applications/{number}/query": REVIEW,
     "/applications/{number}/reject": REVIEW,
     "/applications/{number}/cancel": REVIEW,
+    "/applications/{number}/start": REVIEW,
     "/applications/{number}/items/storage": REVIEW,
     "/applications/{number}/codes": ISSUING,
     "/terminals/99999W/codes/replace": ISSUING,

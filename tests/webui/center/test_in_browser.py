@@ -63,6 +63,7 @@ def reading_pages(day: Day) -> dict[str, str]:
         "reject": f"/applications/{day.fresh}/reject",
         "query": f"/applications/{day.fresh}/query",
         "cancel": f"/applications/{day.prepared}/cancel",
+        "move": f"/applications/{day.prepared}/start",
         "execute": f"/applications/{day.by_hand}/items/storage",
         "prepare": f"/applications/{day.approved}/codes",
         "terminals": "/terminals/",
@@ -124,6 +125,13 @@ def confirmations(visit: Visit, url: str, day: Day, size: str) -> None:
     page.get_by_label("お客様に伝える理由").fill("お客様のご依頼によるものです。\n二重に申し込まれました。")
     page.get_by_role("button", name="確認へ進む").click()
     inspect(visit, f"center-cancel-confirm-{size}")
+    page.goto(f"{url}/applications/{day.prepared}/start")
+    page.get_by_label("変更後の利用開始日").fill("2026/12/24")
+    page.get_by_role("button", name="確認へ進む").click()
+    inspect(visit, f"center-move-faulty-{size}")
+    page.get_by_label("お客様に伝える理由").fill("お客様のご依頼によるものです。")
+    page.get_by_role("button", name="確認へ進む").click()
+    inspect(visit, f"center-move-confirm-{size}")
     page.goto(f"{url}/terminals/{day.issued}/revoke")
     page.get_by_label("失効の理由").select_option("keyCompromise")
     page.get_by_role("button", name="確認へ進む").click()
