@@ -1,6 +1,7 @@
 """The keys that processes open, by the name of what they are for. Each door calls only what it may have."""
 
 import fcntl
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,16 +88,17 @@ class Custody:
 
         What is remembered is the state of the PIN's file, which says nothing of the PIN.
         """
-        with (Home(self.settings.home).keys / f".{secret}.refused").open("a+", encoding="ascii") as noted:
+        path = Home(self.settings.home).keys / f".{secret}.refused"
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as noted:
             fcntl.flock(noted, fcntl.LOCK_EX)
-            noted.seek(0)
             state = self._state_of(secret)
             if noted.read() == state:
                 raise CustodyAwayError(f"the token refused the PIN in {secret}, whose file was not changed since")
             try:
                 yield
             except PinRefusedError:
-                noted.truncate(0)
+                noted.seek(0)
+                noted.truncate()
                 noted.write(state)
                 raise
 

@@ -294,7 +294,7 @@ def load(home: Path | None = None) -> Settings:
 def unknown_names() -> list[str]:
     """Return the variables of the environment that look like settings and are none (a slip of the pen, mostly)."""
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
-    nested = (*(f"{PREFIX}{door.upper()}__" for door in DOORS + OPTIONAL_DOORS), f"{PREFIX}TEST")
+    nested = (*(f"{PREFIX}{part.upper()}__" for part in (*DOORS, *OPTIONAL_DOORS, "keys")), f"{PREFIX}TEST")
     return sorted(name for name in variables() if name.startswith(PREFIX) and name not in known and not name.startswith(nested))
 
 

@@ -1,4 +1,4 @@
-"""`tegata key`: keys that were compromised, and keys that the world knows."""
+"""`tegata key`: keys that were compromised, keys that the world knows, and backups of those in tokens."""
 
 import os
 import re
@@ -22,6 +22,7 @@ from ca.published_keys import FILE_NAME, PACKAGED, PublishedKeys
 from ca.requests import spki_digest
 from enrollment.blocking import KeyBlocking
 from kernel import audit
+from server.commands.key_backups import backup, restore
 from server.home import write_whole
 from server.mailing import letters_of
 from server.trouble import Trouble
@@ -49,7 +50,11 @@ _MORE_READERS: tuple[Callable[[bytes], object], ...] = (
 
 @click.group()
 def command() -> None:
-    """Look after keys that may not be used."""
+    """Look after keys: those that may not be used, and our own in tokens."""
+
+
+command.add_command(backup)
+command.add_command(restore)
 
 
 @command.command("block")

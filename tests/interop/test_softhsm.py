@@ -1,6 +1,6 @@
 """Everything with the keys in a SoftHSM token: ceremony, issuance, CRL, OCSP, a served home, and the token's loss."""
 
-import json
+import base64
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from ca.ceremony import ISSUING, RESPONDER, ROOT, Ceremony
+from ca.ceremony import ISSUING, RESPONDER, ROOT, TIMESTAMP, Ceremony, service_certificate
 from ca.certificates import CertificateState
-from enrollment.client.retrieval import PATH
+from ca.plan import CMP, SCEP
 from enrollment.code_sets import CodeSetState
 from kernel.clock import SystemClock
 from kernel.database import connect
@@ -23,12 +25,13 @@ from keys.pkcs11 import TokenKeys
 from keys.tokens import Token
 from server.key_places import decrypts, is_always_software
 from tests.interop.programs import Papers, Runner
-from tests.support.demo import Demo, found_demo
+from tests.interop.test_cmp import Client as CmpClient
+from tests.support import scep_client
 from tests.support.house import PASSPHRASE, SOURCE, new_request
 from tests.support.open_doors import OpenDoors, open_house
-from tests.support.softhsm import CONFIGURATION, PIN, SoftToken, soft_token
+from tests.support.softhsm import SoftToken, soft_token
 
-SIGNERS = (ROOT, ISSUING, RESPONDER)
+SIGNERS = (ROOT, ISSUING, RESPONDER, TIMESTAMP, CMP, SCEP)
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,10 @@ class TokenHouseKeys(SoftwareKeys):
 STAMP_TYPE = "Content-Type: application/timestamp-query"
 
 
-def ts_query(folder: Path, run: Runner) -> Path:
+def ts_query(folder: Path, run: Runner, *options: str) -> Path:
     """Let openssl write a time-stamp request."""
     (folder / "content").write_text("octets", encoding="ascii")
-    run("openssl", "ts", "-query", "-data", folder / "content", "-sha256", "-out", folder / "query")
+    run("openssl", "ts", "-query", "-data", folder / "content", "-sha256", "-out", folder / "query", *options)
     return folder / "query"
 
 
@@ -125,6 +128,60 @@ def test_openssl_verifies_ocsp(doors: OpenDoors, papers: Papers, run: Runner) ->
     assert f"{file}: revoked" in run(*command).text
 
 
+def test_openssl_verifies_a_time_stamp(doors: OpenDoors, run: Runner, tmp_path: Path) -> None:
+    query, reply = ts_query(tmp_path, run, "-cert"), tmp_path / "reply"
+    run("curl", "--silent", "--fail", "--data-binary", f"@{query}", "-H", STAMP_TYPE, "-o", reply, f"{doors.status}/tsa")
+    outcome = run("openssl", "ts", "-verify", "-queryfile", query, "-in", reply, "-CAfile", doors.root)
+    assert "Verification: OK" in outcome.text, outcome.text
+
+
+def test_openssl_enrols_by_cmp_and_trusts_what_its_signer_signed(doors: OpenDoors, run: Runner, tmp_path: Path) -> None:
+    [(_, codes)] = doors.house.new_codes()
+    client, request = CmpClient(doors, run, tmp_path), new_request()
+    outcome = client("ir", *client.by_codes(codes), "-mac", "hmacWithSHA256", *client.request("ir", request))
+    assert outcome.status == 0, outcome.text
+    assert client.got().public_key() == request.key.public_key()
+    # A wrong secret is told in a message that CMP's signer has signed.
+    wrong = client("ir", *client.by_codes(codes, "0000"), *client.request("ir", request), "-trusted", doors.root)
+    assert wrong.status != 0
+    assert "received error" in wrong.text.lower() or "badMessageCheck" in wrong.text, wrong.text
+
+
+def test_curl_enrols_by_est(doors: OpenDoors, run: Runner, tmp_path: Path) -> None:
+    [(_, codes)] = doors.house.new_codes()
+    body, came = tmp_path / "request.b64", tmp_path / "came.b64"
+    request = x509.load_pem_x509_csr(new_request().pem)
+    body.write_bytes(base64.encodebytes(request.public_bytes(Encoding.DER)))
+    account = f"{codes.access_key}:{codes.auth_code_1}-{codes.auth_code_2}-{codes.auth_code_3}-{codes.office_code}"
+    url = f"{doors.retrieval}/.well-known/est/simpleenroll"
+    kind = ("-H", "Content-Type: application/pkcs10", "--data-binary", f"@{body}", "-u", account)
+    outcome = run("curl", "--silent", "--show-error", "--fail", "--cacert", doors.root, *kind, "-o", came, url)
+    assert outcome.status == 0, outcome.text
+    [certificate] = pkcs7.load_der_pkcs7_certificates(base64.b64decode(came.read_bytes()))
+    assert certificate.public_key() == request.public_key()
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+def test_scep_enrols_to_a_registration_authority_whose_key_decrypts_in_the_token(
+    doors: OpenDoors, run: Runner, tmp_path: Path, digest: str
+) -> None:
+    house, key = doors.house, rsa.generate_private_key(65537, 2048)
+    assert not (house.keys.folder / f"{SCEP}.key").exists()
+    authority = x509.load_der_x509_certificate(service_certificate(house.database, SCEP))
+    [(_, codes)] = house.new_codes()
+    envelope = scep_client.Sealed(scep_client.request_of(key, scep_client.challenge_of(codes)), authority)
+    asked, came = tmp_path / "asked", tmp_path / "came"
+    draft = scep_client.signed_by(key, scep_client.self_signed(key), envelope.der())
+    draft.digest = digest
+    asked.write_bytes(draft.der())
+    kind = "Content-Type: application/x-pki-message"
+    url = f"{doors.retrieval}/scep?operation=PKIOperation"
+    run("curl", "-sS", "--fail", "--cacert", doors.root, "-H", kind, "--data-binary", f"@{asked}", "-o", came, url)
+    told = scep_client.read_answer(came.read_bytes(), authority, key)
+    assert (told.status, told.digest) == ("0", digest)
+    assert told.certificates[0].public_key() == key.public_key()
+
+
 def test_a_pulled_token_burns_no_code_and_the_same_key_gets_its_certificate_afterwards(
     soft: SoftToken, doors: OpenDoors, run: Runner, tmp_path: Path
 ) -> None:
@@ -154,71 +211,3 @@ def test_a_pulled_token_burns_no_code_and_the_same_key_gets_its_certificate_afte
     assert retrieved.certificate.serial == row.serial
     parsed = x509.load_der_x509_certificate(retrieved.certificate.der or b"")
     parsed.verify_directly_issued_by(house.issuing.issuer.certificate)
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Demo, SoftToken]]:
-    """Serve a demo home that keeps in a token whatever may be there; its PIN is a secret's file."""
-    folder = tmp_path_factory.mktemp("demo")
-    secrets = folder / "home" / "secrets"
-    secrets.mkdir(parents=True)
-    (secrets / "token_pin").touch(mode=0o600)
-    (secrets / "token_pin").write_text(f"{PIN}\n", encoding="ascii")
-    with soft_token(folder) as soft:
-        settings = {"TEGATA_KEYS__CUSTODY": soft.uri, CONFIGURATION: str(soft.configuration)}
-        made = found_demo(folder, settings=settings)
-        with made.served():
-            yield made, soft
-
-
-def test_a_served_home_gives_certificates_by_keys_of_the_token(demo: tuple[Demo, SoftToken], tmp_path: Path) -> None:
-    made, _ = demo
-    assert {file.name for file in (made.home / "keys").glob("*.key")} == {
-        *(f"tls-{door}.key" for door in ("portal", "retrieval", "center", "terminals")),
-        "codes.key",
-    }
-    codes = json.loads(made.run("demo", "codes", "--terminals", "1", "--json").stdout)
-    assert _retrieve(made, codes, tmp_path / "pc") == 0
-
-
-def test_while_the_token_is_pulled_the_door_asks_for_patience_and_then_goes_on(
-    demo: tuple[Demo, SoftToken], run: Runner, tmp_path: Path
-) -> None:
-    made, soft = demo
-    codes = json.loads(made.run("demo", "codes", "--terminals", "1", "--json").stdout)
-    assert _retrieve(made, codes, tmp_path / "other") == 0  # so the door's session is open
-    codes = json.loads(made.run("demo", "codes", "--terminals", "1", "--json").stdout)
-    soft.pull()
-    try:
-        told = _ask(made, run, codes, tmp_path)
-        assert told.splitlines()[0].split()[1] == "503", told
-        assert "\nretry-after: " in told.lower()
-        assert soft.label not in told
-    finally:
-        soft.put_back()
-    time.sleep(tokens.PAUSE)
-    told = _ask(made, run, codes, tmp_path)
-    assert told.splitlines()[0].split()[1] in {"200", "201"}, told
-
-
-def test_no_log_of_the_home_tells_the_pin(demo: tuple[Demo, SoftToken]) -> None:
-    made, _ = demo
-    logs = [*(made.home / "logs").glob("*.log"), made.home.parent / "serve.log"]
-    assert logs
-    assert not [log for log in logs if PIN in log.read_text(encoding="utf-8", errors="replace")]
-
-
-def _retrieve(demo: Demo, codes: dict[str, str], folder: Path) -> int:
-    door = ("--server", demo.facts["retrieval"], "--ca", demo.root, "--out", folder)
-    return demo.run("terminal", "retrieve", *door, "--inputs", "-", stdin=json.dumps(codes), check=False).returncode
-
-
-def _ask(demo: Demo, run: Runner, codes: dict[str, str], folder: Path) -> str:
-    """Post codes and the same request again and again with curl; return what came, headers first."""
-    body = folder / "body.json"
-    if not body.exists():
-        names = ("access_key", "auth_code_1", "auth_code_2", "auth_code_3", "office_code")
-        body.write_text(json.dumps({name: codes[name] for name in names} | {"csr": new_request().pem.decode()}))
-    url = f"{demo.facts['retrieval']}{PATH}"
-    kind = "Content-Type: application/json"
-    return run("curl", "-sS", "-i", "--cacert", demo.root, "-H", kind, "--data", f"@{body}", url).text

@@ -118,6 +118,7 @@ def test_a_misspelt_variable_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TEGATA_DATABSE_URL", "x")
     monkeypatch.setenv("TEGATA_PORTAL__BIND", "x:1")
     monkeypatch.setenv("TEGATA_HELP_DESKS", "x")
+    monkeypatch.setenv("TEGATA_KEYS__CUSTODY", "software")
     assert settings.unknown_names() == ["TEGATA_DATABSE_URL", "TEGATA_HELP_DESKS"]
 
 
