@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share: databases of both kinds, a settable clock, a browser."""
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -41,6 +42,16 @@ SLOW_FILES = {
     "test_timestamps",
     "test_tokens",
 }
+
+# Octets that must be free where the tests' folders shall lie in memory.
+ROOM_IN_MEMORY = 4 << 30
+
+
+def pytest_configure() -> None:
+    """Put the tests' folders into memory, where there is room: what is tried are killed processes, not pulled plugs."""
+    memory = Path("/dev/shm")  # noqa: S108 (a place of the system's, in which pytest makes a folder of its own)
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_IN_MEMORY:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,6 +52,7 @@ from registry.offices import Company, OfficeEntry
 from registry.registration import Offices
 from registry.states import DeviceClass, SystemClass
 from registry.terminals import Takeover
+from tests.support.recorded import recorded
 
 PASSPHRASE = b"a passphrase for tests"
 STATUS_URL = "http://localhost:8080"
@@ -223,11 +224,16 @@ def build_house(
     database: Database, folder: Path, clock: Clock, *, status_url: str = STATUS_URL, keys: SoftwareKeys | None = None
 ) -> House:
     """Hold the ceremony and register company NAC with office NAC001; `folder` gets published CRLs and, unless given, keys."""
+    taken_over = keys is None
     keys = keys or SoftwareKeys(folder / "keys", PASSPHRASE)
     addresses = Addresses(status_url)
     doors = {"retrieval": ServerNames(("localhost",)), "terminals": ServerNames(("localhost",))}
     plan = ceremony.usual_plan("Tegata Trial Network", addresses, doors, folder / "published")
-    ceremony.Ceremony(database, keys, plan).hold(clock.now())
+    if taken_over:
+        what, folders = ("usual ceremony", status_url, clock.now()), (keys.folder, plan.crl_folder)
+        recorded(what, database, folders, lambda: ceremony.Ceremony(database, keys, plan).hold(clock.now()))
+    else:
+        ceremony.Ceremony(database, keys, plan).hold(clock.now())
     keys.create("sealing", KeyAlgorithm.X25519)
     opener = Opener(keys.open_sealing("sealing"))
     Offices(database, clock).register(company(), office(), contract(), actor=audit.operator())
