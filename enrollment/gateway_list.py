@@ -27,8 +27,6 @@ from kernel.database import Base, Database, UtcDateTime, forbid_open_transaction
 PERIOD = timedelta(minutes=1)
 # How long a gateway may go by a head when it hears nothing more. Afterwards it lets nobody pass.
 LIFETIME = timedelta(hours=12)
-# A list as a whole is written after so many changes; until then there are deltas.
-_DELTAS = 60
 HEAD = "head"
 
 
@@ -63,7 +61,9 @@ class GatewayList:
     database: Database
     signer: CheckpointSigner
     folder: Path
-    _members: Members = field(default_factory=Members, repr=False)
+    # A list as a whole is written after so many changes; until then there are deltas.
+    most_deltas: int = 60
+    members: Members = field(default_factory=Members, repr=False)
     # The list that this process published or read last, by its number.
     _known: tuple[int, frozenset[bytes]] | None = field(default=None, repr=False)
     _digest: tuple[frozenset[bytes], str] | None = field(default=None, repr=False)
@@ -75,7 +75,7 @@ class GatewayList:
         """
         moment = now.replace(microsecond=0)
         with self.database.snapshot() as session:
-            self._members.follow(session, now)
+            self.members.follow(session, now)
             row = session.get(GatewayListRow, 1)
             note = row.note if row else None
         standing = self._standing(note)
@@ -100,7 +100,7 @@ class GatewayList:
             note = row.note
             # Opened under the row's lock: a list with a higher number never shows less.
             with self.database.snapshot() as view:
-                self._members.follow(view, now)
+                self.members.follow(view, now)
         lines, digest = self._digest_at(now)
         standing = self._standing(note)
         head = self._head(number, moment, (len(lines), digest), standing)
@@ -109,7 +109,7 @@ class GatewayList:
         return number
 
     def _digest_at(self, now: datetime) -> tuple[frozenset[bytes], str]:
-        lines = self._members.lines(now)
+        lines = self.members.lines(now)
         if self._digest is None or self._digest[0] is not lines:
             self._digest = (lines, gateway_head.digest(gateway_head.listing(lines)))
         return self._digest
@@ -119,7 +119,9 @@ class GatewayList:
         list_number = snapshot = number
         if standing is not None and standing.head.sha256 == digest:
             list_number, snapshot = standing.head.list_number, standing.head.snapshot
-        elif standing is not None and standing.lines is not None and self._deltas_since(standing.head.snapshot) < _DELTAS:
+        elif (
+            standing is not None and standing.lines is not None and self._deltas_since(standing.head.snapshot) < self.most_deltas
+        ):
             snapshot = standing.head.snapshot
         return Head(number, moment, moment + LIFETIME, list_number, entries, digest, snapshot)
 

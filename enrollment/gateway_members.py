@@ -40,6 +40,7 @@ class Member(NamedTuple):
 class Members:
     """The certificates that are good, by terminal. For one thread."""
 
+    read_anew: timedelta = READ_ANEW
     _of: dict[str, Member] = field(default_factory=dict, repr=False)
     _revisions: dict[str, int] = field(default_factory=dict, repr=False)
     # What was looked at since the look-back's beginning: a change is looked at once.
@@ -52,7 +53,7 @@ class Members:
     def follow(self, session: Session, now: datetime) -> None:
         """Take in what changed, by a snapshot of this moment."""
         before = self._followed_at
-        if self._read_at is None or before is None or not before <= now < self._read_at + READ_ANEW:
+        if self._read_at is None or before is None or not before <= now < self._read_at + self.read_anew:
             self._read_anew(session, now)
         else:
             revisions = certificates.revisions(session)

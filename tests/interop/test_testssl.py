@@ -1,0 +1,28 @@
+"""testssl.sh looks at a door's TLS, by the root that clients trust: nothing above LOW."""
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.interop.programs import Runner
+from tests.support.open_doors import OpenDoors
+
+# Protocols, ciphers, forward secrecy, preferences, certificate and chain. Its list of named attacks takes minutes, and all of them
+# need what is ruled out by these.
+LOOKS = ("--protocols", "--std", "--fs", "--server-preference", "--server-defaults")
+# What it says of itself, and of the machine it runs on.
+OF_ITS_OWN = {"engine_problem", "scanTime", "old_fixed"}
+HARMLESS = {"OK", "INFO", "LOW", "DEBUG"}
+
+
+def test_testssl_finds_nothing_above_low(doors: OpenDoors, run: Runner, tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    address = urlsplit(doors.retrieval).netloc
+    options = ("--quiet", "--color", "0", "--warnings", "off", "--ip", "one", "--add-ca", str(doors.root))
+    outcome = run("testssl", *options, *LOOKS, "--jsonfile", str(found), address)
+    findings = {one["id"]: (one["severity"], one["finding"]) for one in json.loads(found.read_text(encoding="utf-8"))}
+    # It must have looked, and seen what is there.
+    assert findings["TLS1_3"][1].startswith("offered"), outcome.text
+    assert findings["cert_chain_of_trust"][0] == "OK"
+    above = {name: said for name, said in findings.items() if said[0] not in HARMLESS and name not in OF_ITS_OWN}
+    assert above == {}
