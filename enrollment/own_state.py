@@ -19,10 +19,11 @@ from registry.states import TerminalState
 class OwnState:
     """A terminal and its current certificate, as its holder may know them.
 
-    `may_renew` is whether a renewal would be taken now; `blocked_by_reissue` why it would not in spite of the window;
+    `may_renew` is whether a renewal would be taken at `answered_at`; `blocked_by_reissue` why not in spite of the window;
     `suspension` since when and by which rule the terminal is suspended, as in a refusal (`enrollment.suspensions`).
     """
 
+    answered_at: datetime
     terminal: str
     office_code: str
     state: TerminalState
@@ -62,6 +63,7 @@ class OwnStates:
         blocked = reissue is not None and reissue.state != ReissueState.REQUESTED
         is_good = who.terminal.state == TerminalState.IN_SERVICE and who.certificate.state == CertificateState.VALID
         return OwnState(
+            answered_at=now,
             terminal=who.terminal.name,
             office_code=who.terminal.office_code,
             state=who.terminal.state,

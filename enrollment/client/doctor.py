@@ -17,7 +17,6 @@ from enrollment.client.folder import Folder, Holding
 from enrollment.client.possession import Possession, possession_of
 from enrollment.client.report import Report, report_of
 from enrollment.client.way import way_to
-from kernel.clock import tokyo_date
 from kernel.errors import Refused
 
 # A clock that is further off makes good certificates look expired or not yet valid.
@@ -131,11 +130,10 @@ class _Examination:
         if change.is_under_way():
             return notice(Check.RENEWAL, "renewal-unfinished", **facts)
         if not known.may_renew:
-            is_open = known.first_day <= tokyo_date(self.now) <= known.last_day
-            return notice(Check.RENEWAL, "renewal-barred", **facts) if is_open else good(Check.RENEWAL, "renewal", **facts)
-        if known.not_after - self.now < URGENT:
+            return notice(Check.RENEWAL, "renewal-barred", **facts) if known.is_open else good(Check.RENEWAL, "renewal", **facts)
+        if known.not_after - known.answered_at < URGENT:
             return fault(Check.RENEWAL, "renewal-urgent", "E104", **facts)
-        return notice(Check.RENEWAL, "renewal-due" if self.now >= known.suggested else "renewal-open", **facts)
+        return notice(Check.RENEWAL, "renewal-due" if known.is_due else "renewal-open", **facts)
 
     def _logon(self, mine: Possession | None, access_key: str | None) -> Finding:
         if mine is None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from enrollment.client import connection
 from enrollment.client.connection import Answer, Identity, Server
+from kernel.clock import tokyo_date
 from kernel.errors import Refused
 
 PATH = "/api/v1/terminals/self"
@@ -24,11 +25,12 @@ class Reissue:
 
 @dataclass(frozen=True)
 class Report:
-    """A terminal and its current certificate, as the door knows them; `may_renew` is said of the instant of the answer.
+    """A terminal and its current certificate, as the door knows them at `answered_at`, by the clock that it judges by.
 
-    `door_time` is the door's clock, where it tells it.
+    `door_time` is the clock of the machine that answered, where it tells it.
     """
 
+    answered_at: datetime
     terminal: str
     office_code: str
     state: str
@@ -43,6 +45,16 @@ class Report:
     blocked_by_reissue: bool
     reissue: Reissue | None
     door_time: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this is a day of the window for renewal."""
+        return self.first_day <= tokyo_date(self.answered_at) <= self.last_day
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the instant has come that is suggested to this terminal."""
+        return self.answered_at >= self.suggested
 
     @property
     def is_held(self) -> bool:
@@ -71,6 +83,7 @@ def _read(answer: Answer) -> Report:
     content = answer.content
     certificate, renewal = content["certificate"], content["renewal"]
     return Report(
+        answered_at=_instant(content["answered_at"]),
         terminal=_text(content["terminal"]),
         office_code=_text(content["office_code"]),
         state=_text(content["state"]),

@@ -60,6 +60,7 @@ class RenewalPlan(AnswerBody):
 class StateAnswer(AnswerBody):
     """What a terminal is told of itself."""
 
+    answered_at: Instant = Field(description="The door's clock, by which everything here is judged")
     terminal: str
     office_code: str
     state: TerminalState
@@ -86,6 +87,7 @@ def state_answer(state: OwnState) -> StateAnswer:
     """Return what a terminal is told of itself."""
     begin, end = state.window.spread
     return StateAnswer(
+        answered_at=state.answered_at,
         terminal=state.terminal,
         office_code=state.office_code,
         state=state.state,

@@ -71,6 +71,7 @@ def _reported(aged: Aged, terminal: Terminal, **changed: object) -> Reply:
         "suggested": day_start(first).isoformat(),
     }  # fmt: skip
     content: dict[str, object] = {
+        "answered_at": aged.clock.now().isoformat(),
         "terminal": terminal.name, "office_code": "NAC001", "state": "in_service", "start_date": "2026-01-01", "reissue": None,
         "certificate": {"serial": record.serial, "state": "valid", "not_after": record.not_after.isoformat()},
         "renewal": renewal,

@@ -1,6 +1,6 @@
 """The terminals door's REST interface, by the certificate that its TLS connection carries."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -130,6 +130,7 @@ def test_a_terminal_is_told_of_itself(client: FlaskClient, terminal: Renewable) 
         "reissue": None,
     }
     assert (state["certificate"]["serial"], state["certificate"]["state"]) == (terminal.old.serial, "valid")
+    assert datetime.fromisoformat(state["answered_at"]) == terminal.house.clock.now()
     renewal = state["renewal"]
     assert (renewal["possible_now"], renewal["blocked_by_reissue"]) == (True, False)
     assert renewal["suggested_window"]["start"] <= renewal["suggested"] < renewal["suggested_window"]["end"]
