@@ -46,9 +46,10 @@ class Follower:
         """
         note = _text(fetch("head"))
         head = gateway_head.opened(note, self.check, self.key)
+        _require_timely(head, now)
         if held is not None and note == held.note:
             return held
-        _require_newer(head, held, now)
+        _require_newer(head, held)
         if held is not None and head.sha256 == held.head.sha256:
             return Held(note, head, held.lines)
         return Held(note, head, _lines(fetch, head, held))
@@ -60,15 +61,20 @@ class Follower:
         return Held(text, head, gateway_head.lines_of(content, head))
 
 
-def _require_newer(head: Head, held: Held | None, now: datetime) -> None:
-    if held is not None and (head.number <= held.head.number or head.this_update < held.head.this_update):
-        raise ListRefused(f"head {head.number} is older than head {held.head.number}, which was seen before")
-    if held is not None and head.list_number < held.head.list_number:
-        raise ListRefused(f"head {head.number} goes back behind list {held.head.list_number}")
+def _require_timely(head: Head, now: datetime) -> None:
     if head.this_update > now + SKEW:
         raise ListRefused(f"head {head.number} is from the future: {head.this_update}")
     if head.next_update <= now:
         raise ListRefused(f"head {head.number} is over since {head.next_update}")
+
+
+def _require_newer(head: Head, held: Held | None) -> None:
+    if held is None:
+        return
+    if head.number <= held.head.number or head.this_update < held.head.this_update:
+        raise ListRefused(f"head {head.number} is older than head {held.head.number}, which was seen before")
+    if head.list_number < held.head.list_number:
+        raise ListRefused(f"head {head.number} goes back behind list {held.head.list_number}")
 
 
 def _lines(fetch: Fetch, head: Head, held: Held | None) -> frozenset[bytes]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tests.interop.programs import Runner
 from tests.support.open_doors import OpenDoors
 
-# Protocols, ciphers, forward secrecy, preferences, certificate and chain. Its list of named attacks takes minutes, and all of them
+# Protocols, ciphers, forward secrecy, preferences, certificate, chain. Its list of named attacks takes minutes, and all of them
 # need what is ruled out by these.
 LOOKS = ("--protocols", "--std", "--fs", "--server-preference", "--server-defaults")
 # What it says of itself, and of the machine it runs on.
