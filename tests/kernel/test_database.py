@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from kernel.clock import TOKYO
-from kernel.database import Database, OutcomeUnknown, connect, forbid_open_transaction, insert_if_absent
+from kernel.database import Database, OutcomeUnknown, connect, forbid_open_transaction, insert_if_absent, insert_new
 from kernel.errors import Refused, Unavailable
 from kernel.throttle import ThrottleCounter
 
@@ -122,6 +122,15 @@ def test_instants_compare_as_instants_in_the_database(database: Database, now: d
     later_by_the_wall_clock = (now - timedelta(hours=1)).astimezone(TOKYO)
     with database.snapshot() as session:
         assert session.scalar(select(ThrottleCounter.key).where(ThrottleCounter.window_start > later_by_the_wall_clock)) == "a"
+
+
+def test_of_rows_that_are_inserted_only_the_new_ones_are_told(database: Database, now: datetime) -> None:
+    rows = [{"key": key, "failures": 1, "window_start": now, "locks": 0} for key in ("a", "b", "c")]
+    with database.transaction() as session:
+        assert insert_new(session, ThrottleCounter, rows[:1], ThrottleCounter.key) == ["a"]
+        assert sorted(insert_new(session, ThrottleCounter, rows, ThrottleCounter.key)) == ["b", "c"]
+        assert insert_new(session, ThrottleCounter, rows, ThrottleCounter.key) == []
+        assert insert_new(session, ThrottleCounter, [], ThrottleCounter.key) == []
 
 
 def test_insert_if_absent_tells_whether_it_inserted_and_leaves_the_transaction_usable(database: Database, now: datetime) -> None:
