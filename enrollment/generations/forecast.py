@@ -31,12 +31,16 @@ class ForecastDay:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Every day on which something happens; `unprepared` terminals would have no codes on the last day."""
+    """Every day on which something happens.
+
+    On the last day `unprepared` terminals would have no codes, and `unretrieved` ones codes and no certificate.
+    """
 
     terminals: int
     offices: int
     days: tuple[ForecastDay, ...]
     unprepared: int
+    unretrieved: int
 
     @property
     def last_preparation(self) -> date | None:
@@ -51,7 +55,7 @@ class Forecast:
     @property
     def stragglers(self) -> int:
         """How many would not have retrieved on the last day."""
-        return (self.days[-1].outstanding if self.days else 0) + self.unprepared
+        return self.unretrieved + self.unprepared
 
     def overloaded(self, hourly_capacity: int) -> tuple[ForecastDay, ...]:
         """Return the days whose busiest hour is beyond what was measured."""
@@ -79,9 +83,14 @@ def chosen(waiting: Mapping[str, int], wave: Wave, room: int) -> Iterator[tuple[
             return
 
 
-def forecast(waiting: Mapping[str, int], waves: Sequence[Wave], first: date, ends_on: date) -> Forecast:
-    """Play a plan through, from a day to the old generation's last; `waiting` is how many terminals each office has."""
-    left, days, outstanding = dict(waiting), [], 0.0
+def forecast(
+    waiting: Mapping[str, int], waves: Sequence[Wave], first: date, ends_on: date, *, outstanding: float = 0
+) -> Forecast:
+    """Play a plan through, from a day to the old generation's last.
+
+    `waiting` is how many terminals of each office have no codes yet, `outstanding` how many have codes and no certificate.
+    """
+    left, days = dict(waiting), []
     for day in _days(first, min(ends_on, first + LONGEST)):
         prepared, offices = 0, set()
         for wave in waves:
@@ -94,12 +103,13 @@ def forecast(waiting: Mapping[str, int], waves: Sequence[Wave], first: date, end
         outstanding += prepared
         retrieved = outstanding * (BUSINESS_DAY_SHARE if is_business_day(day) else OTHER_DAY_SHARE)
         outstanding -= retrieved
-        if prepared or retrieved >= 1:
+        if prepared or round(retrieved):
             told = ForecastDay(
                 day, prepared, len(offices), round(retrieved), round(retrieved * BUSIEST_HOUR_SHARE), round(outstanding)
             )
             days.append(told)
-    return Forecast(sum(waiting.values()), sum(1 for count in waiting.values() if count), tuple(days), sum(left.values()))
+    offices_waiting = sum(1 for count in waiting.values() if count)
+    return Forecast(sum(waiting.values()), offices_waiting, tuple(days), sum(left.values()), round(outstanding))
 
 
 def weekly(days: Iterable[ForecastDay]) -> tuple[ForecastDay, ...]:

@@ -14,7 +14,7 @@ from kernel.clock import day_start, tokyo_date
 from registry.faults import Faults, FieldFault
 from registry.japanese import forbidden_character
 
-MOST_WAVES, LARGEST_QUOTA, LONGEST_NAME = 6, 100_000, 60
+MOST_WAVES, LARGEST_QUOTA, LONGEST_NAME = 4, 100_000, 60
 # Whoever gets codes last has at least so many days to use them.
 SHORTEST_NOTICE = timedelta(days=14)
 _SELECTED = re.compile(r"[A-Z]{3}([0-9]{3})?")
@@ -66,7 +66,7 @@ def old_generation(session: Session, issuer: str) -> dict[str, int]:
 
 
 def check(session: Session, plan: Plan, now: datetime) -> Faults:
-    """Return what is wrong with a plan, beside `name`, `issuer`, `ends_on`, `capacity` and `wave1` to `wave6`."""
+    """Return what is wrong with a plan, beside `name`, `issuer`, `ends_on`, `capacity` and `wave1` to `wave4`."""
     found = [*_of_name(session, plan.name), *_of_capacity(plan)]
     successor = next((one for one in successors(session) if one.name == plan.issuer), None)
     if successor is None:
