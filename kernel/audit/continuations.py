@@ -80,7 +80,7 @@ class Statement:
 
     @property
     def text(self) -> str:
-        """The text that is signed, under both names. `lost` stand with size and root, as in their checkpoints, and the name there."""
+        """The text that is signed, under both names; of `lost` it has size, root and name, as they stand in checkpoints."""
         heads = [f"lost: {head.size} {base64.b64encode(head.root).decode()} {head.origin}" for head in self.lost]
         lines = [
             TITLE,
@@ -92,3 +92,11 @@ class Statement:
             f"reason: {' '.join(self.reason.split())}",
         ]
         return "".join(f"{line}\n" for line in lines)
+
+
+def is_stated(text: str, before: LogName, name: LogName) -> bool:
+    """Return whether a statement's text says that one name follows the other, and what was kept."""
+    said = text.splitlines()
+    wanted = (f"before: {before.origin}", f"after: {name.origin}", f"kept: {name.kept}")
+    # Each once, and none from the reason, which stands last in one line.
+    return said[:1] == [TITLE] and all(said.count(line) == 1 for line in wanted)

@@ -111,10 +111,10 @@ def _begin(session: Session, check: CheckSignature, shown: Sequence[str]) -> tup
     origins = {name.number: name.origin for name in names}
     lost: set[Checkpoint] = set()
     heads: dict[int, set[Checkpoint]] = {}
-    for row in session.scalars(select(AuditCheckpoint)):
-        head, limit = Checkpoint(origins[row.log], row.size, row.root), continuations.kept_of(names, row.log)
-        if limit is None or row.size <= limit:
-            heads.setdefault(row.size, set()).add(head)
+    for log, size, root in session.execute(select(AuditCheckpoint.log, AuditCheckpoint.size, AuditCheckpoint.root)):
+        head, limit = Checkpoint(origins[log], size, root), continuations.kept_of(names, log)
+        if limit is None or size <= limit:
+            heads.setdefault(size, set()).add(head)
         else:
             lost.add(head)
     for head in (notes.opened(note, check) for note in shown):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -37,24 +38,26 @@ class _Verification:
     lost: set[tuple[int, bytes]] = field(default_factory=set)
 
     def run(self, earlier: Sequence[str]) -> list[str]:
-        self._names()
-        rows: dict[int, list[AuditCheckpoint]] = {}
-        for row in self.session.scalars(select(AuditCheckpoint).order_by(AuditCheckpoint.log, AuditCheckpoint.size)):
-            self._add(rows, row)
+        self._read_names()
         kept = self._kept(earlier)
+        # A busy log has millions of them: they are read beside the leaves, in the same order.
+        rows = self._heads()
+        row = next(rows, None)
         edge, tiling = Edge(), Tiling()
         for leaf in self._leaves():
             edge.append(leaf)
             tiling.append(leaf)
             if edge.size % WIDTH == 0:
                 self._compare(tiling.take(only_full=True))
-            for row in rows.pop(edge.size, ()):
+            while row is not None and row.size <= edge.size:
                 self.faults += _faults_of_row(row, edge.root(), self.check_signature)
+                row = next(rows, None)
             for checkpoint in kept.pop(edge.size, ()):
                 if checkpoint.root != edge.root():
                     self.faults.append(f"the earlier checkpoint of {edge.size} entries does not match the entries")
         self._compare(tiling.take())
-        self._finish(edge, [*rows], [*kept])
+        gone = [] if row is None else [row.size, *(later.size for later in rows)]
+        self._finish(edge, gone, [*kept])
         return self.faults
 
     def _finish(self, edge: Edge, rows: list[int], kept: list[int]) -> None:
@@ -66,23 +69,33 @@ class _Verification:
         if tiles.width(self.session) > edge.size or tiles.count(self.session) > _tiles_of(edge.size):
             self.faults.append("there are tiles of leaves that are gone")
 
-    def _names(self) -> None:
-        """Learn under which names the log was signed for; where it had to go on, that must be stated and signed."""
+    def _read_names(self) -> None:
+        """Learn under which names the log was signed for, and what of that is stated to be lost, and signed."""
         self.known = continuations.names(self.session)
-        for name in self.known[1:]:
-            try:
-                notes.opened_text(name.statement or "", self.check_signature)
-            except NoteError:
+        for before, name in pairwise(self.known):
+            if not self._is_stated(before, name):
                 self.faults.append(f"nothing that is signed says why the log goes on as {name.origin}")
+            limit = continuations.kept_of(self.known, before.number)
+            beyond = select(AuditCheckpoint).where(AuditCheckpoint.log == before.number, AuditCheckpoint.size > limit)
+            for row in self.session.scalars(beyond.execution_options(yield_per=BATCH)):
+                self.faults += _faults_of_row(row, row.root, self.check_signature)
+                self.lost.add((row.size, row.root))
 
-    def _add(self, rows: dict[int, list[AuditCheckpoint]], row: AuditCheckpoint) -> None:
-        """Take a row to be compared with the entries, unless it is stated that what it covers was lost."""
-        limit = continuations.kept_of(self.known, row.log)
-        if limit is None or row.size <= limit:
-            rows.setdefault(row.size, []).append(row)
-        else:
-            self.faults += _faults_of_row(row, row.root, self.check_signature)
-            self.lost.add((row.size, row.root))
+    def _is_stated(self, before: LogName, name: LogName) -> bool:
+        try:
+            text = notes.opened_text(name.statement or "", self.check_signature)
+        except NoteError:
+            return False
+        return continuations.is_stated(text, before, name)
+
+    def _heads(self) -> Iterator[AuditCheckpoint]:
+        """Yield the rows that must be true, in the order of their sizes: all but those that are stated to be lost."""
+        query = select(AuditCheckpoint).order_by(AuditCheckpoint.size, AuditCheckpoint.log)
+        limits = {name.number: continuations.kept_of(self.known, name.number) for name in self.known}
+        for row in self.session.scalars(query.execution_options(yield_per=WIDTH)):
+            limit = limits.get(row.log)
+            if limit is None or row.size <= limit:
+                yield row
 
     def _kept(self, earlier: Sequence[str]) -> dict[int, list[Checkpoint]]:
         kept: dict[int, list[Checkpoint]] = {}

@@ -193,12 +193,18 @@ def test_a_log_that_was_never_founded_can_not_go_on(database: Database) -> None:
         Log(database).go_on()
 
 
-def test_a_name_without_a_signed_statement_is_found(log: Log) -> None:
+@pytest.mark.parametrize("change", ["unsigned", "signed for something else", "kept"])
+def test_a_name_without_a_statement_that_is_signed_for_it_is_found(log: Log, change: str) -> None:
     log.restore(5)
     log.go_on(*log.memory.notes)
     log.write("x")
+    forged = {
+        "unsigned": {"statement": "the dog ate it"},
+        "signed for something else": {"statement": log.memory.notes[0]},
+        "kept": {"kept": 3},
+    }
     with log.database.transaction() as session:
-        session.execute(update(AuditLog).where(AuditLog.number == 2).values(statement="the dog ate it"))
+        session.execute(update(AuditLog).where(AuditLog.number == 2).values(**forged[change]))
     assert log.faults() == [f"nothing that is signed says why the log goes on as {ORIGIN}/2"]
 
 
