@@ -170,6 +170,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_enrollment_cmp_transaction_begun_at"), ["begun_at"], unique=False)
 
     op.create_table(
+        "enrollment_code_disclosure",
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("disclosure", sa.String(length=10), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_by", sa.String(length=100), nullable=False),
+        sa.PrimaryKeyConstraint("office_code", name=op.f("pk_enrollment_code_disclosure")),
+    )
+    op.create_table(
         "enrollment_code_set",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("terminal", sa.String(length=6), nullable=False),
@@ -230,6 +238,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_enrollment_credential_office_code"), ["office_code"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrollment_credential_since"), ["since"], unique=False)
 
+    op.create_table(
+        "enrollment_deadline",
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("days", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("terminal", "kind", "last_day", "days", name=op.f("pk_enrollment_deadline")),
+    )
     op.create_table(
         "enrollment_gateway_list",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -330,6 +348,29 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "enrollment_retrieval_receipt",
+        sa.Column("issuer", sa.String(length=40), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("receipt", sa.Text(), nullable=True),
+        sa.Column("posted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("issuer", "serial", name=op.f("pk_enrollment_retrieval_receipt")),
+    )
+    with op.batch_alter_table("enrollment_retrieval_receipt", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_enrollment_retrieval_receipt_owed",
+            ["at"],
+            unique=False,
+            sqlite_where=sa.text("receipt IS NULL"),
+            postgresql_where=sa.text("receipt IS NULL"),
+        )
+        batch_op.create_index("ix_enrollment_retrieval_receipt_terminal", ["terminal", "at"], unique=False)
+
+    op.create_table(
         "kernel_audit_checkpoint",
         sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -390,6 +431,8 @@ def upgrade() -> None:
         sa.Column("recipient", sa.String(length=254), nullable=False),
         sa.Column("subject", sa.String(length=200), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("attachment_name", sa.String(length=100), nullable=True),
+        sa.Column("attachment", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -474,11 +517,29 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_webui_session_created_at"), ["created_at"], unique=False)
 
     op.create_table(
+        "enrollment_code_freeze",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("code_set_id", sa.String(length=32), nullable=False),
+        sa.Column("frozen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("frozen_by", sa.String(length=100), nullable=False),
+        sa.Column("consent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("consent_by", sa.String(length=100), nullable=True),
+        sa.Column("release_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("release_by", sa.String(length=100), nullable=True),
+        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["code_set_id"], ["enrollment_code_set.id"], name=op.f("fk_enrollment_code_freeze_code_set_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_code_freeze")),
+    )
+    with op.batch_alter_table("enrollment_code_freeze", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrollment_code_freeze_code_set_id"), ["code_set_id"], unique=False)
+
+    op.create_table(
         "enrollment_code_showing",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("code_set_id", sa.String(length=32), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("viewer", sa.String(length=100), nullable=False),
+        sa.Column("part", sa.String(length=20), nullable=False),
         sa.ForeignKeyConstraint(["code_set_id"], ["enrollment_code_set.id"], name=op.f("fk_enrollment_code_showing_code_set_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_code_showing")),
     )
@@ -1006,6 +1067,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_enrollment_code_showing_code_set_id"))
 
     op.drop_table("enrollment_code_showing")
+    with op.batch_alter_table("enrollment_code_freeze", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrollment_code_freeze_code_set_id"))
+
+    op.drop_table("enrollment_code_freeze")
     with op.batch_alter_table("webui_session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_webui_session_created_at"))
         batch_op.drop_index(batch_op.f("ix_webui_session_account_id"))
@@ -1031,6 +1096,15 @@ def downgrade() -> None:
 
     op.drop_table("kernel_audit_entry")
     op.drop_table("kernel_audit_checkpoint")
+    with op.batch_alter_table("enrollment_retrieval_receipt", schema=None) as batch_op:
+        batch_op.drop_index("ix_enrollment_retrieval_receipt_terminal")
+        batch_op.drop_index(
+            "ix_enrollment_retrieval_receipt_owed",
+            sqlite_where=sa.text("receipt IS NULL"),
+            postgresql_where=sa.text("receipt IS NULL"),
+        )
+
+    op.drop_table("enrollment_retrieval_receipt")
     with op.batch_alter_table("enrollment_renewal", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_enrollment_renewal_open",
@@ -1059,6 +1133,7 @@ def downgrade() -> None:
 
     op.drop_table("enrollment_generation")
     op.drop_table("enrollment_gateway_list")
+    op.drop_table("enrollment_deadline")
     with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_since"))
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_office_code"))
@@ -1081,6 +1156,7 @@ def downgrade() -> None:
         )
 
     op.drop_table("enrollment_code_set")
+    op.drop_table("enrollment_code_disclosure")
     with op.batch_alter_table("enrollment_cmp_transaction", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_cmp_transaction_begun_at"))
 
