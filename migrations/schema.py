@@ -5,9 +5,9 @@ import ca.profile_history
 import ca.tables
 import ca.terms
 import enrollment.cmp_transactions
+import enrollment.deadlines.due
 import enrollment.disclosure
 import enrollment.freezes
-import enrollment.deadlines.due
 import enrollment.gateway_list
 import enrollment.generations.tables
 import enrollment.receipts
