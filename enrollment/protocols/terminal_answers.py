@@ -9,7 +9,7 @@ from ca.certificates import CertificateState
 from enrollment.own_state import OwnState
 from enrollment.protocols.json_bodies import AnswerBody, Instant
 from enrollment.reissue_records import ReissueReason, ReissueState, ReissueView
-from registry.states import TerminalState
+from registry.states import SuspensionRule, TerminalState
 
 
 class PermitAnswer(AnswerBody):
@@ -57,6 +57,13 @@ class RenewalPlan(AnswerBody):
     suggested: Instant = Field(description="One instant for each terminal inside the suggested window, always the same")
 
 
+class SuspensionNotice(AnswerBody):
+    """Since when a terminal is suspended, and why."""
+
+    since: date
+    rule: SuspensionRule | None = Field(description="The rule (1, 2 or 3) that suspended it; null where a person did")
+
+
 class StateAnswer(AnswerBody):
     """What a terminal is told of itself."""
 
@@ -64,6 +71,7 @@ class StateAnswer(AnswerBody):
     terminal: str
     office_code: str
     state: TerminalState
+    suspension: SuspensionNotice | None = Field(description="Null unless the terminal is suspended")
     start_date: date
     certificate: HeldCertificate
     renewal: RenewalPlan
@@ -91,6 +99,7 @@ def state_answer(state: OwnState) -> StateAnswer:
         terminal=state.terminal,
         office_code=state.office_code,
         state=state.state,
+        suspension=_suspension(state),
         start_date=state.start_date,
         certificate=HeldCertificate(
             serial=state.certificate.serial,
@@ -108,3 +117,7 @@ def state_answer(state: OwnState) -> StateAnswer:
         ),
         reissue=reissue_answer(state.reissue) if state.reissue else None,
     )
+
+
+def _suspension(state: OwnState) -> SuspensionNotice | None:
+    return SuspensionNotice.model_validate({"rule": None} | dict(state.suspension)) if state.suspension else None
