@@ -193,7 +193,7 @@ def told(standing: Standing, language: Language) -> list[tuple[str, str]]:
         ("鍵" if japanese else "key", _choose(key[standing.key_matches], language)),
         ("発行元" if japanese else "issuer", standing.issuer or "-"),
         ("シリアル番号" if japanese else "serial number", standing.serial or "-"),
-        ("更新期間" if japanese else "window for renewal", f"{standing.first_day} ～ {standing.last_day}"),
+        ("更新期間" if japanese else "window for renewal", f"{standing.first_day} / {standing.last_day}"),
         *([_UNDER_WAY[0] if japanese else _UNDER_WAY[1]] if standing.is_renewing else []),
     ]
 
