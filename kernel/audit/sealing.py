@@ -88,10 +88,14 @@ def seal(database: Database, signer: CheckpointSigner, *, now: datetime, memory:
     with database.snapshot() as session:
         tree = session.get(AuditTree, 1)
         log = present_number(session)
-        if tree is None or tree.size == 0 or session.get(AuditCheckpoint, (log, tree.size)) is not None:
+        head = edge_of(tree) if tree else Edge()
+        is_signed = not head.size or session.get(AuditCheckpoint, (log, head.size)) is not None
+        remembered = {(one.size, one.root) for one in memory.heads() if one.origin == signer.origin}
+        # Also while nothing is to be signed: a backup that was brought back must be noticed before it grows.
+        if not is_signed or remembered - {(head.size, head.root())}:
+            _require_growth(session, log, head, remembered)
+        if is_signed:
             return sealed
-        head = edge_of(tree)
-        _require_growth(session, log, head, [one for one in memory.heads() if one.origin == signer.origin])
     note = signer.note(head.size, head.root())
     memory.keep(note)
     values = {"log": log, "size": head.size, "root": head.root(), "at": now, "note": note}
@@ -116,12 +120,12 @@ def edge_of(tree: AuditTree) -> Edge:
     return Edge(tree.size, tuple(tree.edge[at : at + HASH] for at in range(0, len(tree.edge), HASH)))
 
 
-def _require_growth(session: Session, log: int, head: Edge, remembered: list[Checkpoint]) -> None:
+def _require_growth(session: Session, log: int, head: Edge, remembered: set[tuple[int, bytes]]) -> None:
     """C2SP tlog-checkpoint: a log must not sign a checkpoint that is inconsistent with one that it signed before."""
     of_this = select(AuditCheckpoint).where(AuditCheckpoint.log == log).order_by(AuditCheckpoint.size.desc())
     newest = session.scalar(of_this.limit(1))
-    before = {(newest.size, newest.root)} if newest else {(head.size, head.root())}
-    for old_size, old_root in sorted(before | {(one.size, one.root) for one in remembered}):
+    before = (newest.size, newest.root) if newest else (head.size, head.root())
+    for old_size, old_root in sorted(remembered | {before}):
         try:
             path = proofs.consistency(tiles.stored_nodes(session), old_size, head.size)
             proofs.require_consistent(old_size, old_root, head.size, head.root(), path)

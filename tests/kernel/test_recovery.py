@@ -198,7 +198,7 @@ def test_a_name_without_a_statement_that_is_signed_for_it_is_found(log: Log, cha
     log.restore(5)
     log.go_on(*log.memory.notes)
     log.write("x")
-    forged = {
+    forged: dict[str, dict[str, object]] = {
         "unsigned": {"statement": "the dog ate it"},
         "signed for something else": {"statement": log.memory.notes[0]},
         "kept": {"kept": 3},
