@@ -210,9 +210,9 @@ class Doors:
         object.__setattr__(self, "world", World(self.send, self.authority, self.signer))
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes, source: str) -> Reply:
-        """Send to the door that has the address; who presents a certificate goes to the terminals'."""
+        """Send to the terminals' door what has the header of a certificate, if only an empty one; else to the other one."""
         peer = headers.get(PEER)
-        app = self.asking if peer else self.retrieving
+        app = self.retrieving if peer is None else self.asking
         shown = {name: value for name, value in headers.items() if name != PEER}
         environment: dict[str, Any] = {"REMOTE_ADDR": source}
         if peer:

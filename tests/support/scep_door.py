@@ -21,8 +21,12 @@ def operations_of(house: House) -> Operations:
     """Return SCEP's operations in a house."""
     if not house.keys.exists(SCEP):
         house.keys.keep(SCEP, _key())
-    Ceremony(house.database, house.keys, with_scep(house.plan)).hold(house.clock.now())
-    certificate = x509.load_der_x509_certificate(service_certificate(house.database, SCEP))
+    try:
+        der = service_certificate(house.database, SCEP)
+    except LookupError:
+        Ceremony(house.database, house.keys, with_scep(house.plan)).hold(house.clock.now())
+        der = service_certificate(house.database, SCEP)
+    certificate = x509.load_der_x509_certificate(der)
     key = house.keys.open_signing(SCEP)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError(SCEP)

@@ -5,6 +5,7 @@ Codes redeem; a terminal's own certificate renews, whatever of the four asks: a 
 
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ NONCE = 16
 # Takes a refusal's code and facts, returns sentences for whoever sent the request.
 Tell = Callable[[str, Mapping[str, object]], tuple[str, ...]]
 _CMP_2021 = 3
+_log = logging.getLogger(__name__)
 
 
 def new_nonce() -> bytes:
@@ -69,6 +71,7 @@ class Enrolment:
         try:
             wanted = self._wanted(kind, message, sender)
         except Fault as fault:
+            _log.info("refused %s", fault.info.name)
             return _rejected(kind, fault.info, *fault.texts)
         except Refused as refusal:
             return self._refused(kind, refusal)
@@ -80,6 +83,7 @@ class Enrolment:
         try:
             return self._issue(transaction, wanted, sender, source, now)
         except Unavailable as trouble:
+            _log.warning("unavailable: %s", trouble)
             # RFC 9483 §4.4: the sender may poll, nothing is lost.
             text = f"come again in {trouble.retry_after} seconds"
             told = answers.status_info(Status.WAITING, None, text)
@@ -95,6 +99,7 @@ class Enrolment:
         try:
             return self._issue(transaction, wanted, sender, source, now)
         except Unavailable as trouble:
+            _log.warning("unavailable: %s", trouble)
             nonce = new_nonce()
             cmp_transactions.wait(self.database, transaction.id, nonce)
             return Said(answers.poll_again(asked, trouble.retry_after), nonce)
@@ -171,6 +176,7 @@ class Enrolment:
             return tuple(root.der for root in hierarchy.roots(session, now))
 
     def _refused(self, kind: Kind, refusal: Refused) -> Said:
+        _log.info("refused %s", refusal.code)
         return _rejected(kind, info_of(refusal), *self.tell(refusal.code, refusal.facts))
 
     def _under_way(self, header: Header, sender: Sender) -> Transaction:

@@ -3,6 +3,7 @@
 Everything that gives a certificate ends in the one redemption or the one renewal function.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,7 @@ _NUMBERS = {
     Reason.PRIVILEGE_WITHDRAWN: 9,
 }
 REASONS = {_NUMBERS[reason]: reason for reason in TERMINAL_REASONS}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,13 @@ class Operations:
             _require_header(message.header, now)
             said = self._said(kind, message, sender, source, now)
         except Fault as fault:
+            _log.info("refused %s", fault.info.name)
             said = Said(answers.failed(fault.info, *fault.texts))
         except Refused as refusal:
+            _log.info("refused %s", refusal.code)
             said = Said(answers.failed(info_of(refusal), *self.tell(refusal.code, refusal.facts)))
         except Unavailable as trouble:
+            _log.warning("unavailable: %s", trouble)
             facts = {"retry_after": trouble.retry_after}
             said = Said(answers.failed(FailInfo.SYSTEM_UNAVAIL, *self.tell("unavailable", facts)))
         return self._written(message.header, said, sender, now)
@@ -94,8 +99,10 @@ class Operations:
         try:
             certificate = self._revoked(message, sender)
         except Fault as fault:
+            _log.info("refused %s", fault.info.name)
             return answers.revoked(answers.status_info(Status.REJECTION, fault.info, *fault.texts))
         except Refused as refusal:
+            _log.info("refused %s", refusal.code)
             told = answers.status_info(Status.REJECTION, info_of(refusal), *self.tell(refusal.code, refusal.facts))
             return answers.revoked(told)
         issuer = general_name(certificate.issuer.public_bytes())

@@ -4,6 +4,7 @@ Nothing waits for a person between a request and its certificate, so no answer i
 for clients that lost an answer.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,6 +46,7 @@ CAPABILITIES = (
 CLOCK_TOLERANCE = timedelta(days=1)
 # Longer lists are for their distribution point (RFC 8894 §4.7 prefers it anyway).
 LARGEST_LIST = 1_048_576
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,10 @@ class Operations:
         try:
             return messages.success(self._carry_out(message, authority, source), message.transaction, by)
         except Refused as refusal:
+            _log.info("refused %s", refusal.code)
             return messages.failure(fault_of(refusal), message.transaction, by)
         except ScepFault as fault:
+            _log.info("refused %s", fault.fail_info.name)
             return messages.failure(fault, message.transaction, by)
 
     def ca_certificates(self) -> bytes:
