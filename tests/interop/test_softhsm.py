@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from ca.ceremony import ISSUING, RESPONDER, ROOT, TIMESTAMP, Ceremony, service_certificate
 from ca.certificates import CertificateState
+from ca.crl import CrlPublisher
 from ca.plan import CMP, SCEP
 from enrollment.code_sets import CodeSetState
 from kernel.clock import SystemClock
@@ -113,6 +114,20 @@ def test_openssl_verifies_chain_and_lists(doors: OpenDoors, papers: Papers, run:
     papers.revoke(record)
     outcome = run(*command, "-crl_check_all", "-CRLfile", papers.lists(), file)
     assert "certificate revoked" in outcome.text
+
+
+def test_openssl_verifies_partitions_and_deltas_that_the_token_signed(doors: OpenDoors, run: Runner, tmp_path: Path) -> None:
+    house = doors.house
+    lists = CrlPublisher(
+        house.database, house.issuing, tmp_path, addresses=house.profile.addresses, partition_size=10_000, delta=True
+    )
+    lists.publish_if_due(house.clock.now())
+    files = sorted(tmp_path.glob("*.crl"))
+    assert [file.name for file in files] == [
+        f"issuing-1{partition}{delta}.crl" for partition in (".1", ".2", "") for delta in ("", ".delta")
+    ]
+    for file in files:
+        assert "verify OK" in run("openssl", "crl", "-inform", "DER", "-in", file, "-noout", "-CAfile", doors.issuing).text
 
 
 def test_openssl_verifies_ocsp(doors: OpenDoors, papers: Papers, run: Runner) -> None:
