@@ -3,6 +3,7 @@
 Nobody else in this room changes a certificate's state, so none changes without a leaf in the public log.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,7 +92,8 @@ class Deed:
         """Store a signed certificate; return False when someone else was first."""
         if not complete(self.session, reserved.issuer, reserved.serial, signed, self.now):
             return False
-        self._record("certificate.issue", reserved.issuer, reserved.serial)
+        # Whose receipt this becomes can compare it with the certificate that the terminal has.
+        self._record("certificate.issue", reserved.issuer, reserved.serial, sha256=hashlib.sha256(signed).hexdigest())
         return True
 
     def abandon(self, issuer: str, serial: str, **facts: str) -> None:

@@ -1,15 +1,18 @@
 """The ID notice (ID通知内容): what the customer reads to retrieve certificates. Codes are shown on request, on record."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from enrollment import code_sets
+from enrollment import code_sets, disclosure, freezes, letters
 from enrollment import codes as code_rules
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
+from enrollment.disclosure import Disclosure, Part, ShownCodes
+from enrollment.freezes import Freeze
 from enrollment.tables import CodeSetRow, CodeShowingRow
 from kernel import audit
 from kernel.audit import Actor
@@ -17,24 +20,39 @@ from kernel.clock import Clock, tokyo_date
 from kernel.database import Database
 from kernel.errors import Refused
 from keys.codes import Opener
+from registry.letters import Letters
 
 _SHOWABLE = (CodeSetState.PREPARED, CodeSetState.CLAIMED)
 # A redeemed set's sealed copy serves CMP's certConf no longer than this.
 KEPT_AFTER_REDEMPTION = timedelta(hours=24)
 _EXPIRY = audit.job("expiry")
+# Returns those accounts of an office, as actors' texts, that are marked as its administrator's.
+Administrators = Callable[[str], Collection[str]]
+
+
+def no_administrators(office_code: str) -> Collection[str]:
+    """Return nobody: where there are no accounts."""
+    del office_code
+    return ()
 
 
 @dataclass(frozen=True)
 class Showing:
-    """One time that codes were shown: when, and to whom (an actor's text)."""
+    """One time that codes were shown: when, to whom (an actor's text), and which part of them."""
 
     at: datetime
     viewer: str
+    part: Part = Part.WHOLE
 
 
 @dataclass(frozen=True)
 class NoticeLine:
-    """One terminal of a notice. `auth_code_1` follows from the names and is no secret."""
+    """One terminal of a notice. `auth_code_1` follows from the names and is no secret.
+
+    `part` is what the reader would be shown of the codes, None for nothing; where the contract splits them, `applicant` is
+    the one account (an actor's text) that is shown the applicant's half, None for anyone but administrators. `freeze` is
+    there while codes are frozen that somebody of the office froze.
+    """
 
     terminal: str
     auth_code_1: str
@@ -44,6 +62,14 @@ class NoticeLine:
     showable: bool
     redeemed_at: datetime | None
     showings: tuple[Showing, ...]
+    part: Part | None = None
+    applicant: str | None = None
+    freeze: Freeze | None = None
+
+    @property
+    def freezable(self) -> bool:
+        """Return whether there is something left to freeze."""
+        return self.state in _SHOWABLE
 
 
 @dataclass(frozen=True)
@@ -53,6 +79,7 @@ class IdNotice:
     receipt_number: str | None
     office_code: str
     terminals: tuple[NoticeLine, ...]
+    disclosure: Disclosure = Disclosure.WHOLE
 
 
 @dataclass(frozen=True)
@@ -62,49 +89,92 @@ class IdNotices:
     database: Database
     clock: Clock
     opener: Opener
+    administrators: Administrators = no_administrators
+    letters: Letters = letters.PLAIN
 
-    def notice(self, receipt_number: str | None, office_code: str) -> IdNotice | None:
-        """Return the notice of an office's application, or None when there are no codes (or it is another office's)."""
-        today = tokyo_date(self.clock.now())
-        query = select(CodeSetRow).where(
-            CodeSetRow.receipt_number == receipt_number,
-            CodeSetRow.office_code == office_code,
-            CodeSetRow.state != CodeSetState.REPLACED,
-        )
+    def notice(self, receipt_number: str | None, office_code: str, *, reader: Actor | None = None) -> IdNotice | None:
+        """Return the notice of an office's application, or None when there are no codes (or it is another office's).
+
+        `reader` is who is told what they would be shown of the codes.
+        """
+        today, administrators = tokyo_date(self.clock.now()), self.administrators(office_code)
         with self.database.snapshot() as session:
-            ordered = session.scalars(query.order_by(CodeSetRow.terminal, CodeSetRow.prepared_at))
+            ordered = session.scalars(_sets(receipt_number, office_code).order_by(CodeSetRow.terminal, CodeSetRow.prepared_at))
             newest = {row.terminal: row for row in ordered}  # a start date that was moved, or a reissue, brought new codes
-            lines = tuple(_line(session, row, today) for row in newest.values())
-        return IdNotice(receipt_number, office_code, lines) if lines else None
+            said = disclosure.of_office(session, office_code)
+            look = _Look(session, today, said, str(reader) if reader else None, administrators)
+            lines = tuple(look.line(row) for row in newest.values())
+        return IdNotice(receipt_number, office_code, lines, said) if lines else None
 
     def show(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> Codes:
-        """Return a terminal's codes and record who saw them.
+        """Return all of a terminal's codes and record who saw them.
+
+        Raises as `reveal`, and Refused("codes-split") when the contract lets nobody see all.
+        """
+        codes, _ = self._opened(receipt_number, office_code, terminal, actor, wanted=Part.WHOLE)
+        return codes
+
+    def reveal(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> ShownCodes:
+        """Return what of a terminal's codes somebody of the office may see, and record that they saw it.
 
         Raises Refused("codes-none") when this notice has no such terminal, Refused("codes-not-showable") once they
-        are redeemed, frozen, expired or replaced.
+        are redeemed, frozen, expired or replaced, Refused("codes-others") when both halves are other people's.
         """
-        now = self.clock.now()
-        with self.database.transaction() as session:
-            row = _of_notice(session, receipt_number, office_code, terminal)
-            sealed = row.sealed
-            if not _showable(row, tokyo_date(now)) or sealed is None:
-                raise Refused("codes-not-showable", terminal=terminal, state=row.state)
-            session.add(CodeShowingRow(code_set_id=row.id, at=now, viewer=str(actor)))
-            _record(session, row, "codes.show", actor, now)
-            code_set_id = row.id
-        # Opened only after the showing is on record.
-        return code_rules.unseal(self.opener, sealed, code_set_id=code_set_id, terminal=terminal, office_code=office_code)
+        codes, part = self._opened(receipt_number, office_code, terminal, actor)
+        return disclosure.cut(codes, part)
 
     def freeze(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> None:
-        """Stop a terminal's codes at once; only staff can thaw them.
+        """Stop a terminal's codes at once. What somebody of the office froze is thawed by administrator and staff together.
 
         Raises Refused("codes-none") and Refused("code-set-state") when there is nothing left to freeze.
         """
         now = self.clock.now()
         with self.database.transaction() as session:
             row = _of_notice(session, receipt_number, office_code, terminal)
-            code_sets.leave(session, row, CodeSetEvent.FREEZE, now, actor=actor)
-            _record(session, row, "codes.freeze", actor, now)
+            freezes.begin(session, [row], actor, now, self.letters)
+
+    def freeze_all(self, receipt_number: str | None, office_code: str, actor: Actor) -> tuple[str, ...]:
+        """Stop all codes of a notice that can still be redeemed; return their terminals, none when nothing was left."""
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            open_ones = _sets(receipt_number, office_code).where(CodeSetRow.state.in_(_SHOWABLE))
+            rows = session.scalars(open_ones.order_by(CodeSetRow.terminal).with_for_update()).all()
+            freezes.begin(session, rows, actor, now, self.letters)
+            return tuple(row.terminal for row in rows)
+
+    def consent(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> bool:
+        """Let the office's administrator consent to a thaw; return whether the codes can be redeemed again already.
+
+        Raises Refused("not-administrator"), "codes-none", "code-set-state", "freeze-by-staff", "terminal-state".
+        """
+        if str(actor) not in self.administrators(office_code):
+            raise Refused("not-administrator")
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            row = _of_notice(session, receipt_number, office_code, terminal)
+            return freezes.consent(session, row, actor, now, self.letters)
+
+    def _opened(
+        self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor, *, wanted: Part | None = None
+    ) -> tuple[Codes, Part]:
+        """Return the codes and what of them the actor may see, after that is on record."""
+        now, administrators = self.clock.now(), self.administrators(office_code)
+        with self.database.transaction() as session:
+            row = _of_notice(session, receipt_number, office_code, terminal)
+            sealed = row.sealed
+            if not _showable(row, tokyo_date(now)) or sealed is None:
+                raise Refused("codes-not-showable", terminal=terminal, state=row.state)
+            part = disclosure.part_for(session, row, str(actor), administrators)
+            if part is None:
+                raise Refused("codes-others", terminal=terminal)
+            if wanted not in (None, part):
+                raise Refused("codes-split", terminal=terminal)
+            session.add(CodeShowingRow(code_set_id=row.id, at=now, viewer=str(actor), part=part.value))
+            freezes.record(session, row, "codes.show", actor, now, part=part.value)
+            code_set_id = row.id
+        # Opened only after the showing is on record.
+        opened = code_rules.unseal(self.opener, sealed, code_set_id=code_set_id, terminal=terminal, office_code=office_code)
+        return opened, part
 
 
 def forget_redeemed(database: Database, now: datetime) -> int:
@@ -136,18 +206,21 @@ def expire_due(database: Database, now: datetime) -> int:
             row = code_sets.locked(session, code_set_id)
             if code_sets.LIFECYCLE.allows(CodeSetState(row.state), CodeSetEvent.EXPIRE):
                 code_sets.leave(session, row, CodeSetEvent.EXPIRE, now, actor=_EXPIRY)
-                _record(session, row, "codes.expire", _EXPIRY, now)
+                freezes.record(session, row, "codes.expire", _EXPIRY, now)
                 ended += 1
     return ended
 
 
-def _of_notice(session: Session, receipt_number: str | None, office_code: str, terminal: str) -> CodeSetRow:
-    query = select(CodeSetRow).where(
+def _sets(receipt_number: str | None, office_code: str) -> Select[CodeSetRow]:
+    return select(CodeSetRow).where(
         CodeSetRow.receipt_number == receipt_number,
         CodeSetRow.office_code == office_code,
-        CodeSetRow.terminal == terminal,
         CodeSetRow.state != CodeSetState.REPLACED,
     )
+
+
+def _of_notice(session: Session, receipt_number: str | None, office_code: str, terminal: str) -> CodeSetRow:
+    query = _sets(receipt_number, office_code).where(CodeSetRow.terminal == terminal)
     # After a reissue there are several: the set that is still open is meant, else the newest.
     newest = query.order_by(CodeSetRow.state.in_(code_sets.OPEN).desc(), CodeSetRow.prepared_at.desc())
     row = session.scalar(newest.limit(1).with_for_update())
@@ -160,19 +233,32 @@ def _showable(row: CodeSetRow, today: date) -> bool:
     return row.state in _SHOWABLE and row.sealed is not None and today <= row.expires_on
 
 
-def _line(session: Session, row: CodeSetRow, today: date) -> NoticeLine:
-    showings = session.scalars(select(CodeShowingRow).where(CodeShowingRow.code_set_id == row.id).order_by(CodeShowingRow.id))
-    return NoticeLine(
-        terminal=row.terminal,
-        auth_code_1=code_rules.auth_code_1(row.terminal, row.office_code),
-        state=CodeSetState(row.state),
-        start_date=row.start_date,
-        expires_on=row.expires_on,
-        showable=_showable(row, today),
-        redeemed_at=row.redeemed_at,
-        showings=tuple(Showing(showing.at, showing.viewer) for showing in showings),
-    )
+@dataclass(frozen=True)
+class _Look:
+    """Somebody reads a notice."""
 
+    session: Session
+    today: date
+    said: Disclosure
+    reader: str | None
+    administrators: Collection[str]
 
-def _record(session: Session, row: CodeSetRow, action: str, actor: Actor, now: datetime) -> None:
-    audit.record(session, now=now, actor=actor, action=action, subject=f"terminal:{row.terminal}", office_code=row.office_code)
+    def line(self, row: CodeSetRow) -> NoticeLine:
+        is_split = self.said is Disclosure.SPLIT
+        return NoticeLine(
+            terminal=row.terminal,
+            auth_code_1=code_rules.auth_code_1(row.terminal, row.office_code),
+            state=CodeSetState(row.state),
+            start_date=row.start_date,
+            expires_on=row.expires_on,
+            showable=_showable(row, self.today),
+            redeemed_at=row.redeemed_at,
+            showings=self._showings(row),
+            part=disclosure.part_for(self.session, row, self.reader, self.administrators) if self.reader else None,
+            applicant=disclosure.holder_of_applicants_half(self.session, row, self.administrators) if is_split else None,
+            freeze=freezes.present(self.session, row.id) if row.state == CodeSetState.FROZEN else None,
+        )
+
+    def _showings(self, row: CodeSetRow) -> tuple[Showing, ...]:
+        query = select(CodeShowingRow).where(CodeShowingRow.code_set_id == row.id).order_by(CodeShowingRow.id)
+        return tuple(Showing(showing.at, showing.viewer, Part(showing.part)) for showing in self.session.scalars(query))

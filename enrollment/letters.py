@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from kernel.clock import TOKYO
+from kernel.outbox import Attachment
 from registry import offices
 from registry.applicants import Contact
 from registry.letters import Letter, Letters, post
@@ -46,6 +47,16 @@ class Prepared:
     terminals: tuple[str, ...]
 
 
+def freeze_address(portal_url: str, receipt_number: str | None) -> str:
+    """Return the portal's page where anyone of the office freezes the codes of a notice; there is no secret in it."""
+    return f"{notice_address(portal_url, receipt_number)}/freeze"
+
+
+def notice_address(portal_url: str, receipt_number: str | None) -> str:
+    """Return the portal's page of a notice; without receipt number, of the notice of reissues and takeovers."""
+    return f"{portal_url}/applications/{receipt_number}/id-notice" if receipt_number else f"{portal_url}/id-notice"
+
+
 def post_prepared(to: Envelope, facts: Prepared, applicant: Contact) -> None:
     """Tell administrator and applicant that the certificates can be retrieved."""
     names = "、".join(facts.terminals)
@@ -59,28 +70,67 @@ def post_prepared(to: Envelope, facts: Prepared, applicant: Contact) -> None:
 
 取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細、または
 「申込内容の確認」の「ID通知内容」でご確認ください。
-{to.letters.portal_url}"""
+{to.letters.portal_url}
+
+お心当たりがない場合は、次のページでコードを凍結してください。事業所のどなたでも凍結できます。
+{freeze_address(to.letters.portal_url, facts.receipt_number)}"""
     en = f"""\
 The certificates of {", ".join(facts.terminals)} (application {facts.receipt_number}) are ready to be retrieved;
 service starts on {facts.start_date}. The codes are not in this mail: log in to the portal and open
 "ID notice" of the application.
-{to.letters.portal_url}"""
+{to.letters.portal_url}
+If this was none of you, freeze the codes; anyone of the office can:
+{freeze_address(to.letters.portal_url, facts.receipt_number)}"""
     post_mail(to, "【NSS】デジタル証明書発行完了のお知らせ", ja, en, also_to=applicant)
 
 
-def post_retrieved(to: Envelope, terminal: str, starts: datetime, ends: datetime) -> None:
-    """Tell the administrator that a terminal has its certificate: whoever did not do that should call."""
-    ja = f"""\
-論理端末 {terminal} のデジタル証明書が取得されました。
+@dataclass(frozen=True)
+class Retrieval:
+    """What the mail about a retrieved certificate says; `receipt` is the JSON of its proof, if there is one."""
 
-取得日時：{_tokyo(to.now)}
-有効期間：{_tokyo(starts)} から {_tokyo(ends)} まで(日本時間)
+    terminal: str
+    serial: str
+    fingerprint: str
+    at: datetime
+    starts: datetime
+    ends: datetime
+    receipt: Attachment | None
+
+
+def post_retrieved(to: Envelope, facts: Retrieval) -> None:
+    """Tell the administrator that a terminal has its certificate: whoever did not do that should call."""
+    proof_ja, proof_en = _PROOF if facts.receipt else _PROOF_LATER
+    ja = f"""\
+論理端末 {facts.terminal} のデジタル証明書が取得されました。
+
+取得日時：{_tokyo(facts.at)}(日本時間)
+シリアル番号：{facts.serial}
+フィンガープリント(SHA-256)：
+{facts.fingerprint}
+有効期間：{_tokyo(facts.starts)} から {_tokyo(facts.ends)} まで(日本時間)
+
+{proof_ja}
 
 お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。"""
     en = f"""\
-The certificate of terminal {terminal} was retrieved at {_tokyo(to.now)} (Japan time) and is good
-from {_tokyo(starts)} to {_tokyo(ends)}. If this was none of you, call the help desk at once."""
-    post_mail(to, f"【NSS】デジタル証明書取得のお知らせ({terminal})", ja, en)
+The certificate of terminal {facts.terminal} was retrieved at {_tokyo(facts.at)} (Japan time) and is good
+from {_tokyo(facts.starts)} to {_tokyo(facts.ends)}.
+Serial number: {facts.serial}
+SHA-256 fingerprint:
+{facts.fingerprint}
+{proof_en}
+If this was none of you, call the help desk at once."""
+    post_mail(to, f"【NSS】デジタル証明書取得のお知らせ({facts.terminal})", ja, en, attachment=facts.receipt)
+
+
+_PROOF = (
+    "添付の受領証(JSON)は、この発行が公開の監査ログに記録されたことを、センターに問い合わせずに確かめるためのものです。",
+    "The receipt that is attached (JSON) proves, without asking us, that this is in the public log.",
+)
+_PROOF_LATER = (
+    "監査ログの受領証は、ポータルの「ID通知内容」から後ほどダウンロードできます。",
+    'The receipt of the audit log can be downloaded later from "ID notice" in the portal.',
+)
 
 
 def post_renewed(to: Envelope, terminal: str, ends: datetime) -> None:
@@ -151,7 +201,9 @@ def post_resumed(to: Envelope, terminal: str, *, needs_reissue: bool) -> None:
     post_mail(to, f"【NSS】論理端末の利用停止解除のお知らせ({terminal})", ja, en)
 
 
-def post_mail(to: Envelope, subject: str, ja: str, en: str, *, also_to: Contact | None = None) -> None:
+def post_mail(
+    to: Envelope, subject: str, ja: str, en: str, *, also_to: Contact | None = None, attachment: Attachment | None = None
+) -> None:
     """Put a mail to the administrator, and one to somebody else, into the outbox: one only where they share an address."""
     office = offices.get(to.session, to.office_code)
     if office is None:
@@ -162,7 +214,7 @@ def post_mail(to: Envelope, subject: str, ja: str, en: str, *, also_to: Contact 
     def write(contact: Contact) -> Letter:
         return to.letters.compose(contact, office, subject, ja, en)
 
-    post(to.session, write, now=to.now, office=office, contacts=contacts)
+    post(to.session, write, now=to.now, office=office, contacts=contacts, attachment=attachment)
 
 
 def _tokyo(instant: datetime) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from enrollment import code_sets, guessing, letters
+from enrollment import code_sets, freezes, guessing, letters
 from enrollment import codes as code_rules
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.letters import Envelope
@@ -116,16 +116,18 @@ class CodePreparation:
             throttle.forgive(session, guessing.access_key_throttle(row.access_key_digest))
             _record(session, row, "codes.unlock", actor, now)
 
-    def thaw(self, terminal_name: str, actor: Actor) -> None:
-        """Let frozen codes be redeemed again; raises Refused("codes-none"), Refused("code-set-state")."""
+    def thaw(self, terminal_name: str, actor: Actor) -> bool:
+        """Let frozen codes be redeemed again; return False while the administrator's consent is still wanted.
+
+        Only codes that somebody of the office froze need it. Raises Refused("codes-none"), "code-set-state",
+        "terminal-state".
+        """
         now = self.clock.now()
         with self.database.transaction() as session:
             row = code_sets.open_set(session, terminal_name)
             if row is None:
                 raise Refused("codes-none", terminal=terminal_name)
-            _retrievable(session, terminal_name)
-            row.state = code_sets.LIFECYCLE.step(CodeSetState(row.state), CodeSetEvent.THAW)
-            _record(session, row, "codes.thaw", actor, now)
+            return freezes.release(session, row, actor, now, self.letters)
 
     def put_set(
         self, session: Session, terminal: Terminal, approver: str, actor: Actor, now: datetime, *, receipt_number: str | None

@@ -18,12 +18,11 @@ from ca import certificates, requests
 from ca.authority import Authorities, Authority, Draft
 from ca.certificates import CertificateRecord
 from ca.profiles import Subject
-from enrollment import code_sets, credentials, guessing, letters, reissue_records, suspensions
+from enrollment import code_sets, credentials, guessing, letters, receipts, reissue_records, suspensions
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
 from enrollment.deeds import Deed
 from enrollment.issuance import Issuance, Retrieved, require_good, subject_of
-from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.clock import Clock, day_start, tokyo_date
@@ -61,7 +60,7 @@ class Redemption:
         now = self.clock.now()
         code_set_id = guessing.authenticate(self.database, self.hasher, codes, source, now)
         key = requests.read(request)
-        entitlement = _OpenCodes(code_set_id, codes, self.hasher, self.letters)
+        entitlement = _OpenCodes(code_set_id, codes, self.hasher)
         return Issuance(self.database, self.clock, self.authority, self.letters).issue(entitlement, key, now)
 
 
@@ -72,7 +71,6 @@ class _OpenCodes:
     code_set_id: str
     codes: Codes
     hasher: CodeHasher
-    letters: Letters
 
     def given(self, session: Session, spki_sha256: bytes, now: datetime, *, lock: bool = False) -> CertificateRecord | None:
         """Return the certificate that this key claimed the set for; raise the refusal that fits the set's state."""
@@ -122,7 +120,7 @@ class _OpenCodes:
         reissue_records.complete(session, row.terminal, now)
         if terminal.state == TerminalState.PENDING:
             terminals.step(session, row.terminal, TerminalEvent.ACTIVATE, now)
-        _tell(session, row, reserved, now, self.letters)
+        _tell(session, row, reserved, now)
         return True
 
     def _row(self, session: Session) -> CodeSetRow:
@@ -158,7 +156,7 @@ def _deed(session: Session, row: CodeSetRow, now: datetime) -> Deed:
     return Deed(session, audit.terminal(row.terminal), now, row.terminal, row.office_code)
 
 
-def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datetime, words: Letters) -> None:
+def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datetime) -> None:
     """Tell the office of an issuance, in its transaction."""
     news.publish(
         session,
@@ -170,4 +168,4 @@ def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: dat
         terminal=row.terminal,
     )
     starts = max(issued.not_before, day_start(row.start_date))
-    letters.post_retrieved(Envelope(session, words, row.office_code, now), row.terminal, starts, issued.not_after)
+    receipts.owe(session, row, issued, starts, now)

@@ -1,6 +1,6 @@
 """The mails of a reissue: Japanese with English below, never a code, never a key."""
 
-from enrollment.letters import Envelope, post_mail
+from enrollment.letters import Envelope, freeze_address, post_mail
 from enrollment.reissue_records import ReissueReason, ReissueView
 
 # In the words of the operator's list (domain rules, "Renewal, reissue, suspension").
@@ -80,12 +80,17 @@ def post_prepared(to: Envelope, reissue: ReissueView) -> None:
 
 期限までに取得されない場合、端末の利用が停止されます。
 取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細でご確認ください。
-{to.letters.portal_url}"""
+{to.letters.portal_url}
+
+お心当たりがない場合は、次のページでコードを凍結してください。事業所のどなたでも凍結できます。
+{freeze_address(to.letters.portal_url, None)}"""
     en = f"""\
 The new certificate of terminal {reissue.terminal} is ready to be retrieved, on the PC that will use it, until
 {reissue.ends_on:%Y/%m/%d}; there is a new access key, too. A terminal whose new certificate is not retrieved in time
 is suspended.
-The codes are not in this mail: log in to the portal and open the details of the news."""
+The codes are not in this mail: log in to the portal and open the details of the news.
+If this was none of you, freeze the codes; anyone of the office can:
+{freeze_address(to.letters.portal_url, None)}"""
     _post(to, reissue, "デジタル証明書発行完了", ja, en)
 
 

@@ -77,7 +77,7 @@ class CodeSetRow(Base):
 
 
 class CodeShowingRow(Base):
-    """Who was shown a set's codes, and when."""
+    """Who was shown a set's codes, which part of them (`enrollment.disclosure.Part`), and when."""
 
     __tablename__ = "enrollment_code_showing"
 
@@ -85,6 +85,7 @@ class CodeShowingRow(Base):
     code_set_id: Mapped[str] = mapped_column(ForeignKey("enrollment_code_set.id"), index=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     viewer: Mapped[str] = mapped_column(String(100))
+    part: Mapped[str] = mapped_column(String(20), default="whole")
 
 
 class CredentialRow(Base):

@@ -30,11 +30,21 @@ class OutboxMail(Base):
     recipient: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
     body: Mapped[str] = mapped_column(Text)
+    attachment_name: Mapped[str | None] = mapped_column(String(100))
+    attachment: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_error: Mapped[str | None] = mapped_column(Text)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A JSON file that goes with a mail."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class Letter:
     subject: str
     body: str
     created_at: datetime
+    attachment: Attachment | None = None
 
 
 class MailState(StrEnum):
@@ -97,15 +108,31 @@ _CONDITIONS: dict[MailState, tuple[ColumnElement[bool], ...]] = {
 }
 
 
+@dataclass(frozen=True)
+class Message:
+    """What a mail says, before it is addressed."""
+
+    subject: str
+    body: str
+    attachment: Attachment | None = None
+
+
 def post(session: Session, *, now: datetime, recipient: str, subject: str, body: str, office_code: str | None = None) -> None:
     """Put a mail into the outbox, in the transaction of the deed that causes it."""
+    post_message(session, Message(subject, body), now=now, recipient=recipient, office_code=office_code)
+
+
+def post_message(session: Session, message: Message, *, now: datetime, recipient: str, office_code: str | None = None) -> None:
+    """Put a mail that may have an attachment into the outbox, as `post` does."""
     session.add(
         OutboxMail(
             message_id=secrets.token_hex(16),
             office_code=office_code,
             recipient=recipient,
-            subject=subject,
-            body=body,
+            subject=message.subject,
+            body=message.body,
+            attachment_name=message.attachment.name if message.attachment else None,
+            attachment=message.attachment.text if message.attachment else None,
             created_at=now,
             next_try_at=now,
             attempts=0,
@@ -169,7 +196,8 @@ def _claim(database: Database, now: datetime) -> Letter | None:
         mail.attempts += 1
         wait = BACKOFF[min(mail.attempts, len(BACKOFF)) - 1]
         mail.next_try_at = now + wait if now + wait < mail.created_at + LAST_TRY else None
-        return Letter(mail.message_id, mail.recipient, mail.subject, mail.body, mail.created_at)
+        attachment = Attachment(mail.attachment_name, mail.attachment or "") if mail.attachment_name else None
+        return Letter(mail.message_id, mail.recipient, mail.subject, mail.body, mail.created_at, attachment)
 
 
 def _note_sent(database: Database, letter: Letter, now: datetime) -> None:

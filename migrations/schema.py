@@ -4,6 +4,7 @@ import ca.crl_blocks
 import ca.profile_history
 import ca.tables
 import ca.terms
+import enrollment.batches.tables
 import enrollment.cmp_transactions
 import enrollment.deadlines.due
 import enrollment.disclosure

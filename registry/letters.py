@@ -251,20 +251,20 @@ _ENDINGS = {
 
 
 def post(
-    session: Session, write: Callable[[Contact], Letter], *, now: datetime, office: Office, contacts: tuple[Contact, ...]
+    session: Session,
+    write: Callable[[Contact], Letter],
+    *,
+    now: datetime,
+    office: Office,
+    contacts: tuple[Contact, ...],
+    attachment: outbox.Attachment | None = None,
 ) -> None:
     """Put a mail to each contact into the outbox, one only to an address that several have."""
     addressed = {contact.mail.casefold(): contact for contact in reversed(contacts)}
     for contact in reversed(addressed.values()):
         letter = write(contact)
-        outbox.post(
-            session,
-            now=now,
-            recipient=contact.mail,
-            subject=letter.subject,
-            body=letter.body,
-            office_code=office.code,
-        )
+        message = outbox.Message(letter.subject, letter.body, attachment)
+        outbox.post_message(session, message, now=now, recipient=contact.mail, office_code=office.code)
 
 
 def receipt(number: str, applied_at: datetime) -> Receipt:

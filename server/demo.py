@@ -88,7 +88,7 @@ class DemoPerson:
 
 PEOPLE = (
     DemoPerson("hanako", "通関　花子", frozenset(Right), OFFICE),
-    DemoPerson("jiro", "通関　次郎", frozenset(Right), OFFICE),
+    DemoPerson("jiro", "通関　次郎", frozenset({Right.APPLY, Right.CODES}), OFFICE),
     DemoPerson(REVIEWER, "佐藤　明", frozenset({Role.REVIEW})),
     DemoPerson(ISSUER, "鈴木　薫", frozenset({Role.ISSUING})),
     DemoPerson("takahashi", "高橋　歩", frozenset({Role.SECURITY})),

@@ -41,6 +41,9 @@ class Sender:
         message["Message-ID"] = f"<{letter.message_id}@{domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(letter.body, charset="utf-8", cte="base64")
+        if letter.attachment is not None:
+            content = letter.attachment.text.encode()
+            message.add_attachment(content, maintype="application", subtype="json", filename=letter.attachment.name)
         return message
 
 

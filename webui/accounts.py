@@ -41,10 +41,11 @@ class Door(StrEnum):
 
 
 class Right(StrEnum):
-    """What a customer's user may do beyond looking."""
+    """What a customer's user may do beyond looking; whoever has `administrator` is the office's administrator (管理責任者)."""
 
     APPLY = "apply"
     CODES = "codes"
+    ADMINISTRATOR = "administrator"
 
 
 class Role(StrEnum):
@@ -167,6 +168,35 @@ class Accounts:
         )
         with self.database.snapshot() as session:
             return tuple(person_of(row) for row in session.scalars(query))
+
+    def administrators(self, office_code: str) -> frozenset[str]:
+        """Return those active accounts of an office that are its administrator's, as the audit log names them."""
+        query = select(AccountRow).where(
+            AccountRow.door == Door.PORTAL.value,
+            AccountRow.office_code == office_code,
+            AccountRow.state == AccountState.ACTIVE.value,
+        )
+        with self.database.snapshot() as session:
+            people = [person_of(row) for row in session.scalars(query)]
+        return frozenset(str(person.actor) for person in people if person.may(Right.ADMINISTRATOR))
+
+    def require_password(self, person: Person, password: str) -> None:
+        """Let somebody who is logged in prove again who they are; raises Refused("password-wrong"), "throttled"."""
+        now = self.clock.now()
+        key = f"password:{person.account_id}"
+        with self.database.snapshot() as session:
+            throttle.require_unlocked(session, key, now)
+            row = session.get_one(AccountRow, person.account_id)
+        matches = self.passwords.matches(row.password_hash, password)
+        with self.database.transaction() as session:
+            if not matches:
+                throttle.count_failure(session, key, PER_ACCOUNT_AND_SOURCE, now)
+            else:
+                throttle.require_unlocked(session, key, now, lock_row=True)
+                throttle.forgive(session, key)
+            _record(session, now, person.actor, "account.confirm" if matches else "account.confirm-failed", person)
+        if not matches:
+            raise Refused("password-wrong")
 
     def authenticate(self, typed: Credentials) -> Person:
         """Return the person whose credentials these are.

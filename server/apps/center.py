@@ -1,6 +1,7 @@
 """The center: staff. It holds no signing key, and of the sealing key only the public half, so it can not read codes."""
 
 from enrollment.departures import Departures
+from enrollment.disclosure import Disclosures
 from enrollment.ending import Endings
 from enrollment.generations.changes import GenerationChanges
 from enrollment.start_moves import StartMoves
@@ -24,6 +25,7 @@ def assemble(settings: Settings) -> Assembled:
         preparation=preparation_of(settings, database),
         endings=Endings(database, clock, letters),
         departures=Departures(database, clock, letters),
+        disclosures=Disclosures(database, clock, letters),
         start_moves=StartMoves(database, clock, letters),
         generations=GenerationChanges(database, clock),
     )

@@ -12,6 +12,7 @@ from enrollment.departures import Departures
 from enrollment.gateway_list import GatewayList
 from enrollment.generations.closing import Closing
 from enrollment.generations.waves import Waves
+from enrollment.receipts import Receipts
 from enrollment.reissue import ReissuePreparation
 from kernel import outbox, throttle
 from kernel.clock import Clock
@@ -20,7 +21,7 @@ from registry import applications
 from registry.letters import Letters
 from server import expiries, list_checking
 from server.checking import nightly
-from server.custody import gateway_signer_of
+from server.custody import Custody, gateway_signer_of
 from server.issuing import addresses_of, with_key
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
@@ -70,6 +71,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             nightly(settings, database),
             "reads all certificates again each night and tells what is not as it must be",
         ),
+        Job("receipts", timedelta(seconds=5), _receipts(settings, database), "tells of retrievals, with the proof from the log"),
         *_deadlines(database, clock, letters_of(settings)),
         *_calendar(settings, database),
         *_same_day_reissues(settings, database),
@@ -174,6 +176,11 @@ def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[date
     publishers = CrlPublishers(settings, database)
     publishers.all(clock.now())  # a key that is missing is told at start
     return publishers.publish_due
+
+
+def _receipts(settings: Settings, database: Database) -> Callable[[datetime], int]:
+    check = Custody(settings).checkpoint().public_key().verify
+    return Receipts(database, check, letters_of(settings)).settle_due
 
 
 def _gateway_list(settings: Settings, database: Database) -> Callable[[datetime], int]:

@@ -1,6 +1,7 @@
 """The portal: customers. It holds no signing key; it opens sealed codes, to show them to their office."""
 
 from enrollment.id_notices import IdNotices
+from enrollment.reissue import Reissues
 from registry.applications import Applications
 from registry.drafts import Drafts
 from server.custody import Custody
@@ -16,11 +17,13 @@ def assemble(settings: Settings) -> Assembled:
     """Make the door's app."""
     database = database_of(settings)
     clock = clock_of(settings)
+    door, letters = door_parts(settings, database, clock, "portal"), letters_of(settings)
     parts = PortalParts(
-        door=door_parts(settings, database, clock, "portal"),
+        door=door,
         drafts=Drafts(database, clock),
-        applications=Applications(database, clock, letters_of(settings)),
-        notices=IdNotices(database, clock, Custody(settings).opener()),
+        applications=Applications(database, clock, letters),
+        notices=IdNotices(database, clock, Custody(settings).opener(), door.accounts.administrators, letters),
+        reissues=Reissues(database, clock, settings.same_day_reissue, letters),
         retrieval_url=settings.retrieval.url,
     )
     return Assembled(create_app(parts), {"database": database_check(database)})

@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from ca.revocation import Reason
+from enrollment.receipts import PATIENCE, Receipts
 from enrollment.reissue_records import ReissueReason
 from kernel import outbox
 from kernel.clock import day_start
@@ -9,6 +10,11 @@ from registry.letters import Letters
 from tests.enrollment.renewing import renewable
 from tests.support.clock import SettableClock
 from tests.support.house import PREPARER, SECURITY, House, new_request
+
+
+def _sealed_nothing(signature: bytes, text: bytes) -> None:
+    raise AssertionError(signature, text)
+
 
 OURS = Letters("https://portal.example.jp", "審査室", "Review Room", "0120-111-111")
 
@@ -36,8 +42,9 @@ def test_each_mail_has_the_help_desk_and_the_name_that_were_set(house: House, cl
         assert "0120-000-000" not in body, subject
 
 
-def test_a_mail_greets_in_japanese_and_says_the_same_in_english_below(house: House) -> None:
+def test_a_mail_greets_in_japanese_and_says_the_same_in_english_below(house: House, clock: SettableClock) -> None:
     retrieved = house.issue()
+    Receipts(house.database, _sealed_nothing).settle_due(clock.advance(PATIENCE))
     body = bodies(house)[f"【NSS】デジタル証明書取得のお知らせ({retrieved.terminal})"]
     japanese, _, english = body.partition("-" * 64)
     assert japanese.startswith("ナックス商事株式会社　東京営業所　業務部\n通関　花子　様\n")

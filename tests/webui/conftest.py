@@ -10,10 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from jinja2.bccache import Bucket, BytecodeCache
 
 from enrollment.departures import Departures
+from enrollment.disclosure import Disclosures
 from enrollment.ending import Endings
 from enrollment.generations.changes import GenerationChanges
 from enrollment.id_notices import IdNotices
 from enrollment.preparation import CodePreparation
+from enrollment.reissue import Reissues
 from enrollment.start_moves import StartMoves
 from kernel import audit
 from kernel.database import Database
@@ -156,10 +158,13 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     letters = Letters("https://localhost:8443")
     drafts, applications = Drafts(database, clock), Applications(database, clock, letters)
     review = Review(database, clock, letters)
-    customers = portal.PortalParts(door, drafts, applications, notices, "https://localhost:8444")
+    shown = replace(notices, administrators=accounts.administrators, letters=letters)
+    reissues = Reissues(database, clock, letters=letters)
+    customers = portal.PortalParts(door, drafts, applications, shown, reissues, "https://localhost:8444")
     departures, start_moves = Departures(database, clock, letters), StartMoves(database, clock, letters)
     generations = GenerationChanges(database, clock)
-    staff = CenterParts(door, review, preparation, Endings(database, clock), departures, start_moves, generations)
+    endings, disclosures = Endings(database, clock), Disclosures(database, clock, letters)
+    staff = CenterParts(door, review, preparation, endings, departures, start_moves, generations, disclosures)
     portal_app, center_app = portal.create_app(customers), center.create_app(staff)
     portal_app.jinja_env.bytecode_cache = center_app.jinja_env.bytecode_cache = TEMPLATES
     return Doors(database, clock, accounts, drafts, applications, review, preparation, portal_app, center_app)

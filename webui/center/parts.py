@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import flask
 
 from enrollment.departures import Departures
+from enrollment.disclosure import Disclosures
 from enrollment.ending import Endings
 from enrollment.generations.changes import GenerationChanges
 from enrollment.preparation import CodePreparation
@@ -24,6 +25,7 @@ class CenterParts:
     departures: Departures
     start_moves: StartMoves
     generations: GenerationChanges
+    disclosures: Disclosures
 
 
 def center() -> CenterParts:

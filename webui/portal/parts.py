@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import flask
 
 from enrollment.id_notices import IdNotices
+from enrollment.reissue import Reissues
 from registry.applications import Applications
 from registry.drafts import Customer, Drafts
 from webui import guard
@@ -19,6 +20,7 @@ class PortalParts:
     drafts: Drafts
     applications: Applications
     notices: IdNotices
+    reissues: Reissues
     retrieval_url: str
 
 
