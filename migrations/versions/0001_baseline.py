@@ -152,6 +152,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_ca_profile")),
     )
     op.create_table(
+        "enrollment_batch",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("uploader", sa.String(length=100), nullable=False),
+        sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmer", sa.String(length=100), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("source", sa.String(length=45), nullable=True),
+        sa.CheckConstraint("state <> 'confirmed' OR confirmed_at IS NOT NULL", name="ck_enrollment_batch_state"),
+        sa.CheckConstraint("(confirmed_at IS NULL) = (confirmer IS NULL)", name="ck_enrollment_batch_confirmed"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_batch")),
+    )
+    with op.batch_alter_table("enrollment_batch", schema=None) as batch_op:
+        batch_op.create_index("ix_enrollment_batch_office", ["office_code", "uploaded_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_enrollment_batch_uploaded_at"), ["uploaded_at"], unique=False)
+
+    op.create_table(
         "enrollment_cmp_transaction",
         sa.Column("id", sa.LargeBinary(length=64), nullable=False),
         sa.Column("owner", sa.String(length=120), nullable=False),
@@ -515,6 +533,37 @@ def upgrade() -> None:
     with op.batch_alter_table("webui_session", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_webui_session_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_webui_session_created_at"), ["created_at"], unique=False)
+
+    op.create_table(
+        "enrollment_batch_item",
+        sa.Column("batch", sa.String(length=32), nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("file_name", sa.String(length=100), nullable=False),
+        sa.Column("terminal", sa.String(length=6), nullable=True),
+        sa.Column("request", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("code_set", sa.String(length=32), nullable=True),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=True),
+        sa.Column("issuer", sa.String(length=40), nullable=True),
+        sa.Column("serial", sa.String(length=40), nullable=True),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(state = 'done') = (serial IS NOT NULL)", name="ck_enrollment_batch_item_done"),
+        sa.CheckConstraint("(state = 'refused') = (reason IS NOT NULL)", name="ck_enrollment_batch_item_refused"),
+        sa.ForeignKeyConstraint(
+            ["batch"], ["enrollment_batch.id"], name=op.f("fk_enrollment_batch_item_batch"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("batch", "place", name=op.f("pk_enrollment_batch_item")),
+    )
+    with op.batch_alter_table("enrollment_batch_item", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_enrollment_batch_item_waiting",
+            ["next_try_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'confirmed'"),
+            postgresql_where=sa.text("state = 'confirmed'"),
+        )
 
     op.create_table(
         "enrollment_code_freeze",
@@ -1071,6 +1120,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_enrollment_code_freeze_code_set_id"))
 
     op.drop_table("enrollment_code_freeze")
+    with op.batch_alter_table("enrollment_batch_item", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_enrollment_batch_item_waiting",
+            sqlite_where=sa.text("state = 'confirmed'"),
+            postgresql_where=sa.text("state = 'confirmed'"),
+        )
+
+    op.drop_table("enrollment_batch_item")
     with op.batch_alter_table("webui_session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_webui_session_created_at"))
         batch_op.drop_index(batch_op.f("ix_webui_session_account_id"))
@@ -1161,6 +1218,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_enrollment_cmp_transaction_begun_at"))
 
     op.drop_table("enrollment_cmp_transaction")
+    with op.batch_alter_table("enrollment_batch", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrollment_batch_uploaded_at"))
+        batch_op.drop_index("ix_enrollment_batch_office")
+
+    op.drop_table("enrollment_batch")
     op.drop_table("ca_profile")
     op.drop_table("ca_issuer_terms")
     op.drop_table("ca_issuer")
