@@ -21,7 +21,6 @@ from kernel.database import Database
 from registry import applications, terminals
 from registry.applications import Move
 from registry.letters import Letters
-from registry.states import TerminalState
 from registry.terminals import Terminal
 
 
@@ -44,13 +43,13 @@ class StartMoves:
             application = applications.require_movable(session, receipt_number, move)
             names = [terminal.name for terminal in terminals.made_by(session, receipt_number)]
             # The order of locks: application, code sets, terminals, at last the issuer's counter (`code_sets.locked`).
-            for row in code_sets.open_sets(session, names):
+            rows = code_sets.open_sets(session, names)
+            moved = applications.move_start(session, self.letters, receipt_number, move)
+            for row in rows:
                 code_sets.leave(session, row, CodeSetEvent.REPLACE, move.now, actor=actor, cause="start-moved")
             is_later = application.start_date is not None and start_date > application.start_date
-            for terminal in terminals.named(session, names, lock=True).values():
-                if terminal.state != TerminalState.ABOLISHED:
-                    _give_way(session, terminal, move, is_later=is_later)
-            moved = applications.move_start(session, self.letters, receipt_number, move)
+            for terminal in moved:
+                _give_way(session, terminal, move, is_later=is_later)
         return tuple(terminal.name for terminal in moved)
 
 

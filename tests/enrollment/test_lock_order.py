@@ -18,15 +18,17 @@ from ca.issuers import SigningIssuer
 from ca.revocation import Reason
 from enrollment import code_sets, id_notices, reissue, renewal
 from enrollment.codes import Codes, typed
+from enrollment.deadlines.deadlines import Deadlines
 from enrollment.redemption import Redemption
 from enrollment.reissue_records import ReissueReason
 from enrollment.renewal import Renewal
+from enrollment.start_moves import StartMoves
 from kernel.clock import day_start
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import terminals
 from tests.crash.faults import BrokenKey, Trouble, fail
-from tests.enrollment.filings import approved, departures, start_of, to_prepare
+from tests.enrollment.filings import LETTERS, approved, departures, start_of, to_prepare
 from tests.enrollment.renewing import Renewable, renewable
 from tests.support.clock import SettableClock
 from tests.support.house import APPROVER, OFFICE, PREPARER, SECURITY, SOURCE, House, build_house, new_request
@@ -250,6 +252,29 @@ def test_whatever_ends_a_renewal_keeps_the_order(house: House, clock: SettableCl
                 assert reissue.end_overdue(house.database, clock.advance(timedelta(days=100))) == 1
             case "abolish":
                 assert departures(house).abolish_due(clock.now()) == 1
+
+
+@pytest.mark.parametrize("weeks", [1, -1])
+def test_a_moved_start_keeps_the_order(house: House, clock: SettableClock, weeks: int) -> None:
+    house.new_terminals()
+    receipt_number = approved(house)
+    house.preparation.prepare(receipt_number, PREPARER)
+    retrieved, half = to_prepare(house, receipt_number)
+    house.redemption.redeem(house.codes_of(retrieved), new_request().pem, SOURCE)
+    _claim(house, half)
+    moves = StartMoves(house.database, clock, LETTERS)
+    with _watched(house.database):
+        moves.move(receipt_number, start_of(house) + timedelta(weeks=weeks), "お客様のご依頼", SECURITY)
+        house.preparation.prepare(receipt_number, PREPARER)
+
+
+@pytest.mark.parametrize("state", ["claimed", "awaiting", "issued"])
+def test_deadlines_keep_the_order(house: House, clock: SettableClock, state: str) -> None:
+    _claimed(house)
+    _renewing(house, clock, state)
+    with _watched(house.database):
+        assert Deadlines(house.database).tell_due(clock.now()) + Deadlines(house.database).suspend_due(clock.now()) > 0
+        assert Deadlines(house.database).suspend_due(clock.advance(timedelta(days=500))) > 0
 
 
 def test_publishing_keeps_the_order(house: House) -> None:
