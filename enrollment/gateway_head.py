@@ -8,7 +8,7 @@ fingerprint; whoever goes by it has checked the chain before (docs/gateway.md).
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -116,9 +116,9 @@ def lines_of(content: bytes, head: Head) -> frozenset[bytes]:
     return frozenset(lines)
 
 
-def delta(before: int, old: Collection[bytes], new: Collection[bytes]) -> bytes:
+def delta(before: int, old: Set[bytes], new: Set[bytes]) -> bytes:
     """Return what changed from the list of number `before`: lines with a minus went, lines with a plus came."""
-    gone, came = set(old) - set(new), set(new) - set(old)
+    gone, came = old - new, new - old
     signs = [b"-" + line for line in sorted(gone)] + [b"+" + line for line in sorted(came)]
     return b"".join([_FROM, str(before).encode(), b"\n", *(line + b"\n" for line in signs)])
 

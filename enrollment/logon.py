@@ -7,9 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import bindparam, select
+
 from enrollment import codes as code_rules
 from enrollment import standing, successions
-from enrollment.standing import Shown
+from enrollment.standing import Current, Shown
 from enrollment.successions import RenewalState
 from enrollment.tables import RenewalRow
 from kernel import audit, throttle
@@ -21,6 +23,11 @@ from registry import standing as terminals
 from registry import terminals as registered
 from registry.standing import Standing
 
+_renewal = RenewalRow.__table__.c
+# Whether a certificate is a renewed one whose predecessor still lives.
+_RENEWED = select(_renewal.id).where(
+    _renewal.issuer == bindparam("issuer"), _renewal.serial == bindparam("serial"), _renewal.state == RenewalState.ISSUED.value
+)
 # Wrong access keys, counted for each certificate: who holds an old one of a terminal does not lock out the new one.
 LIMIT = throttle.Limit(failures=5, window=timedelta(minutes=30), lock=timedelta(minutes=30))
 
@@ -65,12 +72,12 @@ class LogonCheck:
             fits = current is not None and digests_match(digest, current.access_key_digest)
             if fits and current is not None:
                 not_after = standing.require_good(session, shown, current, terminal, now)
-                renewal = successions.of_certificate(session, current.issuer, current.serial)
+                renewed = session.connection().execute(_RENEWED, {"issuer": current.issuer, "serial": current.serial}).first()
         if not fits:
             self._count(counted, terminal, now)
             raise Refused("A0018")
-        if renewal is not None and renewal.state == RenewalState.ISSUED:
-            self._settle(renewal, now)
+        if renewed is not None and current is not None:
+            self._settle(terminal.name, current, now)
         return Permit(terminal.name, not_after)
 
     def _count(self, counted: str, terminal: Standing, now: datetime) -> None:
@@ -85,13 +92,13 @@ class LogonCheck:
                     office_code=terminal.office_code,
                 )
 
-    def _settle(self, seen: RenewalRow, now: datetime) -> None:
+    def _settle(self, terminal: str, seen: Current, now: datetime) -> None:
         """Revoke the certificate before this one: the terminal has shown that it can use its new one.
 
         Nobody is kept from logging on by that: what fails here is done at the next logon, or by the job.
         """
         with suppress(Unavailable), self.database.transaction() as session:
-            registered.get(session, seen.terminal, lock=True)
+            registered.get(session, terminal, lock=True)
             row = successions.of_certificate(session, seen.issuer, seen.serial)
             if row is not None and row.state == RenewalState.ISSUED:
                 successions.settle(session, row, now, actor=audit.terminal(row.terminal))
