@@ -88,7 +88,7 @@ class Custody:
 
         What is remembered is the state of the PIN's file, which says nothing of the PIN.
         """
-        path = Home(self.settings.home).keys / f".{secret}.refused"
+        path = self.settings.home / f".{secret}.refused"
         with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii") as noted:
             fcntl.flock(noted, fcntl.LOCK_EX)
             state = self._state_of(secret)

@@ -85,7 +85,7 @@ def test_what_is_remembered_of_a_refused_pin_tells_nothing_of_it(home: Path, sof
     assert chosen.keys.custody == soft.uri
     with_pin(home, WRONG)
     elsewhere(home)
-    noted = home / "keys" / ".token_pin.refused"
+    noted = home / ".token_pin.refused"
     assert WRONG not in noted.read_text(encoding="ascii")
     assert noted.stat().st_mode & 0o077 == 0
 
