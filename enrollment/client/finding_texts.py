@@ -321,7 +321,7 @@ def lines(finding: Finding, language: Language) -> list[str]:
     code = f"{finding.code} " if finding.code and not says_it_itself else ""
     first = f"[{verdict}] {check}：" if language == "ja" else f"[{verdict}] {check}: "
     todo = remedy(finding, language)
-    return [f"{first}{code}{cause(finding, language)}", *([f"    → {todo}"] if todo else [])]
+    return [f"{first}{code}{cause(finding, language)}", *([f"    -> {todo}"] if todo else [])]
 
 
 def summary(diagnosis: Diagnosis, language: Language) -> str:

@@ -86,7 +86,7 @@ def test_doctor_ends_with_one_when_something_is_wrong(aged: Aged, terminal: Term
     assert {"check", "verdict", "topic", "code", "cause", "remedy"} == set(_shown(sound)["findings"][0])
     ill = _run("doctor", tmp_path / "nowhere", *_door(aged), "--lang", "en")
     assert _trouble(ill) == "To be mended: certificate (E103)"
-    assert "→ Is it the right folder?" in ill.stdout
+    assert "-> Is it the right folder?" in ill.stdout
 
 
 def test_the_proxy_of_the_environment_is_taken(aged: Aged, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
