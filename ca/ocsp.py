@@ -20,6 +20,7 @@ from ca.ocsp_responses import Delegate, ResponseWriter, failure, time_der, valid
 from ca.ocsp_states import Status, StatusReader
 from kernel.database import Database
 from kernel.errors import Unavailable
+from keys.trouble import KeyTroubleError
 
 # How long a relying party may go on with an answer. Short, because a revocation is to be seen at once.
 ANSWER_LIFETIME = timedelta(minutes=5)
@@ -132,7 +133,7 @@ class Responder:
                 return self._new_answer(request, question, now.replace(microsecond=0))
             except Malformed:
                 return _MALFORMED
-            except Unavailable:
+            except (Unavailable, KeyTroubleError):
                 return _TRY_LATER
             except Exception:  # noqa: BLE001 (whatever it is, a relying party shall ask again and not take silence for good)
                 _log.exception("an OCSP request could not be answered")

@@ -153,7 +153,9 @@ def _write_transcript(settings: Settings, database: Database, file: CeremonyFile
             file_sha256=hashlib.sha256(file.content).hexdigest(),
             transcript_sha256=hashlib.sha256(content).hexdigest(),
         )
-    write_whole(path.with_name(path.name + SIGNATURE), key.sign(content))
+    with told_to_the_operator():
+        signature = key.sign(content)
+    write_whole(path.with_name(path.name + SIGNATURE), signature)
     return path
 
 

@@ -155,6 +155,31 @@ def test_a_log_that_was_rewritten_and_has_grown_again_is_convicted_too(public: P
         assert told.stderr == "BAD: the public log is not the one that was signed for before\n"
 
 
+def test_a_log_that_went_on_says_so_at_its_door_and_is_checked_by_its_new_key(public: Public) -> None:
+    """A head that covers entries which are not here: the present key no longer opens what is public, and the door says why."""
+    database, receipt = public.house.database, public.receipt(2)
+    with database.transaction() as session:
+        audit.found(session, ORIGIN, public.house.clock.now())
+    lost = SIGNER.note(10_000, bytes(32))
+
+    def under(origin: str) -> CheckpointSigner:
+        return CheckpointSigner(origin, SIGNER.public_key, KEY.sign)
+
+    recovery = audit.Recovery(database, under, KEY.public_key().verify)
+    statement = recovery.go_on(public.house.clock.now(), audit.operator(), "a backup was restored", shown=[lost])
+    audit.seal(database, under(f"{ORIGIN}/2"), now=public.house.clock.now())
+    client = create_app(
+        Publication(database, public.house.clock, public.house.responder, public.house.crl_folder, public.house.timestamps)
+    ).test_client()
+    assert client.get("/log/2").text == statement
+    assert client.get("/log/2").content_type == "text/plain; charset=utf-8"
+    assert [client.get(f"/log/{number}").status_code for number in (0, 1, 3)] == [404, 404, 404]
+    assert verified(public, receipt).returncode != 0  # by the old key: the log of that name has ended
+    now_key = str(under(f"{ORIGIN}/2").verifier)
+    assert verified(public, public.receipt(2), vkey=now_key).returncode == 0
+    assert audit.verify(database, KEY.public_key().verify, earlier=[lost]) == []
+
+
 def test_the_door_serves_full_tiles_for_ever_and_partial_ones_for_a_while(public: Public) -> None:
     publication = Publication(
         public.house.database, public.house.clock, public.house.responder, public.house.crl_folder, public.house.timestamps
