@@ -6,6 +6,7 @@ Reads only; the keys it holds are the OCSP responder's and the time-stamping uni
 import base64
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,9 @@ TIMESTAMP_RESPONSE = "application/timestamp-reply"
 # What a tile's name names never changes; a partial one is of no use once there is a wider one.
 FULL_TILE_SECONDS, PARTIAL_TILE_SECONDS = 365 * 86_400, 3_600
 CACHING = f"max-age={CACHE_SECONDS}, public, no-transform, must-revalidate"
+# Below the folder of CRLs: what gateways follow (docs/gateway.md).
+GATEWAY_FOLDER = "gateway"
+_GATEWAY_FILE = re.compile(r"head|[1-9][0-9]{0,17}\.(list|delta)")
 _KEY = "publication"
 
 blueprint = Blueprint("publication", __name__)
@@ -205,6 +209,24 @@ def tile(name: str) -> Response:
     response = Response(hashes, mimetype="application/octet-stream")
     seconds = FULL_TILE_SECONDS if parsed.is_full else PARTIAL_TILE_SECONDS
     response.headers["Cache-Control"] = f"max-age={seconds}, public, immutable, no-transform"
+    return response
+
+
+@blueprint.get("/gateway/<name>")
+def gateway_list(name: str) -> Response:
+    """Serve the gateways' positive list: its signed head, a list, a delta, as they were published.
+
+    For everybody, as the CRLs are: fingerprints do not say whose they are, and who has a certificate can ask OCSP about it.
+    """
+    if not _GATEWAY_FILE.fullmatch(name):
+        abort(404)
+    try:
+        file = (_publication().crl_folder / GATEWAY_FOLDER / name).open("rb")
+    except FileNotFoundError:
+        abort(503 if name == "head" else 404)
+    response = send_file(file, mimetype="text/plain", etag=False, conditional=False)
+    # What has a number never changes.
+    response.headers["Cache-Control"] = "no-cache" if name == "head" else "max-age=86400, public, immutable, no-transform"
     return response
 
 

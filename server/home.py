@@ -84,7 +84,7 @@ class Home:
 
     @property
     def gateway_list(self) -> Path:
-        """The gateways' positive list, which the status door serves."""
+        """The gateways' positive list, where `ca.publication` serves it from."""
         return self.published / "gateway"
 
     def make(self) -> None:

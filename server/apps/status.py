@@ -6,7 +6,6 @@ from pathlib import Path
 from ca.crl import crl_file
 from ca.publication import Publication, create_app
 from ca.terms import telling_status
-from enrollment.protocols import gateway_list
 from kernel.clock import SystemClock
 from kernel.database import Database
 from server.custody import keys_check
@@ -29,7 +28,6 @@ def assemble(settings: Settings) -> Assembled:
     keep_renewed(responder, settings, database, clock)
     unit = RenewedUnit(settings, database)
     app = create_app(Publication(database, clock, responder, home_of(settings).published, unit))
-    gateway_list.mount(app, home_of(settings).gateway_list)
     checks = {
         "database": database_check(database),
         "crl": lambda: require_fresh(database, home_of(settings).published),

@@ -45,7 +45,7 @@ MAY_OPEN = {
     # The terminals door compares access keys and signs renewals.
     "terminals": {"keys_passphrase", "code_hash_key", "issuing-1.key"},
     "status": {"keys_passphrase", "ocsp.key", "timestamp.key"},
-    "jobs": {"keys_passphrase", "issuing-1.key", "checkpoint.key"},
+    "jobs": {"keys_passphrase", "issuing-1.key", "checkpoint.key", "gateway.key"},
 }
 SIGNERS = {"retrieval", "plain", "terminals", "status", "jobs"}
 STRANGERS = {"status": {"registry", "enrollment", "webui"}, "retrieval": {"webui"}, "terminals": {"webui"}, "plain": {"webui"}}

@@ -39,7 +39,7 @@ from ca.renewal import Renewals
 from enrollment.codes import Codes
 from enrollment.gateway import Gateway
 from enrollment.gateway_list import GatewayList
-from enrollment.protocols import gateway, gateway_list, terminals
+from enrollment.protocols import gateway, terminals
 from enrollment.protocols.terminals import TerminalsDoor
 from kernel.audit import CheckpointSigner
 from kernel.clock import SystemClock
@@ -177,9 +177,11 @@ class Scene:
 
     def session(self, where: str, client: Client) -> ssl.SSLSession | None:
         """Return the TLS session of a connection that passed, to take it up again."""
-        with self.connection(where, client) as sock:
-            assert _asked(sock, "/", None, {}).status == 200
-            return sock.session
+        for _ in range(50):  # while nginx reloads, its old worker may still take a connection
+            with self.connection(where, client) as sock:
+                if _asked(sock, "/", None, {}).status == 200:
+                    return sock.session
+        raise AssertionError(where)
 
     def foreign(self, terminal: str) -> Client:
         """Return a client whose certificate for a terminal's name is of an authority that nobody knows."""
@@ -200,10 +202,15 @@ class Scene:
         return {name for name in ALL if self.ask(name, client).status == 200}
 
     def until(self, client: Client, expected: set[str]) -> set[str]:
-        """Wait until a client passes the gateways that are expected, and return those that it passes."""
+        """Wait until a client passes the gateways that are expected, and return those that it passes.
+
+        Two looks must agree: while nginx reloads, its old worker may still take a connection.
+        """
         deadline = time.monotonic() + PATIENCE
-        while (found := self.passes(client)) != expected and time.monotonic() < deadline:
-            time.sleep(0.2)
+        before, found = None, self.passes(client)
+        while not before == found == expected and time.monotonic() < deadline:
+            time.sleep(0.1)
+            before, found = found, self.passes(client)
         return found
 
 
@@ -277,11 +284,10 @@ def _serving(scene: Scene, status: socket.socket) -> Iterator[None]:
     house, folder = scene.house, scene.folder
     signing = Ed25519PrivateKey.generate()
     signer = CheckpointSigner("localhost/gateway", signing.public_key().public_bytes_raw(), signing.sign)
-    jobs = GatewayList(house.database, signer, folder / "lists")
+    jobs = GatewayList(house.database, signer, house.crl_folder / publication.GATEWAY_FOLDER)
     telling = publication.create_app(
         Publication(house.database, house.clock, house.responder, house.crl_folder, house.timestamps)
     )  # fmt: skip
-    gateway_list.mount(telling, jobs.folder)
     asking = terminals.create_app(
         TerminalsDoor(house.logon, client_certificate, house.renewal, house.reissues, house.own_states)
     )  # fmt: skip
