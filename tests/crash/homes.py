@@ -1,4 +1,4 @@
-"""A real home, founded as `tegata init` founds it, and its retrieval door as a process that can be killed."""
+"""A real home, founded as `tegata init` founds it, and its doors as processes that can be killed."""
 
 import http.client
 import os
@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from tests.support.schema import ROOT, whole_schema
 OPENS_WITHIN = 60
 THREADS = 12
 HOST = "localhost"
+DOORS = ("retrieval", "terminals")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class RealHome:
         """The retrieval door's."""
         return self.settings.retrieval.port
 
+    def url(self, door: str) -> str:
+        """Return a door's address."""
+        return f"https://{HOST}:{self.settings.door(door).port}"
+
     def tls(self) -> ssl.SSLContext:
         """Return what a client trusts: the home's root and nothing else."""
         return ssl.create_default_context(cafile=str(home_of(self.settings).root_bundle))
@@ -53,15 +59,21 @@ class RealHome:
 def found_home(folder: Path, url: str) -> RealHome:
     """Found a home on an empty database; `url` names one with all tables, which are dropped so that migrations make them."""
     _empty(url)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    lines = [f'database_url = "{url}"', "[retrieval]", f'bind = "127.0.0.1:{port}"', f"threads = {THREADS}"]
+    lines = [f'database_url = "{url}"']
+    for door in DOORS:
+        lines += [f"[{door}]", f'bind = "127.0.0.1:{_free_port()}"', f"threads = {THREADS}"]
     (folder / "tegata.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = server_settings.load(folder)
     database = connect(url)
     found(settings, database, SystemClock().now(), lambda _step: None)
     Offices(database, SystemClock()).register(company(), office(), contract(), actor=audit.operator())
     return RealHome(settings, _house(settings, database))
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def _empty(url: str) -> None:
@@ -89,21 +101,29 @@ def _house(settings: Settings, database: Database) -> House:
 
 @dataclass
 class DoorProcess:
-    """The retrieval door in a process group of its own; `module` and `arguments` are what Python runs."""
+    """A door in a process group of its own; `module` and `arguments` are what Python runs, `environment` is added to ours."""
 
     home: RealHome
     module: str = "server"
-    arguments: tuple[str, ...] = ("serve", "retrieval")
+    arguments: tuple[str, ...] = ()
+    door: str = "retrieval"
+    environment: Mapping[str, str] = field(default_factory=dict)
     lives: int = 0
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        own = self.environment.get(f"TEGATA_{self.door.upper()}__BIND", "")
+        return int(own.rpartition(":")[2]) if own else self.home.settings.door(self.door).port
 
     def open(self) -> None:
         """Start the door and wait until it answers."""
         folder = self.home.settings.home
-        environment = {**os.environ, "TEGATA_HOME": str(folder)}
+        environment = {**os.environ, "TEGATA_HOME": str(folder), **self.environment}
         with (folder / "door.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.module, *self.arguments],
+                [sys.executable, "-m", self.module, *(self.arguments or ("serve", self.door))],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
@@ -126,7 +146,7 @@ class DoorProcess:
         deadline = time.monotonic() + OPENS_WITHIN
         context = self.home.tls()
         while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
-            connection = http.client.HTTPSConnection(HOST, self.home.port, context=context, timeout=5)
+            connection = http.client.HTTPSConnection(HOST, self.port, context=context, timeout=5)
             try:
                 connection.request("GET", "/healthz")
                 connection.getresponse().read()
