@@ -8,7 +8,8 @@ fingerprint; whoever goes by it has checked the chain before (docs/gateway.md).
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -116,7 +117,7 @@ def lines_of(content: bytes, head: Head) -> frozenset[bytes]:
     return frozenset(lines)
 
 
-def delta(before: int, old: Set[bytes], new: Set[bytes]) -> bytes:
+def delta(before: int, old: AbstractSet[bytes], new: AbstractSet[bytes]) -> bytes:
     """Return what changed from the list of number `before`: lines with a minus went, lines with a plus came."""
     gone, came = old - new, new - old
     signs = [b"-" + line for line in sorted(gone)] + [b"+" + line for line in sorted(came)]
