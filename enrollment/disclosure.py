@@ -77,6 +77,15 @@ class ShownCodes:
 
 
 @dataclass(frozen=True)
+class Showing:
+    """One time that codes were shown: when, to whom (an actor's text), and which part of them."""
+
+    at: datetime
+    viewer: str
+    part: Part = Part.WHOLE
+
+
+@dataclass(frozen=True)
 class Disclosures:
     """Lets staff change what an office's contract says."""
 

@@ -11,7 +11,7 @@ from enrollment import code_sets, disclosure, freezes, letters
 from enrollment import codes as code_rules
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
-from enrollment.disclosure import Disclosure, Part, ShownCodes
+from enrollment.disclosure import Disclosure, Part, Showing, ShownCodes
 from enrollment.freezes import Freeze
 from enrollment.tables import CodeSetRow, CodeShowingRow
 from kernel import audit
@@ -34,15 +34,6 @@ def no_administrators(office_code: str) -> Collection[str]:
     """Return nobody: where there are no accounts."""
     del office_code
     return ()
-
-
-@dataclass(frozen=True)
-class Showing:
-    """One time that codes were shown: when, to whom (an actor's text), and which part of them."""
-
-    at: datetime
-    viewer: str
-    part: Part = Part.WHOLE
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 certificates_of(session, terminal) -> tuple[IssuedCertificate, ...]          newest first
 certificate_file(session, terminal, issuer, serial) -> bytes | None          DER
 code_sets_of(session, terminal, now) -> tuple[CodeSetView, ...]              newest first
+showings_of(session, terminal) -> tuple[Showing, ...]                        newest first
 code_sets_of_application(session, receipt_number, now) -> tuple[CodeSetView, ...]
 frozen_sets(session, now), frozen_count(session), locked_sets(session, now)  open sets that wait for staff
 """
@@ -19,9 +20,11 @@ from sqlalchemy.orm import Session
 from ca import certificates
 from ca.certificates import CertificateState
 from ca.revocation import Reason
-from enrollment import guessing
+from enrollment import freezes, guessing
 from enrollment.code_sets import CodeSetState
 from enrollment.credentials import CertificateView
+from enrollment.disclosure import Part, Showing
+from enrollment.freezes import Freeze
 from enrollment.tables import CodeSetRow, CodeShowingRow, CredentialRow
 from kernel import throttle
 
@@ -38,6 +41,7 @@ __all__ = [
     "frozen_count",
     "frozen_sets",
     "locked_sets",
+    "showings_of",
 ]
 
 OPEN = (CodeSetState.PREPARED, CodeSetState.CLAIMED, CodeSetState.FROZEN)
@@ -75,6 +79,7 @@ class CodeSetView:
     locked_until: datetime | None
     showings: int
     last_shown_at: datetime | None
+    freeze: Freeze | None
 
     @property
     def is_open(self) -> bool:
@@ -130,6 +135,13 @@ def code_sets_of_application(session: Session, receipt_number: str, now: datetim
     return _views(session, session.scalars(query.order_by(CodeSetRow.terminal, CodeSetRow.prepared_at)).all(), now)
 
 
+def showings_of(session: Session, terminal: str, *, most: int = 100) -> tuple[Showing, ...]:
+    """Return who was shown which part of a terminal's codes and when, those of former code sets too, newest first."""
+    query = select(CodeShowingRow).join(CodeSetRow, CodeSetRow.id == CodeShowingRow.code_set_id)
+    newest = query.where(CodeSetRow.terminal == terminal).order_by(CodeShowingRow.id.desc()).limit(most)
+    return tuple(Showing(row.at, row.viewer, Part(row.part)) for row in session.scalars(newest))
+
+
 def frozen_sets(session: Session, now: datetime, *, most: int = 200) -> tuple[CodeSetView, ...]:
     """Return the frozen code sets, oldest first: staff thaw or replace them."""
     query = select(CodeSetRow).where(CodeSetRow.state == CodeSetState.FROZEN).order_by(CodeSetRow.prepared_at, CodeSetRow.id)
@@ -178,4 +190,5 @@ def _view(session: Session, row: CodeSetRow, showings: tuple[int, datetime | Non
         locked_until=now + timedelta(seconds=standing.locked_for) if standing.locked_for else None,
         showings=showings[0],
         last_shown_at=showings[1],
+        freeze=freezes.present(session, row.id) if row.state == CodeSetState.FROZEN else None,
     )

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from ca.certificates import CertificateState
 from enrollment.code_sets import CodeSetState
 from enrollment.credentials import CertificateView
+from enrollment.disclosure import Part
 from kernel.clock import tokyo_date
 from registry.faults import FieldFault
 from registry.items import GROUPS, ITEMS, Item
@@ -102,6 +103,11 @@ RESULTS: Mapping[str, str] = {
     "terminals": mark("論理端末数"),
     "mailboxes": mark("メールボックス数"),
 }
+CODE_PARTS: Mapping[Part, str] = {
+    Part.WHOLE: mark("すべて"),
+    Part.ADMINISTRATOR: mark("管理責任者の分"),
+    Part.APPLICANT: mark("申込者の分"),
+}
 FAULTS: Mapping[str, str] = {
     "required": mark("入力してください。"),
     "character": mark("使えない文字(%(character)s)が含まれています。"),
@@ -190,6 +196,7 @@ def equip(templates: dict[str, object]) -> None:
     templates |= {
         "APPLICATION_STATES": APPLICATION_STATES,
         "CHANGES": CHANGES,
+        "CODE_PARTS": CODE_PARTS,
         "CODE_SET_STATES": CODE_SET_STATES,
         "DEVICE_CLASSES": DEVICE_CLASSES,
         "PAYMENT_METHODS": PAYMENT_METHODS,

@@ -6,7 +6,8 @@ from sqlalchemy import func, select
 
 from enrollment import id_notices
 from enrollment.code_sets import CodeSetState
-from enrollment.id_notices import IdNotices, NoticeLine, Showing
+from enrollment.disclosure import Showing
+from enrollment.id_notices import IdNotices, NoticeLine
 from enrollment.tables import CodeSetRow, CodeShowingRow
 from kernel import audit
 from kernel.audit import AuditEntry

@@ -8,6 +8,7 @@ from webui import entrance, shell, words
 from webui.accounts import Door, Person
 from webui.center import (
     applications,
+    disclosing,
     generation_deeds,
     generations,
     home,
@@ -46,7 +47,19 @@ def create_app(parts: CenterParts) -> flask.Flask:
         heading=_heading,
         sentences=SENTENCES,
     )
-    pages = (home, applications, reviewing, moving, terminals, securing, generations, generation_deeds, offices, mails)
+    pages = (
+        home,
+        applications,
+        reviewing,
+        moving,
+        terminals,
+        securing,
+        generations,
+        generation_deeds,
+        offices,
+        disclosing,
+        mails,
+    )
     app = shell.make_app(__name__, parts.door, furnishing, entrance.blueprint, *(page.blueprint for page in pages))
     app.extensions["webui-center"] = parts
     app.jinja_env.globals |= {

@@ -2,12 +2,15 @@
 
 import flask
 
+from enrollment import disclosure as disclosures
 from enrollment.credentials import of_terminals
 from kernel import outbox
 from kernel.outbox import MailState
 from registry import applications, contracts, offices, terminals
 from webui import guard
+from webui.accounts import Role
 from webui.center import listing
+from webui.center.disclosing import DISCLOSURES
 from webui.doorway import doorway
 from webui.texts import mark
 
@@ -43,6 +46,7 @@ def show(code: str) -> str:
         own = terminals.of_office(session, code, page=number, size=_PAGE, abolished=True)
         filed = applications.of_office(session, code, page=number, size=_PAGE)
         current = of_terminals(session, [terminal.name for terminal in own.records])
+        disclosure = disclosures.of_office(session, code)
         failed = outbox.count(session, outbox.Wanted(office_code=code, state=MailState.FAILED))
     shown = own if tab == "terminals" else filed
     return flask.render_template(
@@ -53,6 +57,9 @@ def show(code: str) -> str:
         current=current,
         applications=filed,
         failed_mails=failed,
+        disclosure=disclosure,
+        DISCLOSURES=DISCLOSURES,
+        Role=Role,
         pager=listing.pager(shown.number, shown.pages, shown.total),
         tab=tab,
         tabs=TABS,

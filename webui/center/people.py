@@ -54,6 +54,8 @@ DEEDS: Mapping[str, str] = {
     "codes.prepare": mark("コードの準備"),
     "codes.show": mark("コードの表示"),
     "codes.freeze": mark("コードの凍結"),
+    "codes.consent": mark("凍結解除への管理責任者の同意"),
+    "codes.release": mark("凍結解除の確認"),
     "codes.thaw": mark("コードの凍結解除"),
     "codes.unlock": mark("誤入力ロックの解除"),
     "codes.lock": mark("誤入力によるロック"),

@@ -34,12 +34,14 @@ _BEING_MADE = "-"
 class Change:
     """A deed without input: what is called, when it is possible, and its page's words."""
 
-    act: Callable[[str, Actor], None]
+    act: Callable[[str, Actor], bool | None]
     is_possible: Callable[[Possible], bool]
     title: str
     done: str
     notes: tuple[str, ...]
     needs_four_eyes: bool = False
+    # What is said when `act` returned False: this side has agreed, the other has not yet.
+    half_done: str = ""
 
 
 @blueprint.route("/revoke", methods=["GET", "POST"])
@@ -132,7 +134,9 @@ def thaw(name: str) -> Response | str:
         is_possible=lambda state: state.thaw,
         title=say(mark("コードの凍結を解除する")),
         done=say(mark("端末%(name)sのコードの凍結を解除しました。"), name=name),
+        half_done=say(mark("端末%(name)sのコードの凍結の解除を確認しました。管理責任者が同意すると解除されます。"), name=name),
         notes=(
+            say(mark("お客様が凍結したコードは、ポータルでの管理責任者の同意もあると解除されます。どちらが先でもかまいません。")),
             say(mark("同じコードで、再び証明書を取得できるようになります。")),
             say(mark("コードがほかの人に知られたおそれがあるときは、解除せずに差し替えてください。")),
         ),
@@ -161,8 +165,7 @@ def _change(name: str, change: Change) -> Response | str:
     """Show a deed without input, or do it."""
 
     def act() -> str:
-        change.act(name, guard.person().actor)
-        return change.done
+        return change.half_done if change.act(name, guard.person().actor) is False else change.done
 
     if deeds.is_sent():
         return deeds.carry_out(act, _address(name))

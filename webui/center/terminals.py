@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from enrollment import staff_views
 from enrollment.code_sets import CodeSetState
 from enrollment.credentials import of_terminals
+from enrollment.disclosure import Showing
 from enrollment.staff_views import CertificateState, CodeSetView, IssuedCertificate
 from kernel import audit
 from kernel.audit import PastDeed
@@ -37,6 +38,7 @@ class TerminalFile:
     certificates: tuple[IssuedCertificate, ...]
     code_sets: tuple[CodeSetView, ...]
     deeds: tuple[PastDeed, ...]
+    showings: tuple[Showing, ...]
 
     @property
     def current(self) -> IssuedCertificate | None:
@@ -130,6 +132,7 @@ def read(session: Session, name: str) -> TerminalFile:
         certificates=staff_views.certificates_of(session, name),
         code_sets=staff_views.code_sets_of(session, name, _now()),
         deeds=audit.history(session, f"terminal:{name}"),
+        showings=staff_views.showings_of(session, name),
     )
 
 

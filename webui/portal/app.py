@@ -10,7 +10,7 @@ from registry import offices
 from webui import entrance, shell
 from webui.accounts import Door, Person, Right
 from webui.doorway import Furnishing, NavigationItem, doorway
-from webui.portal import applications, apply, confirmation, contract, id_notice, menu
+from webui.portal import applications, apply, confirmation, contract, id_notice, lost_codes, menu
 from webui.portal.parts import PortalParts
 from webui.portal.wizard import ENDPOINTS
 from webui.refusals import Sentence
@@ -28,6 +28,14 @@ SENTENCES: Mapping[str, Sentence] = {
     "application-unknown": Sentence(mark("この申込は見つかりません。"), HTTPStatus.NOT_FOUND),
     "code-set-state": Sentence(mark("この端末の認証コードは、すでに使用または停止されています。")),
     "codes-none": Sentence(mark("この端末の認証コードはありません。"), HTTPStatus.NOT_FOUND),
+    "codes-others": Sentence(mark("この端末のコードは、ほかの方に表示されます。")),
+    "freeze-by-staff": Sentence(mark("このコードはセンターが凍結しました。ヘルプデスクへご連絡ください。")),
+    "not-administrator": Sentence(mark("管理責任者だけができる操作です。"), HTTPStatus.FORBIDDEN),
+    "reissue-open": Sentence(mark("この端末の再発行は、すでに手続き中です。")),
+    "terminal-abolished": Sentence(mark("この端末は廃止されています。")),
+    "terminal-state": Sentence(mark("この端末は停止中のため、この操作はできません。")),
+    "terminal-suspended": Sentence(mark("この端末は停止中です。ヘルプデスクへご連絡ください。")),
+    "input-invalid": Sentence(mark("入力した内容が長すぎるか、使えない文字が含まれています。"), HTTPStatus.UNPROCESSABLE_ENTITY),
     "codes-not-showable": Sentence(mark("この端末の認証コードは、もう表示できません。")),
     "draft-too-large": Sentence(mark("入力した内容が多すぎます。"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
 }
@@ -54,6 +62,7 @@ def create_app(parts: PortalParts) -> flask.Flask:
         confirmation.blueprint,
         applications.blueprint,
         id_notice.blueprint,
+        lost_codes.blueprint,
     )
     app.extensions["webui-portal"] = parts
     app.jinja_env.globals |= {"Right": Right, "endpoints": ENDPOINTS}

@@ -4,25 +4,28 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import flask
+import segno
 from werkzeug.wrappers import Response
 
-from enrollment import credentials
-from enrollment.codes import Codes
-from enrollment.id_notices import IdNotice
+from enrollment import credentials, receipts
+from enrollment.disclosure import ShownCodes
+from enrollment.id_notices import IdNotice, NoticeLine
 from kernel.errors import Refused
 from registry import offices, terminals
-from webui import guard
+from webui import guard, step_up
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
-from webui.texts import mark
+from webui.refusals import SHARED, sentence_of
+from webui.sheet import Sheet
+from webui.texts import mark, say
 
 blueprint = flask.Blueprint("id_notice", __name__)
 
 # A notice is one application's; that of terminals which were taken over has no receipt number.
 OF_APPLICATION = "/applications/<string(length=7):receipt_number>/id-notice"
 OF_TAKEN_OVER = "/id-notice"
-_FREEZE = "/<string(length=6):terminal>/freeze"
+_TERMINAL = "/<string(length=6):terminal>"
 _NO_NUMBER: dict[str, str | None] = {"receipt_number": None}
 
 
@@ -31,7 +34,7 @@ _NO_NUMBER: dict[str, str | None] = {"receipt_number": None}
 @guard.customer()
 def show(receipt_number: str | None) -> Response | str:
     """Show the notice, codes hidden; news of codes that were cancelled since lead to the application."""
-    notice = portal().notices.notice(receipt_number, office_code())
+    notice = _notice(receipt_number)
     if notice is None and receipt_number is not None:
         return flask.redirect(flask.url_for("applications.show", receipt_number=receipt_number), 303)
     return _page(notice or flask.abort(404), {})
@@ -40,53 +43,139 @@ def show(receipt_number: str | None) -> Response | str:
 @blueprint.post(OF_TAKEN_OVER, defaults=_NO_NUMBER)
 @blueprint.post(OF_APPLICATION)
 @guard.customer(right=Right.CODES)
-def show_codes(receipt_number: str | None) -> str:
-    """Show the notice with the codes of the asked terminals: in the answer itself, never in an address."""
+def show_codes(receipt_number: str | None) -> Response | str:
+    """Show the notice with what the visitor may see of the asked terminals' codes: in the answer, never in an address."""
     asked = set(flask.request.form.getlist("terminal"))
-    notice = _own(receipt_number)
+    notice = own(receipt_number)
+    lines = [line for line in notice.terminals if line.terminal in asked and line.showable and line.part]
+    if lines and (question := _password_question(receipt_number, lines)) is not None:
+        return question
     actor = guard.person().actor
     codes = {}
-    for name in (line.terminal for line in notice.terminals if line.terminal in asked and line.showable):
+    for line in lines:
         # Redeemed or frozen since the page was read: the page says so, and the others' codes are shown all the same.
         with suppress(Refused):
-            codes[name] = portal().notices.show(receipt_number, office_code(), name, actor)
-    return _page(_own(receipt_number), codes)
+            codes[line.terminal] = portal().notices.reveal(receipt_number, office_code(), line.terminal, actor)
+    return _page(own(receipt_number), codes)
 
 
-@blueprint.get(OF_TAKEN_OVER + _FREEZE, defaults=_NO_NUMBER)
-@blueprint.get(OF_APPLICATION + _FREEZE)
-@guard.customer(right=Right.CODES)
+@blueprint.get(OF_TAKEN_OVER + "/freeze", defaults=_NO_NUMBER)
+@blueprint.get(OF_APPLICATION + "/freeze")
+@guard.customer()
+def ask_freeze_all(receipt_number: str | None) -> str:
+    """Ask whether all codes of the notice shall be frozen; the mail about the codes leads here."""
+    lines = [line for line in own(receipt_number).terminals if line.freezable]
+    return flask.render_template("id-notice-freeze.html", receipt_number=receipt_number, lines=lines, terminal=None)
+
+
+@blueprint.post(OF_TAKEN_OVER + "/freeze", defaults=_NO_NUMBER)
+@blueprint.post(OF_APPLICATION + "/freeze")
+@guard.customer()
+def freeze_all(receipt_number: str | None) -> Response:
+    """Freeze all codes of the notice that can still be redeemed; anyone of the office may."""
+    own(receipt_number)
+    frozen = portal().notices.freeze_all(receipt_number, office_code(), guard.person().actor)
+    return _arrive(receipt_number, FROZEN if frozen else mark("凍結できるコードはありませんでした。"))
+
+
+@blueprint.get(OF_TAKEN_OVER + _TERMINAL + "/freeze", defaults=_NO_NUMBER)
+@blueprint.get(OF_APPLICATION + _TERMINAL + "/freeze")
+@guard.customer()
 def ask_freeze(receipt_number: str | None, terminal: str) -> str:
     """Ask whether the terminal's codes shall really be frozen."""
-    line = next((line for line in _own(receipt_number).terminals if line.terminal == terminal and line.showable), None)
-    if line is None:
+    line = line_of(receipt_number, terminal)
+    if not line.freezable:
         flask.abort(404)
-    return flask.render_template("id-notice-freeze.html", receipt_number=receipt_number, line=line)
+    return flask.render_template("id-notice-freeze.html", receipt_number=receipt_number, lines=[line], terminal=terminal)
 
 
-@blueprint.post(OF_TAKEN_OVER + _FREEZE, defaults=_NO_NUMBER)
-@blueprint.post(OF_APPLICATION + _FREEZE)
-@guard.customer(right=Right.CODES)
+@blueprint.post(OF_TAKEN_OVER + _TERMINAL + "/freeze", defaults=_NO_NUMBER)
+@blueprint.post(OF_APPLICATION + _TERMINAL + "/freeze")
+@guard.customer()
 def freeze(receipt_number: str | None, terminal: str) -> Response:
-    """Freeze the terminal's codes; only the center can thaw them."""
+    """Freeze the terminal's codes; anyone of the office may."""
     portal().notices.freeze(receipt_number, office_code(), terminal, guard.person().actor)
-    flask.flash(mark("認証コードを凍結しました。再開するには、ヘルプデスクへご連絡ください。"))
+    return _arrive(receipt_number, FROZEN)
+
+
+@blueprint.get(OF_TAKEN_OVER + _TERMINAL + "/consent", defaults=_NO_NUMBER)
+@blueprint.get(OF_APPLICATION + _TERMINAL + "/consent")
+@guard.customer(right=Right.ADMINISTRATOR)
+def ask_consent(receipt_number: str | None, terminal: str) -> str:
+    """Ask the administrator whether frozen codes shall be redeemed again."""
+    line = line_of(receipt_number, terminal)
+    if line.freeze is None:
+        flask.abort(404)
+    return flask.render_template("id-notice-consent.html", receipt_number=receipt_number, line=line)
+
+
+@blueprint.post(OF_TAKEN_OVER + _TERMINAL + "/consent", defaults=_NO_NUMBER)
+@blueprint.post(OF_APPLICATION + _TERMINAL + "/consent")
+@guard.customer(right=Right.ADMINISTRATOR)
+def consent(receipt_number: str | None, terminal: str) -> Response:
+    """Take the administrator's consent."""
+    is_lifted = portal().notices.consent(receipt_number, office_code(), terminal, guard.person().actor)
+    waiting = mark("凍結の解除に同意しました。センターが確認すると、凍結が解除されます。")
+    return _arrive(receipt_number, mark("凍結を解除しました。") if is_lifted else waiting)
+
+
+@blueprint.get("/receipts/<string(length=6):terminal>/<serial>")
+@guard.customer()
+def receipt(terminal: str, serial: str) -> Response:
+    """Hand out the receipt of one of the office's retrievals: JSON that proves it to be in the public log."""
+    with doorway().parts.database.snapshot() as session:
+        text = receipts.text_of(session, terminal, serial, office_code())
+    response = flask.Response(text or flask.abort(404), mimetype="application/json")
+    response.headers.set("Content-Disposition", "attachment", filename=receipts.file_name(terminal, serial))
+    return response
+
+
+FROZEN = mark("認証コードを凍結しました。管理責任者と申込担当者にメールで知らせます。")
+
+
+def own(receipt_number: str | None) -> IdNotice:
+    """Return a notice of the visitor's office; 404 for any other."""
+    return _notice(receipt_number) or flask.abort(404)
+
+
+def line_of(receipt_number: str | None, terminal: str) -> NoticeLine:
+    """Return one terminal of such a notice; 404 for any other."""
+    return next((line for line in own(receipt_number).terminals if line.terminal == terminal), None) or flask.abort(404)
+
+
+def _notice(receipt_number: str | None) -> IdNotice | None:
+    return portal().notices.notice(receipt_number, office_code(), reader=guard.person().actor)
+
+
+def _arrive(receipt_number: str | None, sentence: str) -> Response:
+    flask.flash(sentence)
     return flask.redirect(flask.url_for("id_notice.show", receipt_number=receipt_number), 303)
 
 
-def _own(receipt_number: str | None) -> IdNotice:
-    notice = portal().notices.notice(receipt_number, office_code())
-    if notice is None:
-        flask.abort(404)
-    return notice
+def _password_question(receipt_number: str | None, lines: list[NoticeLine]) -> Response | None:
+    """Return the page that asks for the password; None once it was typed a short while ago."""
+    faults = {}
+    if "password" in flask.request.form:
+        try:
+            step_up.confirm(flask.request.form["password"])
+        except Refused as refused:
+            faults = {"password": sentence_of(SHARED, refused)}
+    if not faults and step_up.is_fresh():
+        return None
+    page = flask.render_template(
+        "id-notice-password.html", receipt_number=receipt_number, lines=lines, sheet=Sheet({}, faults)
+    )  # fmt: skip
+    return flask.make_response(page, 422 if faults else 200)
 
 
-def _page(notice: IdNotice, codes: Mapping[str, Codes]) -> str:
+def _page(notice: IdNotice, codes: Mapping[str, ShownCodes]) -> str:
     names = [line.terminal for line in notice.terminals]
     with doorway().parts.database.snapshot() as session:
         office = offices.get(session, notice.office_code)
         kinds = {name: terminals.get(session, name) for name in names}
         certificates = credentials.of_terminals(session, names)
+        proven = receipts.newest_of(session, names, notice.office_code)
+    address = f"{portal().retrieval_url}/retrieve?office_code={notice.office_code}"
     return flask.render_template(
         "id-notice.html",
         notice=notice,
@@ -95,6 +184,18 @@ def _page(notice: IdNotice, codes: Mapping[str, Codes]) -> str:
         kinds=kinds,
         classes=dict.fromkeys(kind.system_class for kind in kinds.values() if kind),
         certificates=certificates,
+        receipts=proven,
         retrieval_url=portal().retrieval_url,
+        picture=segno.make(address, error="m", micro=False).svg_inline(omitsize=True, border=2),
         now=doorway().parts.clock.now(),
+        owner=_owner,
     )
+
+
+def _owner(line: NoticeLine, name: str) -> str:
+    """Return whose half a code belongs to, where the contract splits them."""
+    if name != "auth_code_3":
+        return say(mark("管理責任者に表示します"))
+    if line.applicant is None:
+        return say(mark("管理責任者以外の方に表示します"))
+    return say(mark("申込者(%(login)s)に表示します"), login=line.applicant.rpartition("/")[2])

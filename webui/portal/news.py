@@ -26,6 +26,9 @@ SENTENCES: Mapping[str, str] = {
     "certificate-renewed": mark("端末%(terminal)sのデジタル証明書が更新されました。"),
     "certificate-retrieved": mark("端末%(terminal)sのデジタル証明書が取得されました。"),
     "certificate-revoked": mark("端末%(terminal)sのデジタル証明書を失効しました。"),
+    "codes-consent-wanted": mark("端末%(terminal)sのコードの凍結を解除するには、管理責任者の同意が必要です。"),
+    "codes-frozen": mark("端末%(terminal)sのコードが凍結されました。"),
+    "codes-thawed": mark("端末%(terminal)sのコードの凍結が解除されました。"),
     "codes-prepared": mark("デジタル証明書を取得できるようになりました。ID通知内容を確認の上、端末ごとに取得してください。"),
     "reissue-accepted": mark("端末%(terminal)sのデジタル証明書を再発行します。%(ready_on)s以降に取得できるようになります。"),
     "reissue-declined": mark("端末%(terminal)sの再発行はお受けできませんでした。理由はメールでお知らせしています。"),
@@ -57,4 +60,4 @@ def address(line: News) -> str:
     if kind in _ENDPOINTS:
         return flask.url_for(_ENDPOINTS[kind], receipt_number=name)
     # Codes that belong to no application are those of terminals which were taken over.
-    return flask.url_for("id_notice.show") if line.code == "codes-prepared" else flask.url_for("contract.show", tab="netnaccs")
+    return flask.url_for("id_notice.show") if line.code.startswith("codes-") else flask.url_for("contract.show", tab="netnaccs")

@@ -82,6 +82,7 @@ def reading_pages(day: Day) -> dict[str, str]:
         "codes": "/codes",
         "offices": "/offices/",
         "office": "/offices/NAC001",
+        "office-disclosure": "/offices/NAC001/disclosure",
         "office-terminals": "/offices/NAC001?tab=terminals",
         "office-applications": "/offices/NAC001?tab=applications",
         "mails": "/mails/",

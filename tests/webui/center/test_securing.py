@@ -9,7 +9,7 @@ from registry import terminals
 from registry.states import TerminalState
 from tests.support.house import SOURCE, House, new_request
 from tests.webui.center.conftest import Day, file_application
-from tests.webui.conftest import KATO, OPERATOR, START, Doors
+from tests.webui.conftest import HANAKO, KATO, OPERATOR, START, Doors
 from tests.webui.visitors import PASSWORD
 from webui.accounts import NewAccount, Role
 
@@ -97,12 +97,43 @@ def test_a_terminal_is_suspended_and_resumed(issuing_doors: Doors, day: Day) -> 
 def test_frozen_codes_are_thawed_and_redeemed(issuing_doors: Doors, house: House, day: Day) -> None:
     kato = issuing_doors.staff("kato")
     assert "コードの凍結を解除する" in kato.get(f"/terminals/{day.frozen}").text
+    assert "お客様による凍結" in kato.get(f"/terminals/{day.frozen}").text
     kato.get(f"/terminals/{day.frozen}/codes/thaw")
-    done = kato.post(f"/terminals/{day.frozen}/codes/thaw")
-    assert "凍結を解除しました。" in kato.get(done.location).text
+    confirmed = kato.post(f"/terminals/{day.frozen}/codes/thaw")
+    assert "管理責任者が同意すると解除されます。" in kato.get(confirmed.location).text
+    assert codes_of(issuing_doors, day.frozen).state is CodeSetState.FROZEN
+    issuing_doors.portal.extensions["webui-portal"].notices.consent(day.prepared, "NAC001", day.frozen, HANAKO.actor)
     again = kato.post(f"/terminals/{day.frozen}/codes/thaw")
     assert "コードの状態が変わったため" in kato.get(again.location).text
     house.redemption.redeem(house.codes_of(day.frozen), new_request().pem, SOURCE)
+
+
+def test_codes_that_staff_froze_thaw_without_the_customer(issuing_doors: Doors, house: House, day: Day) -> None:
+    kato = issuing_doors.staff("kato")
+    house.notices.freeze(day.prepared, "NAC001", day.waiting, KATO)
+    kato.get(f"/terminals/{day.waiting}/codes/thaw")
+    done = kato.post(f"/terminals/{day.waiting}/codes/thaw")
+    assert "凍結を解除しました。" in kato.get(done.location).text
+
+
+def test_staff_read_who_saw_which_codes_and_when(issuing_doors: Doors, day: Day) -> None:
+    page = issuing_doors.staff("kato").get(f"/terminals/{day.waiting}").text
+    assert "見た人" in page
+    assert "お客様 NAC001/hanako" in page
+    assert "お客様 NAC001/hanako" in issuing_doors.staff("kato").get("/codes").text
+
+
+def test_security_chooses_how_an_offices_codes_are_shown(doors: Doors) -> None:
+    ito, path = doors.staff("ito"), "/offices/NAC001/disclosure"
+    assert "すべてのコードを表示する" in ito.get("/offices/NAC001").text
+    assert "認証コード3は申込者に表示する" in ito.get(path).text
+    done = ito.post(path, {"disclosure": "split", "step": "do"})
+    assert "コードの表示方法を変更しました。" in ito.get(done.location).text
+    assert "認証コード3は申込者に表示する" in ito.get("/offices/NAC001").text
+    assert ito.post(path, {"disclosure": "whole", "step": "back"}).location == "/offices/NAC001"
+    assert ito.post(path, {"disclosure": "nobody", "step": "do"}).status_code == 400
+    assert ito.get("/offices/ZZZ999/disclosure").status_code == 404
+    assert "コードの表示方法を変更する" not in doors.staff("kato").get("/offices/NAC001").text
 
 
 def test_locked_codes_are_unlocked_and_redeemed(issuing_doors: Doors, house: House, day: Day) -> None:

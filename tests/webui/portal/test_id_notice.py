@@ -1,19 +1,29 @@
 """The ID notice: hidden until asked for, each showing on record, frozen by the office itself."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
 
 from enrollment.codes import Codes
+from enrollment.disclosure import Disclosure, Disclosures
 from enrollment.id_notices import IdNotices
-from kernel.audit import customer
+from enrollment.receipts import Receipts
+from enrollment.tables import ReissueRow
+from kernel import outbox
+from kernel.audit import CheckpointSigner, Receipt, customer, seal
 from registry.states import DeviceClass, SystemClass
 from registry.terminals import Takeover, register_existing
-from tests.webui.conftest import KATO, SATO, Doors
+from tests.support.house import SOURCE, House, new_request
+from tests.webui.conftest import KATO, OPERATOR, SATO, Doors
+from tests.webui.visitors import PASSWORD, Visitor
+from webui.accounts import NewAccount, Right
+from webui.tables import AccountRow
 
 
 def secrets_of(page: str) -> list[str]:
-    cells = re.findall(r'data-label="(?:端末アクセスキー|認証コード[23])" class="code">([^<]*)', page)
-    return [cell for cell in cells if cell]
+    return re.findall(r'<span id="(?:access_key|auth_code_[23])-[^"]*">([^<]+)</span>', page)
 
 
 def notices(doors: Doors) -> IdNotices:
@@ -56,7 +66,7 @@ def test_asked_for_one_terminals_codes_are_shown_on_record(doors: Doors) -> None
     visitor.get(f"/applications/{number}/id-notice")
     response = visitor.post(f"/applications/{number}/id-notice", {"terminal": first})
     assert response.headers["Cache-Control"] == "no-store"
-    assert "2026/11/24 10:00</time> hanako" in response.text
+    assert "2026/11/24 10:00</time> JST hanako" in response.text
     shown = secrets_of(response.text)
     assert secrets_of(visitor.get(f"/applications/{number}/id-notice").text) == []
     codes = codes_of(doors, number, first)
@@ -78,6 +88,186 @@ def test_who_may_not_see_codes_gets_none(doors: Doors) -> None:
     visitor = doors.customer("jiro")
     assert "表示する</" not in visitor.get(f"/applications/{number}/id-notice").text
     assert visitor.post(f"/applications/{number}/id-notice", {"terminal": first}).status_code == 403
+
+
+def split(doors: Doors, *administrators: str) -> None:
+    """Let the office's codes be split; jiro and taro may see codes, too, and these are administrators."""
+    assert Disclosures(doors.database, doors.clock).choose("NAC001", Disclosure.SPLIT, SATO)
+    rights = {
+        login: {Right.CODES, Right.APPLY} | ({Right.ADMINISTRATOR} if login in administrators else set()) for login in PEOPLE
+    }
+    for login, held in rights.items():
+        account = NewAccount(login, "通関 太郎", f"{login}@example.jp", PASSWORD, frozenset(held), "NAC001")
+        doors.accounts.add(account, OPERATOR)
+
+
+PEOPLE = ("kanri", "taro")
+
+
+def test_the_page_shows_each_their_half_and_whose_the_other_is(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    split(doors)
+    path = f"/applications/{number}/id-notice"
+    hanako, taro = doors.customer(), doors.customer("taro")
+    hanako.get(path)
+    upper = hanako.post(path, {"terminal": first}).text
+    taro.get(path)
+    lower = taro.post(path, {"terminal": first}).text
+    assert [len(code) for code in secrets_of(upper)] == [13, 6]
+    assert [len(code) for code in secrets_of(lower)] == [5]
+    assert "管理責任者以外の方に表示します" in upper
+    assert "管理責任者に表示します" in lower
+    assert "hanako 管理責任者の分" in lower
+    assert "taro 申込者の分" in lower
+    assert "分けて表示します" in upper
+
+
+def test_whoever_has_neither_half_gets_nothing(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    split(doors, "kanri")
+    with doors.database.transaction() as session:
+        hanako = session.scalars(select(AccountRow).where(AccountRow.login == "hanako")).one()
+        hanako.grants = [Right.CODES.value]
+    path = f"/applications/{number}/id-notice"
+    taro = doors.customer("taro")
+    page = taro.get(path).text
+    assert "申込者(hanako)に表示します" in page
+    assert "表示する<span" not in page
+    assert secrets_of(taro.post(path, {"terminal": first}).text) == []
+    assert [len(code) for code in secrets_of(_shown(doors.customer(), path, first))] == [5]
+    assert [len(code) for code in secrets_of(_shown(doors.customer("kanri"), path, first))] == [13, 6]
+
+
+def _shown(visitor: Visitor, path: str, terminal: str) -> str:
+    visitor.get(path)
+    return visitor.post(path, {"terminal": terminal}).text
+
+
+def test_a_while_after_the_log_in_the_password_is_asked_for_again(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    path = f"/applications/{number}/id-notice"
+    visitor = doors.customer()
+    visitor.get(path)
+    doors.clock.advance(timedelta(minutes=11))
+    question = visitor.post(path, {"terminal": first})
+    assert question.status_code == 200
+    assert 'type="password"' in question.text
+    assert secrets_of(question.text) == []
+    wrong = visitor.post(path, {"terminal": first, "password": "nanika chigau mono"})
+    assert wrong.status_code == 422
+    assert "現在のパスワードが違います。" in wrong.text
+    assert PASSWORD not in wrong.text
+    assert len(secrets_of(visitor.post(path, {"terminal": first, "password": PASSWORD}).text)) == 3
+    assert len(secrets_of(visitor.post(path, {"terminal": first}).text)) == 3
+    doors.clock.advance(timedelta(minutes=11))
+    assert secrets_of(visitor.post(path, {"terminal": first}).text) == []
+    notice = notices(doors).notice(number, "NAC001")
+    assert notice
+    assert [len(line.showings) for line in notice.terminals] == [2, 0]
+
+
+def test_guessing_the_password_of_an_open_session_is_slowed(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    path = f"/applications/{number}/id-notice"
+    visitor = doors.customer()
+    visitor.get(path)
+    doors.clock.advance(timedelta(minutes=11))
+    for _ in range(5):
+        visitor.post(path, {"terminal": first, "password": "nanika chigau mono"})
+    assert "しばらくの間受け付けません" in visitor.post(path, {"terminal": first, "password": PASSWORD}).text
+
+
+def test_anyone_of_the_office_freezes_all_codes_by_the_link_of_the_mail(doors: Doors) -> None:
+    number, names = doors.prepared()
+    with doors.database.snapshot() as session:
+        bodies = [mail.body for mail in outbox.search(session, outbox.Wanted(office_code="NAC001"))]
+    found = re.search(r"https://localhost:8443(/applications/\w+/id-notice/freeze)$", "\n".join(bodies), re.MULTILINE)
+    assert found
+    stranger = Visitor(doors.portal)
+    assert stranger.get(found[1]).location == f"/login?next={found[1]}"
+    jiro = doors.customer("jiro")
+    page = jiro.get(found[1]).text
+    assert all(name in page for name in names)
+    assert jiro.post(found[1]).location == f"/applications/{number}/id-notice"
+    assert "凍結できるコードはありません。" in jiro.get(found[1]).text
+    notice = notices(doors).notice(number, "NAC001")
+    assert notice
+    assert {line.freeze.frozen_by for line in notice.terminals if line.freeze} == {"customer:NAC001/jiro"}
+
+
+def test_the_administrator_consents_and_staff_confirm(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    path = f"/applications/{number}/id-notice/{first}"
+    jiro, hanako = doors.customer("jiro"), doors.customer()
+    jiro.get(f"{path}/freeze")
+    jiro.post(f"{path}/freeze")
+    assert "凍結の解除に同意する" not in jiro.get(f"/applications/{number}/id-notice").text
+    assert jiro.get(f"{path}/consent").status_code == 403
+    assert jiro.post(f"{path}/consent").status_code == 403
+    assert "凍結の解除に同意する" in hanako.get(f"/applications/{number}/id-notice").text
+    assert "jiroさん" in hanako.get(f"{path}/consent").text
+    done = hanako.post(f"{path}/consent")
+    assert "センターが確認すると、凍結が解除されます。" in hanako.get(done.location).text
+    assert doors.preparation.thaw(first, KATO)
+    assert hanako.get(f"{path}/consent").status_code == 404
+    assert hanako.post(f"{path}/consent").status_code == 409
+    assert len(secrets_of(_shown(hanako, f"/applications/{number}/id-notice", first))) == 3
+
+
+def test_lost_codes_are_asked_for_anew_with_a_reason(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    path = f"/applications/{number}/id-notice/{first}/reissue"
+    visitor = doors.customer()
+    assert "PCの入替え" in visitor.get(path).text
+    assert visitor.post(path, {"reason": "", "remark": "x"}).status_code == 422
+    assert "長すぎる" in visitor.post(path, {"reason": "unusable", "remark": "x" * 501}).text
+    done = visitor.post(path, {"reason": "unusable", "remark": "コードが届きません。"})
+    assert "再発行のお申込を受け付けました" in visitor.get(done.location).text
+    assert "すでに手続き中です" in visitor.post(path, {"reason": "unusable"}).text
+    with doors.database.snapshot() as session:
+        row = session.scalars(select(ReissueRow)).one()
+    assert (row.terminal, row.requester, row.remark) == (first, "customer:NAC001/hanako", "コードが届きません。")
+    assert doors.customer("jiro").get(path).status_code == 403
+
+
+def test_the_receipt_of_a_retrieval_is_the_offices_own(issuing_doors: Doors, house: House) -> None:
+    doors = issuing_doors
+    number, (first, _) = doors.prepared()
+    house.redemption.redeem(house.codes_of(first), new_request().pem, SOURCE)
+    key = Ed25519PrivateKey.generate()
+    seal(doors.database, CheckpointSigner("example.jp/log", key.public_key().public_bytes_raw(), key.sign), now=doors.clock.now())
+    assert Receipts(doors.database, key.public_key().verify).settle_due(doors.clock.now()) == 1
+    visitor = doors.customer("jiro")
+    [address] = re.findall(r'href="(/receipts/[^"]*)"', visitor.get(f"/applications/{number}/id-notice").text)
+    response = visitor.get(address)
+    assert response.mimetype == "application/json"
+    assert f"receipt-{first}-" in response.headers["Content-Disposition"]
+    assert Receipt.read(response.text).content.subject == f"terminal:{first}"
+    stranger = doors.customer("saburo", office_code="NAC002")
+    assert stranger.get(address).status_code == 404
+    assert stranger.get("/receipts/99999W/00").status_code == 404
+
+
+def test_the_pages_of_another_office_are_not_there(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    stranger = doors.customer("saburo", office_code="NAC002")
+    stranger.get("/")
+    notice = f"/applications/{number}/id-notice"
+    for path in (f"{notice}/freeze", f"{notice}/{first}/freeze", f"{notice}/{first}/consent", f"{notice}/{first}/reissue"):
+        assert stranger.get(path).status_code == 404, path
+        assert stranger.post(path, {"reason": "lost"}).status_code == 404, path
+    found = notices(doors).notice(number, "NAC001")
+    assert found
+    assert all(line.showable for line in found.terminals)
+
+
+def test_the_picture_leads_to_the_retrieval_page_without_a_secret(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    page = _shown(doors.customer(), f"/applications/{number}/id-notice", first)
+    assert '<div class="qr" role="img"' in page
+    assert "<svg" in page
+    assert "style=" not in page
+    assert "表示・印刷した方: 通関 花子 (hanako) 2026/11/24 10:00 JST" in page
 
 
 def test_another_office_can_show_and_freeze_nothing(doors: Doors) -> None:

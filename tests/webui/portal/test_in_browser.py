@@ -1,5 +1,6 @@
 """The customer's way in a real browser: every page accessible, within 320 px, without complaint, and by keyboard alone."""
 
+import re
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, ViewportSize
 
+from enrollment.disclosure import Disclosure, Disclosures
 from tests.support.browser import DESKTOP, Chromium, Visit
 from tests.support.house import SOURCE, House, new_request
 from tests.support.localhost_tls import localhost_credentials
@@ -125,10 +127,16 @@ def test_the_customers_way_from_log_in_to_the_codes(
         page.get_by_role("button", name=f"表示する {first}").click()
         inspect(visit, f"portal-id-notice-shown-{size}")
         house.redemption.redeem(house.codes_of(first), new_request().pem, SOURCE)
+        page.get_by_role("link", name=re.compile(rf"再発行の申込\) {second}")).click()
+        page.get_by_role("button", name="再発行を申し込む").click()
+        inspect(visit, f"portal-reissue-faulty-{size}")
+        page.goto(f"{portal_url}{own}/id-notice")
         page.get_by_role("link", name=f"コードを凍結する {second}").click()
         inspect(visit, f"portal-freeze-{size}")
         page.get_by_role("button", name="凍結する").click()
         inspect(visit, f"portal-id-notice-frozen-{size}")
+        page.get_by_role("link", name=f"凍結の解除に同意する {second}").click()
+        inspect(visit, f"portal-consent-{size}")
         reading = {
             "menu": "/",
             "news": "/news",
@@ -177,6 +185,35 @@ def test_everything_is_done_by_keyboard_alone_and_without_script(chromium: Chrom
         press(page, "Enter")
         page.wait_for_url(f"{portal_url}/apply/applicant")
         assert page.get_by_label("E-mailアドレス(確認用)").input_value() == "hanako@example.jp"
+
+
+def test_codes_are_copied_by_a_button_and_shown_in_halves(
+    chromium: Chromium, portal_url: str, issuing_doors: Doors, house: House, root: Path
+) -> None:
+    Disclosures(issuing_doors.database, issuing_doors.clock).choose("NAC001", Disclosure.SPLIT, SATO)
+    number, (first, _) = issuing_doors.prepared()
+    with chromium.visit(root, viewport=NARROW) as visit:
+        page = visit.page
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        log_in(page, portal_url)
+        issuing_doors.clock.advance(timedelta(minutes=15))
+        page.goto(f"{portal_url}/applications/{number}/id-notice")
+        page.get_by_role("button", name=f"表示する {first}").click()
+        inspect(visit, "portal-password-again-narrow")
+        page.get_by_label("パスワード").fill(PASSWORD)
+        page.get_by_role("button", name="コードを表示する").click()
+        inspect(visit, "portal-id-notice-half-narrow")
+        page.get_by_role("button", name=f"端末アクセスキーをコピー {first}").click()
+        page.get_by_text("コピーしました").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == house.codes_of(first).access_key
+        assert page.get_by_role("button", name="認証コード3をコピー").count() == 0
+        page.get_by_role("button", name="English").click()
+        page.goto(f"{portal_url}/applications/{number}/id-notice/freeze")
+        inspect(visit, "portal-freeze-all-english")
+        page.goto(f"{portal_url}/applications/{number}/id-notice")
+        inspect(visit, "portal-id-notice-english")
+        page.emulate_media(media="print")
+        visit.screenshot("portal-id-notice-printed")
 
 
 def press(page: Page, key: str) -> None:
