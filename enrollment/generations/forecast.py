@@ -98,6 +98,8 @@ def forecast(
                 continue
             for office_code, count in list(chosen(left, wave, wave.daily_quota)):
                 left[office_code] -= count
+                if not left[office_code]:
+                    del left[office_code]
                 prepared += count
                 offices.add(office_code)
         outstanding += prepared

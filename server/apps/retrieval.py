@@ -9,6 +9,7 @@ from enrollment.protocols.scep import door as scep
 from enrollment.redemption import Redemption
 from enrollment.renewal import Renewal
 from server.answering_cmp import cmp_door_of
+from server.batching import keep_working
 from server.custody import Custody
 from server.issuing import authority_of, issuing_check, profile_of
 from server.mailing import letters_of
@@ -31,4 +32,5 @@ def assemble(settings: Settings) -> Assembled:
     scep.mount(app, scep_door_of(settings, redemption, renewal))
     cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))
     page.mount(app, page_of(settings, redemption))
+    keep_working(redemption, Custody(settings).opener())
     return Assembled(app, {"database": database_check(database), "issuing": issuing_check(authority, clock)})

@@ -1,6 +1,7 @@
 """A change of system generation: codes for every terminal once, in waves, taken up wherever it was interrupted."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -494,3 +495,14 @@ def test_frozen_codes_lapse_neither_nor_serve(sqlite_two: TwoGenerations) -> Non
     settle(two)
     assert states(two, number)[name] is MemberState.PREPARED
     assert [row.state for row in open_sets(two)] == [CodeSetState.FROZEN]
+
+
+def test_two_nodes_at_once_make_codes_once(two: TwoGenerations) -> None:
+    names = two.issued("NAC001", 3) + two.issued(two.office("NAC002"), 3)
+    number = two.change()
+    two.to_first_day()
+    with ThreadPoolExecutor(2) as nodes:
+        made = list(nodes.map(lambda _: prepare(two), range(2)))
+    assert sum(made) == len(open_sets(two)) == len(names)
+    assert states(two, number) == dict.fromkeys(names, MemberState.PREPARED)
+    assert len(mails(two, "新しいデジタル証明書取得のお願い")) == 2

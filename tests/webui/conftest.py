@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from jinja2.bccache import Bucket, BytecodeCache
 
+from enrollment.batches.deeds import Batches
 from enrollment.departures import Departures
 from enrollment.disclosure import Disclosures
 from enrollment.ending import Endings
@@ -17,6 +18,7 @@ from enrollment.id_notices import IdNotices
 from enrollment.preparation import CodePreparation
 from enrollment.reissue import Reissues
 from enrollment.start_moves import StartMoves
+from enrollment.windows_scripts import WindowsScripts
 from kernel import audit
 from kernel.database import Database
 from keys.codes import CodeHasher, Opener, Sealer
@@ -160,7 +162,8 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     review = Review(database, clock, letters)
     shown = replace(notices, administrators=accounts.administrators, letters=letters)
     reissues = Reissues(database, clock, letters=letters)
-    customers = portal.PortalParts(door, drafts, applications, shown, reissues, "https://localhost:8444")
+    batches, scripts = Batches(database, clock), WindowsScripts("https://localhost:8444", b"")
+    customers = portal.PortalParts(door, drafts, applications, shown, reissues, batches, scripts, "https://localhost:8444")
     departures, start_moves = Departures(database, clock, letters), StartMoves(database, clock, letters)
     generations = GenerationChanges(database, clock)
     endings, disclosures = Endings(database, clock), Disclosures(database, clock, letters)

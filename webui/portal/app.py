@@ -10,7 +10,7 @@ from registry import offices
 from webui import entrance, shell
 from webui.accounts import Door, Person, Right
 from webui.doorway import Furnishing, NavigationItem, doorway
-from webui.portal import applications, apply, confirmation, contract, id_notice, lost_codes, menu
+from webui.portal import applications, apply, batches, confirmation, contract, id_notice, lost_codes, menu
 from webui.portal.parts import PortalParts
 from webui.portal.wizard import ENDPOINTS
 from webui.refusals import Sentence
@@ -20,12 +20,25 @@ NAVIGATION = (
     NavigationItem("menu.show", mark("メニュー")),
     NavigationItem("apply.guidance", mark("申込実施"), frozenset({Right.APPLY})),
     NavigationItem("applications.listed", mark("申込内容確認")),
+    NavigationItem("batches.listed", mark("一括取得"), frozenset({Right.CODES})),
     NavigationItem("contract.show", mark("契約内容確認")),
     NavigationItem("entrance.password", mark("パスワード変更")),
 )
 SENTENCES: Mapping[str, Sentence] = {
     "application-state": Sentence(mark("申込の状態が変わったため、この操作はできません。画面を開き直して確認してください。")),
     "application-unknown": Sentence(mark("この申込は見つかりません。"), HTTPStatus.NOT_FOUND),
+    "batch-archive": Sentence(
+        mark("ZIPファイルを読み取れません。パスワードを付けずに作り直してください。"),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    ),
+    "batch-empty": Sentence(mark("CSRのファイルを選択してください。"), HTTPStatus.UNPROCESSABLE_ENTITY),
+    "batch-no-certificates": Sentence(mark("ダウンロードできる証明書はまだありません。"), HTTPStatus.NOT_FOUND),
+    "batch-open": Sentence(mark("処理中または確認待ちの一括取得が%(most)s件あります。終わるか取りやめてから送信してください。")),
+    "batch-state": Sentence(mark("この一括取得は、すでに確認されたか、取りやめられています。")),
+    "batch-too-many": Sentence(
+        mark("一度に送信できるCSRは%(most)s件までです。分けて送信してください。"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    ),
+    "batch-unknown": Sentence(mark("この一括取得は見つかりません。"), HTTPStatus.NOT_FOUND),
     "code-set-state": Sentence(mark("この端末の認証コードは、すでに使用または停止されています。")),
     "codes-none": Sentence(mark("この端末の認証コードはありません。"), HTTPStatus.NOT_FOUND),
     "codes-others": Sentence(mark("この端末のコードは、ほかの方に表示されます。")),
@@ -37,6 +50,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "terminal-suspended": Sentence(mark("この端末は停止中です。ヘルプデスクへご連絡ください。")),
     "input-invalid": Sentence(mark("入力した内容が長すぎるか、使えない文字が含まれています。"), HTTPStatus.UNPROCESSABLE_ENTITY),
     "codes-not-showable": Sentence(mark("この端末の認証コードは、もう表示できません。")),
+    "codes-split": Sentence(mark("コードを二人に分けて表示する契約では、一括取得を利用できません。端末ごとに取得してください。")),
     "draft-too-large": Sentence(mark("入力した内容が多すぎます。"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
 }
 
@@ -63,6 +77,7 @@ def create_app(parts: PortalParts) -> flask.Flask:
         applications.blueprint,
         id_notice.blueprint,
         lost_codes.blueprint,
+        batches.blueprint,
     )
     app.extensions["webui-portal"] = parts
     app.jinja_env.globals |= {"Right": Right, "endpoints": ENDPOINTS}

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import flask
 
+from enrollment.batches.deeds import Batches
 from enrollment.id_notices import IdNotices
 from enrollment.reissue import Reissues
+from enrollment.windows_scripts import WindowsScripts
 from registry.applications import Applications
 from registry.drafts import Customer, Drafts
 from webui import guard
@@ -21,6 +23,8 @@ class PortalParts:
     applications: Applications
     notices: IdNotices
     reissues: Reissues
+    batches: Batches
+    scripts: WindowsScripts
     retrieval_url: str
 
 
