@@ -24,6 +24,8 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 # So near to its end, a certificate that could be renewed and was not is a fault.
 URGENT = timedelta(days=7)
 _BROKEN = 500
+# The rules of suspension that this program has words for.
+RULES = (1, 2, 3)
 # The door's refusals of a certificate, by the codes that the help desk knows; a code of the domain stands for itself.
 _CODES = {
     "certificate-foreign": "A0035",
@@ -165,10 +167,18 @@ def _key(held: Holding) -> Finding:
 
 def _state(known: Report) -> Finding:
     if known.state == report.SUSPENDED:
-        return fault(Check.TERMINAL, "terminal-suspended", "A0014", terminal=known.terminal)
+        return _suspended(known)
     if known.certificate_state == report.HELD:
         return fault(Check.TERMINAL, "certificate-held", "A0014", terminal=known.terminal)
     return good(Check.TERMINAL, "terminal", terminal=known.terminal, office_code=known.office_code, start_date=known.start_date)
+
+
+def _suspended(known: Report) -> Finding:
+    suspension = known.suspension
+    if suspension is None:
+        return fault(Check.TERMINAL, "terminal-suspended", "A0014", terminal=known.terminal)
+    topic = f"suspended-by-rule-{suspension.rule}" if suspension.rule in RULES else "suspended-by-staff"
+    return fault(Check.TERMINAL, topic, "A0014", terminal=known.terminal, since=suspension.since)
 
 
 def _reissue(known: Report) -> Finding:

@@ -9,6 +9,10 @@ from enrollment.client.findings import Check, Diagnosis, Finding, Verdict
 from enrollment.client.texts import Language
 
 _CALL = ("ヘルプデスクへご連絡ください。", "Call the help desk.")
+_LIFTED = (
+    "ヘルプデスクへ利用再開をご依頼のうえ、ポータルで再発行を申し込んでください。",
+    "Ask the help desk to lift the suspension, then apply for a reissue in the portal.",
+)
 _NOTHING = ("", "")
 _RENEW = ("「tegata terminal renew」を実行してください。", "Run `tegata terminal renew`.")
 _TIMER = (
@@ -200,6 +204,30 @@ TOPICS: Mapping[str, Topic] = {
         ("論理端末 {terminal}(事業所 {office_code})は利用中です。", "Terminal {terminal} of office {office_code} is in service.")
     ),
     "terminal-suspended": Topic(("論理端末 {terminal} は利用停止中です。", "Terminal {terminal} is suspended."), _CALL),
+    "suspended-by-staff": Topic(
+        ("論理端末 {terminal} は {since} から利用停止中です。", "Terminal {terminal} is suspended since {since}."), _CALL
+    ),
+    "suspended-by-rule-1": Topic(
+        (
+            "論理端末 {terminal} は {since} から利用停止中です(利用開始日から2か月以内に証明書が取得されませんでした)。",
+            "Terminal {terminal} is suspended since {since}: no certificate was retrieved within 2 months of the start date.",
+        ),
+        _LIFTED,
+    ),
+    "suspended-by-rule-2": Topic(
+        (
+            "論理端末 {terminal} は {since} から利用停止中です(有効期限から2か月以内に証明書が更新されませんでした)。",
+            "Terminal {terminal} is suspended since {since}: its certificate was not renewed within 2 months of its end.",
+        ),
+        _LIFTED,
+    ),
+    "suspended-by-rule-3": Topic(
+        (
+            "論理端末 {terminal} は {since} から利用停止中です(再発行から2か月以内に証明書が取得されませんでした)。",
+            "Terminal {terminal} is suspended since {since}: the reissued certificate was not retrieved within 2 months.",
+        ),
+        _LIFTED,
+    ),
     "certificate-held": Topic(
         ("論理端末 {terminal} の証明書は一時停止中です。", "The certificate of terminal {terminal} is on hold."), _CALL
     ),

@@ -24,6 +24,14 @@ class Reissue:
 
 
 @dataclass(frozen=True)
+class Suspension:
+    """Since when a terminal is suspended, and by which of the three rules; None where a person did it."""
+
+    since: date
+    rule: int | None
+
+
+@dataclass(frozen=True)
 class Report:
     """A terminal and its current certificate, as the door knows them at `answered_at`, by the clock that it judges by.
 
@@ -34,6 +42,7 @@ class Report:
     terminal: str
     office_code: str
     state: str
+    suspension: Suspension | None
     start_date: date
     serial: int
     certificate_state: str
@@ -87,6 +96,7 @@ def _read(answer: Answer) -> Report:
         terminal=_text(content["terminal"]),
         office_code=_text(content["office_code"]),
         state=_text(content["state"]),
+        suspension=_suspension(content["suspension"]),
         start_date=date.fromisoformat(content["start_date"]),
         serial=int(certificate["serial"], 16),
         certificate_state=_text(certificate["state"]),
@@ -106,6 +116,13 @@ def _reissue(content: Any) -> Reissue | None:  # noqa: ANN401 (somebody else's J
         return None
     ready_on = content["ready_on"]
     return Reissue(_text(content["state"]), _text(content["reason"]), date.fromisoformat(ready_on) if ready_on else None)
+
+
+def _suspension(content: Any) -> Suspension | None:  # noqa: ANN401 (somebody else's JSON)
+    if content is None:
+        return None
+    rule = content["rule"]
+    return Suspension(date.fromisoformat(content["since"]), int(rule) if rule is not None else None)
 
 
 def _instant(value: str) -> datetime:

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ca.revocation import Reason
+from enrollment.client import finding_texts
 from enrollment.client.changeover import Changeover
 from enrollment.client.connection import Server
 from enrollment.client.doctor import examine
-from enrollment.client.findings import Check, Diagnosis, Finding, Verdict
+from enrollment.client.findings import Check, Diagnosis, Finding, Verdict, fault
 from enrollment.client.folder import CERTIFICATE, CHAIN, KEY, Folder, Form
 from enrollment.client.renewal import renew
 from enrollment.reissue_records import ReissueReason
@@ -227,7 +228,7 @@ def test_anothers_certificate_is_declined(aged: Aged, server: Server, tmp_path: 
 def test_suspended_held_revoked_and_replaced_are_told_apart(aged: Aged, server: Server, tmp_path: Path) -> None:
     suspended, revoked, replaced = (aged.terminal(tmp_path / name) for name in ("suspended", "revoked", "replaced"))
     aged.house.endings.suspend(suspended.name, SECURITY)
-    assert (Check.TERMINAL, "terminal-suspended", "A0014") in _faults(examine(suspended.folder, server))
+    assert (Check.TERMINAL, "suspended-by-staff", "A0014") in _faults(examine(suspended.folder, server))
     aged.house.endings.revoke(revoked.name, Reason.KEY_COMPROMISE, SECURITY)
     assert _faults(examine(revoked.folder, server)) == [(Check.TERMINAL, "A0036", "A0036")]
     shutil.copytree(replaced.folder, tmp_path / "copy")
@@ -235,6 +236,15 @@ def test_suspended_held_revoked_and_replaced_are_told_apart(aged: Aged, server: 
     diagnosis = examine(tmp_path / "copy", server, access_key=replaced.codes.access_key)
     assert _faults(diagnosis) == [(Check.TERMINAL, "A0036", "A0036"), (Check.LOGON, "A0036", "A0036")]
     assert "replaced" in str(_finding(diagnosis, Check.TERMINAL).facts["title_en"])
+
+
+def test_each_rule_that_suspends_is_told_with_its_day_and_its_remedy() -> None:
+    for topic in ("suspended-by-rule-1", "suspended-by-rule-2", "suspended-by-rule-3", "suspended-by-staff"):
+        finding = fault(Check.TERMINAL, topic, "A0014", terminal="99999W", since=date(2027, 2, 16))
+        for language in ("ja", "en"):
+            assert "99999W" in finding_texts.cause(finding, language)
+            assert "2027" in finding_texts.cause(finding, language)
+            assert finding_texts.remedy(finding, language)
 
 
 def test_an_expired_certificate_is_e104(aged: Aged, terminal: Terminal, server: Server) -> None:
