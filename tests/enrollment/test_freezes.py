@@ -110,7 +110,7 @@ def test_it_takes_both_to_thaw_in_either_order(
     assert second(house, notices, number, terminal)
     assert line(notices, number, terminal).freeze is None
     assert house.redemption.redeem(codes, new_request().pem, SOURCE).terminal == terminal
-    done = {consent: ("codes.consent", str(HANAKO)), release: ("codes.release", str(PREPARER))}
+    done: dict[Step, tuple[str, str]] = {consent: ("codes.consent", str(HANAKO)), release: ("codes.release", str(PREPARER))}
     thawed = ("codes.thaw", done[second][1])
     assert actions(house, terminal) == [("codes.freeze", str(JIRO)), done[first], done[second], thawed]
     assert bool(told(house, "解除への同意のお願い")) == (first is release)

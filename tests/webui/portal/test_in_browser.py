@@ -96,6 +96,21 @@ def read(visit: Visit, url: str, size: str, paths: dict[str, str]) -> None:
         inspect(visit, f"portal-{name}-{size}")
 
 
+def stop(visit: Visit, notice: str, terminal: str, size: str) -> None:
+    """Look at what an office can do about codes that it lost or does not trust."""
+    page = visit.page
+    page.get_by_role("link", name=re.compile(rf"再発行の申込\) {terminal}")).click()
+    page.get_by_role("button", name="再発行を申し込む").click()
+    inspect(visit, f"portal-reissue-faulty-{size}")
+    page.goto(notice)
+    page.get_by_role("link", name=f"コードを凍結する {terminal}").click()
+    inspect(visit, f"portal-freeze-{size}")
+    page.get_by_role("button", name="凍結する").click()
+    inspect(visit, f"portal-id-notice-frozen-{size}")
+    page.get_by_role("link", name=f"凍結の解除に同意する {terminal}").click()
+    inspect(visit, f"portal-consent-{size}")
+
+
 @pytest.mark.parametrize("size", ["wide", "narrow"])
 def test_the_customers_way_from_log_in_to_the_codes(
     chromium: Chromium, portal_url: str, issuing_doors: Doors, house: House, root: Path, size: str
@@ -127,16 +142,7 @@ def test_the_customers_way_from_log_in_to_the_codes(
         page.get_by_role("button", name=f"表示する {first}").click()
         inspect(visit, f"portal-id-notice-shown-{size}")
         house.redemption.redeem(house.codes_of(first), new_request().pem, SOURCE)
-        page.get_by_role("link", name=re.compile(rf"再発行の申込\) {second}")).click()
-        page.get_by_role("button", name="再発行を申し込む").click()
-        inspect(visit, f"portal-reissue-faulty-{size}")
-        page.goto(f"{portal_url}{own}/id-notice")
-        page.get_by_role("link", name=f"コードを凍結する {second}").click()
-        inspect(visit, f"portal-freeze-{size}")
-        page.get_by_role("button", name="凍結する").click()
-        inspect(visit, f"portal-id-notice-frozen-{size}")
-        page.get_by_role("link", name=f"凍結の解除に同意する {second}").click()
-        inspect(visit, f"portal-consent-{size}")
+        stop(visit, f"{portal_url}{own}/id-notice", second, size)
         reading = {
             "menu": "/",
             "news": "/news",
