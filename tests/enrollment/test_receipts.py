@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,6 +22,7 @@ from kernel.outbox import Letter
 from tests.support.clock import SettableClock
 from tests.support.house import OFFICE, House
 
+PROGRAM = Path(__file__).parents[2] / "docs" / "verify_receipt.py"
 KEY = Ed25519PrivateKey.generate()
 SIGNER = CheckpointSigner("example.jp/log", KEY.public_key().public_bytes_raw(), KEY.sign)
 
@@ -126,3 +130,20 @@ def test_an_office_gets_its_own_receipts_only(house: House, job: Receipts, seal:
         assert receipts.text_of(session, name, serial, OFFICE) == row_of(house, retrieved).receipt
         assert receipts.text_of(session, name, serial, "NAC002") is None
         assert receipts.text_of(session, "00000W", serial, OFFICE) is None
+
+
+def test_the_program_of_the_documentation_checks_it_without_a_network(
+    house: House, job: Receipts, seal: Callable[[], int], clock: SettableClock, tmp_path: Path
+) -> None:
+    house.issue()
+    seal()
+    job.settle_due(clock.now())
+    [letter] = letters(house)
+    assert letter.attachment
+    file = tmp_path / "receipt.json"
+    for text, verdict in ((letter.attachment.text, 0), (letter.attachment.text.replace("certificate.issue", "certificate.x"), 1)):
+        file.write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, PROGRAM, file, "-", str(SIGNER.verifier)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == verdict, done.stderr
