@@ -40,6 +40,9 @@ class Known:
     sealed: bytes | None = field(default=None, repr=False)
 
 
+_KNOWN = (CodeSetRow.id, CodeSetRow.terminal, CodeSetRow.office_code, CodeSetRow.codes_digest, CodeSetRow.sealed)
+
+
 def authenticate(database: Database, hasher: CodeHasher, codes: Codes, source: str, now: datetime) -> str:
     """Return the id of the set whose codes these are; raises Refused("codes-wrong") or Refused("throttled")."""
 
@@ -63,8 +66,9 @@ def prove(database: Database, digest: bytes, proof: Callable[[Known], bool], sou
         source_standing = throttle.standing(session, by_source, now)
         if source_standing.locked_for and throttle.standing(session, by_key, now, window=BY_ACCESS_KEY.window).failures:
             raise Refused("throttled", retry_after=source_standing.locked_for)
-        row = session.scalar(select(CodeSetRow).where(CodeSetRow.access_key_digest == digest))
-        known = Known(row.id, row.terminal, row.office_code, row.codes_digest, row.sealed) if row else Known()
+        # Columns, no entity: making one would be work that unknown keys do not cost.
+        row = session.execute(select(*_KNOWN).where(CodeSetRow.access_key_digest == digest)).one_or_none()
+        known = Known(*row) if row else Known()
     if proof(known) and known.code_set_id:
         return known.code_set_id
     with database.transaction() as session:
