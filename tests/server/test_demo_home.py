@@ -92,7 +92,7 @@ def test_every_door_is_ready_and_making_the_demo_again_changes_nothing(demo: Dem
     assert "ready" in demo.run("init", "--demo").stdout
     assert (demo.home / "demo.json").read_bytes() == before
     with urlopen(demo.facts["status"] + "/readyz") as answer:  # noqa: S310 (http, our own door)
-        assert answer.read() == b"database: ready\ncrl: ready\n"
+        assert answer.read() == b"database: ready\ncrl: ready\nkeys: ready\n"
 
 
 def test_a_terminal_waits_for_midnight_and_the_demos_clock_brings_it(demo: Demo, tmp_path: Path) -> None:
