@@ -10,7 +10,9 @@ from enrollment.confirmations import Confirmations
 from enrollment.deadlines.deadlines import Deadlines
 from enrollment.departures import Departures
 from enrollment.gateway_list import GatewayList
+from enrollment.generations import records
 from enrollment.generations.closing import Closing
+from enrollment.generations.states import GenerationState
 from enrollment.generations.waves import Waves
 from enrollment.receipts import Receipts
 from enrollment.reissue import ReissuePreparation
@@ -141,11 +143,19 @@ def _calendar(settings: Settings, database: Database) -> list[Job]:
 
 
 def _generations(settings: Settings, database: Database) -> list[Job]:
-    """Return the jobs of generation changes; the one that makes codes has the public half of the sealing key."""
+    """Return the jobs of generation changes.
+
+    The one that makes codes needs the keyed-hash key and the public half of the sealing key; they are opened while a change runs.
+    """
     closing = Closing(database, clock_of(settings), letters_of(settings))
-    waves = Waves(preparation_of(settings, database))
+
+    def prepare(now: datetime) -> int:
+        with database.snapshot() as session:
+            is_running = bool(records.in_state(session, GenerationState.RUNNING))
+        return Waves(preparation_of(settings, database)).prepare_due(now) if is_running else 0
+
     return [
-        Job("generation", timedelta(seconds=15), waves.prepare_due, "prepares the codes of a change of system generation"),
+        Job("generation", timedelta(seconds=15), prepare, "prepares the codes of a change of system generation"),
         Job("generation-progress", timedelta(seconds=30), closing.settle_due, "notes which terminals retrieved anew"),
         Job("generation-review", timedelta(hours=1), closing.review_due, "notes which terminals left a generation change"),
         Job("generation-reminder", timedelta(minutes=10), closing.remind_due, "reminds offices of a generation's last day"),

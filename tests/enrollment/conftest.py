@@ -13,6 +13,7 @@ from kernel.audit import CheckpointSigner
 from kernel.database import Database, connect
 from tests.conftest import FreshDatabase
 from tests.support.clock import SettableClock
+from tests.support.generations import TwoGenerations
 from tests.support.house import House, build_house
 
 
@@ -51,3 +52,15 @@ def sqlite_house(sqlite_databases: FreshDatabase, tmp_path: Path, clock: Settabl
         database = connect(url)
         yield build_house(database, tmp_path, clock)
         database.dispose()
+
+
+@pytest.fixture
+def two(house: House, clock: SettableClock) -> TwoGenerations:
+    """Return a house between two generations."""
+    return TwoGenerations(house, clock)
+
+
+@pytest.fixture
+def sqlite_two(sqlite_house: House, clock: SettableClock) -> TwoGenerations:
+    """Return the same on one kind of database."""
+    return TwoGenerations(sqlite_house, clock)
