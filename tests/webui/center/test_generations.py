@@ -61,6 +61,7 @@ def running(two: TwoGenerations, issuing_doors: Doors) -> str:
     return address
 
 
+@ONE_DATABASE
 def test_a_change_is_planned_after_its_forecast_and_started_by_somebody_else(two: TwoGenerations, issuing_doors: Doors) -> None:
     kato = issuing_doors.staff("kato")
     kato.get("/generations/new")
@@ -110,6 +111,7 @@ def test_what_is_wrong_is_said_beside_the_field_and_everything_typed_stays(two: 
         assert 'value="100"' in answer.text or field == "wave1_quota"
 
 
+@ONE_DATABASE
 def test_a_running_change_is_paused_resumed_postponed_and_stopped(two: TwoGenerations, issuing_doors: Doors) -> None:
     address = running(two, issuing_doors)
     ito = issuing_doors.staff("ito")
@@ -156,6 +158,7 @@ def test_progress_and_stragglers_are_shown_searched_and_downloaded(two: TwoGener
     ]
 
 
+@ONE_DATABASE
 def test_expired_codes_are_made_again_for_one_office(two: TwoGenerations, issuing_doors: Doors) -> None:
     address = running(two, issuing_doors)
     two.clock.advance(timedelta(days=70))

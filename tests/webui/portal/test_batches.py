@@ -66,6 +66,7 @@ def prepared(house: House, count: int) -> list[str]:
     return names
 
 
+@ONE_DATABASE
 def test_the_files_of_chosen_terminals_hold_no_code(house: House, issuing_doors: Doors, worker: BatchRedemption) -> None:
     del worker
     codes = {name: house.codes_of(name) for name in prepared(house, 3)}
@@ -101,6 +102,7 @@ def test_an_upload_is_checked_confirmed_and_reported(house: House, issuing_doors
     assert hanako.post(f"{batch}/confirm").status_code == 409
 
 
+@ONE_DATABASE
 def test_who_logged_in_a_while_ago_types_the_password_once_more(
     house: House, clock: SettableClock, issuing_doors: Doors, worker: BatchRedemption
 ) -> None:
@@ -115,6 +117,7 @@ def test_who_logged_in_a_while_ago_types_the_password_once_more(
     assert worker.work_off(clock.now()) == 1
 
 
+@ONE_DATABASE
 def test_a_batch_is_cancelled(house: House, issuing_doors: Doors, worker: BatchRedemption) -> None:
     hanako = issuing_doors.customer()
     batch = send(hanako, *of(prepared(house, 1)))
