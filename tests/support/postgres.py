@@ -7,9 +7,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,25 @@ class Account:
             return subprocess.Popen(command, cwd=cwd, stdout=output, stderr=output, env={"LC_ALL": "C"}, **ids)  # type: ignore[call-overload,no-any-return]
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresServer:
     """A running server; `folder` is its socket's."""
 
     folder: Path
+    _start: "Callable[[], subprocess.Popen[bytes]]" = field(repr=False)
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = self._start()
+        _wait_until_ready(self._process, self.folder)
+
+    def stop(self) -> None:
+        """End every session and close the cluster cleanly ("fast shutdown"); what was committed is there at the next start."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(PATIENCE)
+            self._process = None
 
     def url(self, name: str) -> str:
         """Return the SQLAlchemy address of one of its databases."""
@@ -123,13 +137,13 @@ def private_server() -> Iterator[PostgresServer]:
         folder.chmod(0o700)
         os.chown(folder, account.uid, account.gid)
         _make_cluster(programs, account, folder)
-        server = account.start([str(programs / "postgres"), "-D", "cluster", "-k", str(folder)], folder, folder / "log")
+        command = [str(programs / "postgres"), "-D", "cluster", "-k", str(folder)]
+        server = PostgresServer(folder, lambda: account.start(command, folder, folder / "log"))
         try:
-            _wait_until_ready(server, folder)
-            yield PostgresServer(folder)
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # "fast shutdown": sessions are ended, the cluster is closed cleanly
-            server.wait(PATIENCE)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
