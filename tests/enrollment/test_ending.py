@@ -113,7 +113,7 @@ def test_what_is_revoked_stays_so_with_its_first_time_and_reason(
     assert record
     assert (record.revoked_at, record.reason) == (first, "keyCompromise")
     assert actions(house) == ["certificate.revoke"]
-    assert len(mails(house)) == 2
+    assert len(mails(house)) == 1
 
 
 def test_there_must_be_something_to_revoke(house: House) -> None:

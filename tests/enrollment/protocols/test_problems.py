@@ -14,7 +14,7 @@ from tests.support.schema import ROOT
 from webui.center.sentences import SENTENCES
 
 # Their refusals are told by the pages of portal and center, or at the command line.
-NOT_AT_THE_DOORS = {"preparation", "ending", "departures", "id_notices", "staff_views"}
+NOT_AT_THE_DOORS = {"preparation", "ending", "departures", "id_notices", "staff_views", "freezes", "disclosure"}
 # Told to nobody: that a credential names no certificate would be a fault of ours.
 FAULTS = {"certificate-unknown"}
 # Only `tegata revoke` says since when a certificate is not to be trusted.
@@ -46,10 +46,12 @@ def test_every_refusal_that_can_reach_a_door_has_its_sentences() -> None:
 
 def test_every_refusal_of_staffs_deeds_has_its_sentence_at_the_center() -> None:
     sources = [
-        (ROOT / "enrollment" / f"{stem}.py").read_text(encoding="utf-8") for stem in ("preparation", "ending", "departures")
+        (ROOT / "enrollment" / f"{stem}.py").read_text(encoding="utf-8")
+        for stem in ("preparation", "ending", "departures", "freezes", "disclosure")
     ]
     raised = {code for source in sources for code in refusals_in(source)}
-    assert raised - SENTENCES.keys() - {"codes-open"} == set()
+    of_the_customers = {"freeze-by-staff"}
+    assert raised - SENTENCES.keys() - {"codes-open"} - of_the_customers == set()
 
 
 def test_no_sentence_is_left_over() -> None:
