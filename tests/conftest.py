@@ -25,6 +25,7 @@ LONGEST = ("journeys", "server", "crash", "interop", "webui")
 SLOW_FOLDERS = {"journeys", "crash", "interop", "server", "webui"}
 # And files of the other folders that take more than four seconds each.
 SLOW_FILES = {
+    "test_answers_in_every_state",
     "test_ceremony",
     "test_ceremony_file",
     "test_connection",
@@ -32,6 +33,7 @@ SLOW_FILES = {
     "test_crl_partitions",
     "test_doctor",
     "test_killed_client",
+    "test_guessing_everywhere",
     "test_logon",
     "test_ocsp",
     "test_ocsp_responses",
