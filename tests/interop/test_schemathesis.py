@@ -79,7 +79,15 @@ def _judge(folder: Path, url: str, known: dict[str, object], *more: str | Path) 
     }
     options = [
         *("--checks", "all", "--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"),
-        *("--max-examples", EXAMPLES, "--seed", "1", "--continue-on-failure", "--suppress-health-check", "all"),
+        *(
+            "--max-examples",
+            EXAMPLES,
+            "--seed",
+            os.environ.get("TEGATA_TEST_SCHEMATHESIS_SEED", "1"),
+            "--continue-on-failure",
+            "--suppress-health-check",
+            "all",
+        ),
     ]
     outcome = Runner()(
         Path(sys.executable).with_name("st"),
