@@ -24,8 +24,8 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 # So near to its end, a certificate that could be renewed and was not is a fault.
 URGENT = timedelta(days=7)
 _BROKEN = 500
-# The rules of suspension that this program has words for.
-RULES = (1, 2, 3)
+# What is told of a suspension by rule.
+_BY_RULE = {1: "suspended-by-rule-1", 2: "suspended-by-rule-2", 3: "suspended-by-rule-3"}
 # The door's refusals of a certificate, by the codes that the help desk knows; a code of the domain stands for itself.
 _CODES = {
     "certificate-foreign": "A0035",
@@ -177,7 +177,7 @@ def _suspended(known: Report) -> Finding:
     suspension = known.suspension
     if suspension is None:
         return fault(Check.TERMINAL, "terminal-suspended", "A0014", terminal=known.terminal)
-    topic = f"suspended-by-rule-{suspension.rule}" if suspension.rule in RULES else "suspended-by-staff"
+    topic = _BY_RULE.get(suspension.rule or 0, "suspended-by-staff")
     return fault(Check.TERMINAL, topic, "A0014", terminal=known.terminal, since=suspension.since)
 
 

@@ -96,7 +96,7 @@ def _read(answer: Answer) -> Report:
         terminal=_text(content["terminal"]),
         office_code=_text(content["office_code"]),
         state=_text(content["state"]),
-        suspension=_suspension(content["suspension"]),
+        suspension=_suspension(content.get("suspension")),
         start_date=date.fromisoformat(content["start_date"]),
         serial=int(certificate["serial"], 16),
         certificate_state=_text(certificate["state"]),

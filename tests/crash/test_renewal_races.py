@@ -82,8 +82,6 @@ class Row:
     deed: Deed
     told: str
     good: int
-    # What only a reading of the lists, or the job a day later, gives up.
-    leaves_claim: bool = False
 
     def __str__(self) -> str:
         return self.deed.__name__.strip("_")
@@ -93,7 +91,7 @@ ROWS = [
     Row(_suspend, "terminal-suspended", 0),
     Row(_suspend_and_resume, "unavailable", 1),
     Row(_revoke, "certificate-revoked", 0),
-    Row(_revoke_by_number, "certificate-revoked", 0, leaves_claim=True),
+    Row(_revoke_by_number, "certificate-revoked", 0),
     Row(_accept_reissue, "unavailable", 1),
     Row(_report_theft, "certificate-revoked", 0),
     Row(_retrieve_by_codes, "certificate-revoked", 1),
@@ -108,7 +106,7 @@ def test_a_deed_between_t1_and_t2_wins(terminal: Renewable, row: Row) -> None:
     assert _told(_interrupted(terminal, row.deed), terminal, ours, awaits=ROWS.index(row) % 2 == 0) == row.told
     states = list(terminal.states().values())
     assert states.count(VALID) == row.good
-    assert states.count(CertificateState.RESERVED if row.leaves_claim else CertificateState.ABANDONED) == 1
+    assert states.count(CertificateState.ABANDONED) == 1
     assert ledger.faults(terminal.house, []) == []  # among much else: what may have been signed is on the CRL
 
 

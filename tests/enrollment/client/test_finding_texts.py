@@ -14,7 +14,7 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 SOURCE = "".join(
     (ROOT / "enrollment" / "client" / f"{name}.py").read_text(encoding="utf-8") for name in ("doctor", "way", "findings")
 )
-USED = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', SOURCE)) & finding_texts.TOPICS.keys()
+USED = set(re.findall(r'"([a-z]+(?:-[a-z0-9]+)*)"', SOURCE)) & finding_texts.TOPICS.keys()
 INSTANT = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 
 
