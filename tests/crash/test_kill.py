@@ -89,7 +89,7 @@ def test_a_killed_door_yields_no_code_twice_and_burns_none(home: RealHome) -> No
 
 def test_the_killed_door_shows_who_answers_before_storing(home: RealHome) -> None:
     door = DoorProcess(home, "tests.crash.planted_door", ("early",))
-    aftermath = _let_loose(home, dict(prepare_many(home.house, 100)), door, seconds=6)
+    aftermath = _let_loose(home, dict(prepare_many(home.house, 400)), door, seconds=6)
     found = aftermath.faults()
     assert any("keys got a certificate" in fault for fault in found)
     assert any("holds a certificate that is not stored" in fault for fault in found)
@@ -97,7 +97,7 @@ def test_the_killed_door_shows_who_answers_before_storing(home: RealHome) -> Non
 
 def test_the_killed_door_shows_who_burns_the_code_first(home: RealHome) -> None:
     door = DoorProcess(home, "tests.crash.planted_door", ("burning",))
-    aftermath = _let_loose(home, dict(prepare_many(home.house, 100)), door, seconds=6)
+    aftermath = _let_loose(home, dict(prepare_many(home.house, 400)), door, seconds=6)
     assert any("its certificate is not" in fault for fault in aftermath.faults())
     assert any("are burnt" in fault for fault in aftermath.burnt(at_most=50))
 
