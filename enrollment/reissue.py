@@ -275,6 +275,10 @@ def _require_living(terminal: Terminal) -> None:
         raise suspensions.refusal(terminal)
 
 
+# What Python does not call printable and people type: line ends and the full-width space.
+_SPACES = "\r\n\u3000"
+
+
 def _require_text(text: str) -> None:
-    if len(text) > LONGEST_REMARK or not all(char.isprintable() or char in "\r\n" for char in text):
+    if len(text) > LONGEST_REMARK or not all(char.isprintable() or char in _SPACES for char in text):
         raise Refused("input-invalid", field="remark")

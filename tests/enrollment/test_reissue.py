@@ -175,6 +175,8 @@ def test_another_offices_terminal_is_unknown(terminal: Renewable) -> None:
     assert told(lambda: house.reissues.request(terminal.terminal, PC, CUSTOMER, office_code="NAC002")) == "terminal-unknown"
     assert told(lambda: house.reissues.request("00000A", PC, CUSTOMER)) == "terminal-unknown"
     assert told(lambda: house.reissues.request(terminal.terminal, PC, CUSTOMER, remark="x" * 501)) == "input-invalid"
+    assert told(lambda: house.reissues.request(terminal.terminal, PC, CUSTOMER, remark="\x00")) == "input-invalid"
+    house.reissues.request(terminal.terminal, PC, CUSTOMER, remark="通関　花子より\r\nお願いします")
 
 
 def test_the_old_pc_asks_for_itself(terminal: Renewable, clock: SettableClock) -> None:
