@@ -15,7 +15,14 @@ from webui.accounts import Door
 from webui.guard import Access
 
 # Something well-formed for each variable part of an address.
-SAMPLES = {"digest": "0", "name": "style.css", "receipt_number": "260001A", "terminal": "99999W", "tab": "netnaccs"}
+SAMPLES = {
+    "batch_id": "0" * 32,
+    "digest": "0",
+    "name": "style.css",
+    "receipt_number": "260001A",
+    "terminal": "99999W",
+    "tab": "netnaccs",
+}
 
 
 def routes(app: flask.Flask) -> Iterator[tuple[Rule, str, Access]]:
