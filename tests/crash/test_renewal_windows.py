@@ -1,7 +1,6 @@
 """The crash windows of a renewal: wherever one is cut off, the same new key comes again and is served; nothing is lost."""
 
 import multiprocessing
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,31 +15,13 @@ from kernel.errors import Refused
 from tests.crash import faults, ledger
 from tests.crash.faults import BrokenKey, Fault, Harm, Place
 from tests.crash.ledger import received_by
-from tests.crash.windows import Stands, Window
+from tests.crash.windows import Stands, Window, after, before, lie
 from tests.enrollment.renewing import Renewable, renewable
 from tests.support.clock import SettableClock
 from tests.support.house import Request, build_house, new_request
 
 NOTHING, CLAIM, CERTIFICATE = Stands.NOTHING, Stands.CLAIM, Stands.CERTIFICATE
 NOT_DONE, DONE = (Harm.REFUSED, Harm.CUT, Harm.KILLED), (Harm.DONE_AND_CUT, Harm.DONE_AND_KILLED)
-
-
-def _before(deed: Callable[[], None]) -> Callable[[BrokenKey], None]:
-    def spoil(key: BrokenKey) -> None:
-        key.before = deed
-
-    return spoil
-
-
-def _after(deed: Callable[[], None]) -> Callable[[BrokenKey], None]:
-    def spoil(key: BrokenKey) -> None:
-        key.after = deed
-
-    return spoil
-
-
-def _lie(key: BrokenKey) -> None:
-    key.spoil = faults.other_signature
 
 
 def _in_database(name: str, stands: Stands, place: Place, nth: int, harms: tuple[Harm, ...]) -> list[Window]:
@@ -56,10 +37,10 @@ WINDOWS = [
     *_in_database("while the state is looked up", NOTHING, Place.READ, 2, (Harm.CUT,)),
     *_in_database("T1 is not committed", NOTHING, Place.COMMIT, 1, NOT_DONE),
     *_in_database("T1 is committed", CLAIM, Place.COMMIT, 1, DONE),
-    Window("after T1, before signing, the process dies", CLAIM, spoil=_before(faults.die)),
-    Window("signing fails", CLAIM, spoil=_before(faults.fail)),
-    Window("the device signs wrongly", CLAIM, spoil=_lie),
-    Window("signed, not checked, the process dies", CLAIM, spoil=_after(faults.die)),
+    Window("after T1, before signing, the process dies", CLAIM, spoil=before(faults.die)),
+    Window("signing fails", CLAIM, spoil=before(faults.fail)),
+    Window("the device signs wrongly", CLAIM, spoil=lie),
+    Window("signed, not checked, the process dies", CLAIM, spoil=after(faults.die)),
     *_in_database("signed, before T2", CLAIM, Place.WRITE, 2, (Harm.CUT,)),
     *_in_database("T2 is not committed", CLAIM, Place.COMMIT, 2, NOT_DONE),
     *_in_database("T2 is committed", CERTIFICATE, Place.COMMIT, 2, DONE),

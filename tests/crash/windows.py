@@ -46,21 +46,26 @@ class Window:
         return self.name.endswith("dies")
 
 
-def _before(deed: Callable[[], None]) -> Callable[[BrokenKey], None]:
+def before(deed: Callable[[], None]) -> Callable[[BrokenKey], None]:
+    """Let a key do a deed before it signs."""
+
     def spoil(key: BrokenKey) -> None:
         key.before = deed
 
     return spoil
 
 
-def _after(deed: Callable[[], None]) -> Callable[[BrokenKey], None]:
+def after(deed: Callable[[], None]) -> Callable[[BrokenKey], None]:
+    """Let a key do a deed after it signed."""
+
     def spoil(key: BrokenKey) -> None:
         key.after = deed
 
     return spoil
 
 
-def _lie(key: BrokenKey) -> None:
+def lie(key: BrokenKey) -> None:
+    """Let a key give another signature."""
     key.spoil = faults.other_signature
 
 
@@ -82,11 +87,11 @@ WINDOWS = [
     *_in_database("before T1", Stands.NOTHING, Place.WRITE, 1, _NOT_DONE),
     *_in_database("T1 is not committed", Stands.NOTHING, Place.COMMIT, 1, _NOT_DONE),
     *_in_database("T1 is committed", Stands.CLAIM, Place.COMMIT, 1, _DONE),
-    Window("after T1, before signing, the process dies", Stands.CLAIM, spoil=_before(faults.die)),
-    Window("signing fails", Stands.CLAIM, spoil=_before(faults.fail)),
-    Window("the device signs wrongly", Stands.CLAIM, spoil=_lie),
-    Window("signed, then the device is gone", Stands.CLAIM, spoil=_after(faults.fail)),
-    Window("signed, not checked, the process dies", Stands.CLAIM, spoil=_after(faults.die)),
+    Window("after T1, before signing, the process dies", Stands.CLAIM, spoil=before(faults.die)),
+    Window("signing fails", Stands.CLAIM, spoil=before(faults.fail)),
+    Window("the device signs wrongly", Stands.CLAIM, spoil=lie),
+    Window("signed, then the device is gone", Stands.CLAIM, spoil=after(faults.fail)),
+    Window("signed, not checked, the process dies", Stands.CLAIM, spoil=after(faults.die)),
     *_in_database("signed, before T2", Stands.CLAIM, Place.WRITE, 2, _NOT_DONE),
     *_in_database("T2 is not committed", Stands.CLAIM, Place.COMMIT, 2, _NOT_DONE),
     *_in_database("T2 is committed", Stands.CERTIFICATE, Place.COMMIT, 2, _DONE),
