@@ -153,7 +153,7 @@ def _seen_by_everybody(pc: Pc, access_key: str, folder: Path) -> None:
 
 def _only_the_customer_knows_the_codes(demo: Demo, codes: dict[str, Inputs]) -> None:
     """No secret in any mail or log that the journey left behind."""
-    written = [str(mail) for mail in _all_mails(demo)]
+    written = [str(mail["Subject"]) + "".join(_parts(mail)) for mail in _all_mails(demo)]
     written += [file.read_text(encoding="utf-8") for file in (demo.home / "logs").iterdir()]
     for inputs in codes.values():
         for secret in (inputs["access_key"], inputs["auth_code_2"], inputs["auth_code_3"]):
@@ -162,10 +162,24 @@ def _only_the_customer_knows_the_codes(demo: Demo, codes: dict[str, Inputs]) -> 
 
 def _mails(demo: Demo, receipt_number: str, *, at_least: int = 2) -> list[EmailMessage]:
     def about() -> list[EmailMessage]:
-        return [mail for mail in _all_mails(demo) if receipt_number in mail.get_content()]
+        return [mail for mail in _all_mails(demo) if receipt_number in _text(mail)]
 
     _within_seconds(lambda: len(about()) >= at_least)
     return about()
+
+
+def _text(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
+def _parts(mail: EmailMessage) -> Iterator[str]:
+    """Text and attachments of a mail as they are read, their transfer encodings undone."""
+    for part in mail.walk():
+        content = part.get_payload(decode=True)
+        if isinstance(content, bytes):
+            yield content.decode(errors="replace")
 
 
 def _all_mails(demo: Demo) -> list[EmailMessage]:
