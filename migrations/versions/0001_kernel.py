@@ -38,6 +38,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_kernel_audit_entry_action"), ["action"], unique=False)
         batch_op.create_index(batch_op.f("ix_kernel_audit_entry_office_code"), ["office_code"], unique=False)
         batch_op.create_index(batch_op.f("ix_kernel_audit_entry_subject"), ["subject"], unique=False)
+
     op.create_table(
         "kernel_audit_log",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -83,6 +84,7 @@ def upgrade() -> None:
     with op.batch_alter_table("kernel_mail", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_kernel_mail_next_try_at"), ["next_try_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_kernel_mail_office_code"), ["office_code"], unique=False)
+
     op.create_table(
         "kernel_throttle",
         sa.Column("key", sa.String(length=100), nullable=False),
@@ -99,6 +101,7 @@ def downgrade() -> None:
     with op.batch_alter_table("kernel_mail", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kernel_mail_office_code"))
         batch_op.drop_index(batch_op.f("ix_kernel_mail_next_try_at"))
+
     op.drop_table("kernel_mail")
     op.drop_table("kernel_audit_tree")
     op.drop_table("kernel_audit_tile")
@@ -107,5 +110,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_subject"))
         batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_office_code"))
         batch_op.drop_index(batch_op.f("ix_kernel_audit_entry_action"))
+
     op.drop_table("kernel_audit_entry")
     op.drop_table("kernel_audit_checkpoint")

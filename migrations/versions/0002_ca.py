@@ -66,6 +66,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("kind = 'terminal' AND state <> 'abandoned'"),
             postgresql_where=sa.text("kind = 'terminal' AND state <> 'abandoned'"),
         )
+
     op.create_table(
         "ca_crl",
         sa.Column("issuer", sa.String(length=40), nullable=False),
@@ -104,6 +105,7 @@ def upgrade() -> None:
     with op.batch_alter_table("ca_crl_entry", schema=None) as batch_op:
         batch_op.create_index("ix_ca_crl_entry_revision", ["issuer", "revision"], unique=False)
         batch_op.create_index("ix_ca_crl_entry_until", ["issuer", "until"], unique=False)
+
     op.create_table(
         "ca_crl_partition",
         sa.Column("issuer", sa.String(length=40), nullable=False),
@@ -123,6 +125,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("ca_crl_removal", schema=None) as batch_op:
         batch_op.create_index("ix_ca_crl_removal_revision", ["issuer", "revision"], unique=False)
+
     op.create_table(
         "ca_issuer",
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -156,11 +159,13 @@ def downgrade() -> None:
     op.drop_table("ca_issuer")
     with op.batch_alter_table("ca_crl_removal", schema=None) as batch_op:
         batch_op.drop_index("ix_ca_crl_removal_revision")
+
     op.drop_table("ca_crl_removal")
     op.drop_table("ca_crl_partition")
     with op.batch_alter_table("ca_crl_entry", schema=None) as batch_op:
         batch_op.drop_index("ix_ca_crl_entry_until")
         batch_op.drop_index("ix_ca_crl_entry_revision")
+
     op.drop_table("ca_crl_entry")
     op.drop_table("ca_crl_block")
     op.drop_table("ca_crl")
@@ -178,5 +183,6 @@ def downgrade() -> None:
         batch_op.drop_index(
             "ix_ca_certificate_partition", sqlite_where=sa.text("partition > 0"), postgresql_where=sa.text("partition > 0")
         )
+
     op.drop_table("ca_certificate")
     op.drop_table("ca_blocked_key")

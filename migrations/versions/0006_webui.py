@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -45,5 +45,6 @@ def downgrade() -> None:
     with op.batch_alter_table("webui_session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_webui_session_created_at"))
         batch_op.drop_index(batch_op.f("ix_webui_session_account_id"))
+
     op.drop_table("webui_session")
     op.drop_table("webui_account")

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -27,6 +27,7 @@ def upgrade() -> None:
     with op.batch_alter_table("enrollment_batch", schema=None) as batch_op:
         batch_op.create_index("ix_enrollment_batch_office", ["office_code", "uploaded_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrollment_batch_uploaded_at"), ["uploaded_at"], unique=False)
+
     op.create_table(
         "enrollment_cmp_transaction",
         sa.Column("id", sa.LargeBinary(length=64), nullable=False),
@@ -44,6 +45,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("enrollment_cmp_transaction", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_enrollment_cmp_transaction_begun_at"), ["begun_at"], unique=False)
+
     op.create_table(
         "enrollment_code_disclosure",
         sa.Column("office_code", sa.String(length=6), nullable=False),
@@ -96,6 +98,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("state IN ('prepared', 'claimed', 'frozen')"),
             postgresql_where=sa.text("state IN ('prepared', 'claimed', 'frozen')"),
         )
+
     op.create_table(
         "enrollment_credential",
         sa.Column("terminal", sa.String(length=6), nullable=False),
@@ -111,6 +114,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_enrollment_credential_last_day"), ["last_day"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrollment_credential_office_code"), ["office_code"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrollment_credential_since"), ["since"], unique=False)
+
     op.create_table(
         "enrollment_deadline",
         sa.Column("terminal", sa.String(length=6), nullable=False),
@@ -157,6 +161,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("is_open"),
             postgresql_where=sa.text("is_open"),
         )
+
     op.create_table(
         "enrollment_reissue",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -189,6 +194,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("state IN ('requested', 'accepted', 'prepared')"),
             postgresql_where=sa.text("state IN ('requested', 'accepted', 'prepared')"),
         )
+
     op.create_table(
         "enrollment_renewal",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -217,6 +223,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("state IN ('claimed', 'awaiting', 'issued')"),
             postgresql_where=sa.text("state IN ('claimed', 'awaiting', 'issued')"),
         )
+
     op.create_table(
         "enrollment_retrieval_receipt",
         sa.Column("issuer", sa.String(length=40), nullable=False),
@@ -239,6 +246,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("receipt IS NULL"),
         )
         batch_op.create_index("ix_enrollment_retrieval_receipt_terminal", ["terminal", "at"], unique=False)
+
     op.create_table(
         "enrollment_batch_item",
         sa.Column("batch", sa.String(length=32), nullable=False),
@@ -269,6 +277,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'confirmed'"),
             postgresql_where=sa.text("state = 'confirmed'"),
         )
+
     op.create_table(
         "enrollment_code_freeze",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -285,6 +294,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("enrollment_code_freeze", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_enrollment_code_freeze_code_set_id"), ["code_set_id"], unique=False)
+
     op.create_table(
         "enrollment_code_showing",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -297,6 +307,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("enrollment_code_showing", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_enrollment_code_showing_code_set_id"), ["code_set_id"], unique=False)
+
     op.create_table(
         "enrollment_generation_member",
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -321,6 +332,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_enrollment_generation_member_state", ["generation", "state", "office_code", "terminal"], unique=False
         )
+
     op.create_table(
         "enrollment_generation_reminder",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -335,6 +347,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("enrollment_generation_reminder", schema=None) as batch_op:
         batch_op.create_index("uq_enrollment_generation_reminder", ["generation", "office_code", "days"], unique=True)
+
     op.create_table(
         "enrollment_generation_wave",
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -354,17 +367,21 @@ def downgrade() -> None:
     op.drop_table("enrollment_generation_wave")
     with op.batch_alter_table("enrollment_generation_reminder", schema=None) as batch_op:
         batch_op.drop_index("uq_enrollment_generation_reminder")
+
     op.drop_table("enrollment_generation_reminder")
     with op.batch_alter_table("enrollment_generation_member", schema=None) as batch_op:
         batch_op.drop_index("ix_enrollment_generation_member_state")
         batch_op.drop_index("ix_enrollment_generation_member_office")
         batch_op.drop_index("ix_enrollment_generation_member_day")
+
     op.drop_table("enrollment_generation_member")
     with op.batch_alter_table("enrollment_code_showing", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_code_showing_code_set_id"))
+
     op.drop_table("enrollment_code_showing")
     with op.batch_alter_table("enrollment_code_freeze", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_code_freeze_code_set_id"))
+
     op.drop_table("enrollment_code_freeze")
     with op.batch_alter_table("enrollment_batch_item", schema=None) as batch_op:
         batch_op.drop_index(
@@ -372,6 +389,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("state = 'confirmed'"),
             postgresql_where=sa.text("state = 'confirmed'"),
         )
+
     op.drop_table("enrollment_batch_item")
     with op.batch_alter_table("enrollment_retrieval_receipt", schema=None) as batch_op:
         batch_op.drop_index("ix_enrollment_retrieval_receipt_terminal")
@@ -380,6 +398,7 @@ def downgrade() -> None:
             sqlite_where=sa.text("receipt IS NULL"),
             postgresql_where=sa.text("receipt IS NULL"),
         )
+
     op.drop_table("enrollment_retrieval_receipt")
     with op.batch_alter_table("enrollment_renewal", schema=None) as batch_op:
         batch_op.drop_index(
@@ -390,6 +409,7 @@ def downgrade() -> None:
         batch_op.drop_index("uq_enrollment_renewal_certificate")
         batch_op.drop_index(batch_op.f("ix_enrollment_renewal_terminal"))
         batch_op.drop_index("ix_enrollment_renewal_state")
+
     op.drop_table("enrollment_renewal")
     with op.batch_alter_table("enrollment_reissue", schema=None) as batch_op:
         batch_op.drop_index(
@@ -401,9 +421,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_enrollment_reissue_state")
         batch_op.drop_index(batch_op.f("ix_enrollment_reissue_office_code"))
         batch_op.drop_index("ix_enrollment_reissue_end")
+
     op.drop_table("enrollment_reissue")
     with op.batch_alter_table("enrollment_generation", schema=None) as batch_op:
         batch_op.drop_index("uq_enrollment_generation_open", sqlite_where=sa.text("is_open"), postgresql_where=sa.text("is_open"))
+
     op.drop_table("enrollment_generation")
     op.drop_table("enrollment_gateway_list")
     op.drop_table("enrollment_deadline")
@@ -411,6 +433,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_since"))
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_office_code"))
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_last_day"))
+
     op.drop_table("enrollment_credential")
     with op.batch_alter_table("enrollment_code_set", schema=None) as batch_op:
         batch_op.drop_index(
@@ -426,12 +449,15 @@ def downgrade() -> None:
             sqlite_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
             postgresql_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
         )
+
     op.drop_table("enrollment_code_set")
     op.drop_table("enrollment_code_disclosure")
     with op.batch_alter_table("enrollment_cmp_transaction", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_cmp_transaction_begun_at"))
+
     op.drop_table("enrollment_cmp_transaction")
     with op.batch_alter_table("enrollment_batch", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_batch_uploaded_at"))
         batch_op.drop_index("ix_enrollment_batch_office")
+
     op.drop_table("enrollment_batch")

@@ -1,0 +1,210 @@
+"""The schema of 0.1.0: the tables of registry, part 1."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "registry_company",
+        sa.Column("abbreviation", sa.String(length=3), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("latin_name", sa.String(length=64), nullable=True),
+        sa.Column("postal_code", sa.String(length=7), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("phone", sa.String(length=11), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "length(abbreviation) = 3 AND ltrim(substr(abbreviation, 1, 3), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(abbreviation, 4, 0), '0123456789') = ''",
+            name="ck_registry_company_abbreviation",
+        ),
+        sa.CheckConstraint("length(coalesce(latin_name, name)) BETWEEN 1 AND 64", name="ck_registry_company_organization"),
+        sa.PrimaryKeyConstraint("abbreviation", name=op.f("pk_registry_company")),
+    )
+    op.create_table(
+        "registry_series",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_series")),
+    )
+    op.create_table(
+        "registry_office",
+        sa.Column("code", sa.String(length=6), nullable=False),
+        sa.Column("company_abbreviation", sa.String(length=3), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("postal_code", sa.String(length=7), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("phone", sa.String(length=11), nullable=False),
+        sa.Column("fax", sa.String(length=11), nullable=False),
+        sa.Column("customs_office", sa.String(length=40), nullable=False),
+        sa.Column("billing_code", sa.String(length=7), nullable=False),
+        sa.Column("administrator_family_name", sa.String(length=40), nullable=False),
+        sa.Column("administrator_given_name", sa.String(length=40), nullable=False),
+        sa.Column("administrator_family_kana", sa.String(length=40), nullable=False),
+        sa.Column("administrator_given_kana", sa.String(length=40), nullable=False),
+        sa.Column("administrator_department", sa.String(length=60), nullable=False),
+        sa.Column("administrator_title", sa.String(length=40), nullable=False),
+        sa.Column("administrator_phone", sa.String(length=11), nullable=False),
+        sa.Column("administrator_fax", sa.String(length=11), nullable=False),
+        sa.Column("administrator_mail", sa.String(length=254), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "length(billing_code) = 7 AND ltrim(billing_code, '0123456789') = ''", name="ck_registry_office_billing_code"
+        ),
+        sa.CheckConstraint(
+            "length(code) = 6 AND ltrim(substr(code, 1, 3), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(code, 4, 3), '0123456789') = ''",
+            name="ck_registry_office_code",
+        ),
+        sa.CheckConstraint("substr(code, 1, 3) = company_abbreviation", name="ck_registry_office_company"),
+        sa.ForeignKeyConstraint(
+            ["company_abbreviation"], ["registry_company.abbreviation"], name=op.f("fk_registry_office_company_abbreviation")
+        ),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_registry_office")),
+    )
+    with op.batch_alter_table("registry_office", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_office_company_abbreviation"), ["company_abbreviation"], unique=False)
+
+    op.create_table(
+        "registry_application",
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("draft_id", sa.String(length=32), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "applied",
+                "queried",
+                "approved",
+                "prepared",
+                "completed",
+                "rejected",
+                "withdrawn",
+                "void",
+                "cancelled",
+                name="ck_registry_application_state",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("applied_by", sa.String(length=100), nullable=False),
+        sa.Column("wished_start", sa.Date(), nullable=False),
+        sa.Column("remarks", sa.Text(), nullable=False),
+        sa.Column("applicant_family_name", sa.String(length=40), nullable=False),
+        sa.Column("applicant_given_name", sa.String(length=40), nullable=False),
+        sa.Column("applicant_family_kana", sa.String(length=40), nullable=False),
+        sa.Column("applicant_given_kana", sa.String(length=40), nullable=False),
+        sa.Column("applicant_department", sa.String(length=60), nullable=False),
+        sa.Column("applicant_title", sa.String(length=40), nullable=False),
+        sa.Column("applicant_phone", sa.String(length=11), nullable=False),
+        sa.Column("applicant_fax", sa.String(length=11), nullable=False),
+        sa.Column("applicant_mail", sa.String(length=254), nullable=False),
+        sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("approved_by", sa.String(length=100), nullable=True),
+        sa.Column("start_date", sa.Date(), nullable=True),
+        sa.Column("moved_by", sa.String(length=100), nullable=True),
+        sa.Column("settings_deadline", sa.Date(), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "length(receipt_number) = 7 AND ltrim(substr(receipt_number, 1, 6), '0123456789') = '' AND ltrim(substr(receipt_number, 7, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = ''",
+            name="ck_registry_application_receipt_number",
+        ),
+        sa.CheckConstraint("(approved_by IS NULL) = (start_date IS NULL)", name="ck_registry_application_start_date"),
+        sa.CheckConstraint("approved_by <> applied_by", name="ck_registry_application_approver"),
+        sa.CheckConstraint("moved_by <> applied_by", name="ck_registry_application_mover"),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_application_office_code")),
+        sa.PrimaryKeyConstraint("receipt_number", name=op.f("pk_registry_application")),
+        sa.UniqueConstraint("draft_id", name=op.f("uq_registry_application_draft_id")),
+    )
+    with op.batch_alter_table("registry_application", schema=None) as batch_op:
+        batch_op.create_index("ix_registry_application_office", ["office_code", "applied_at"], unique=False)
+        batch_op.create_index("ix_registry_application_queue", ["state", "applied_at"], unique=False)
+
+    op.create_table(
+        "registry_contract",
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("contractor_name", sa.String(length=80), nullable=False),
+        sa.Column("contractor_title", sa.String(length=40), nullable=False),
+        sa.Column(
+            "price_plan",
+            sa.Enum("A", "B", name="ck_registry_contract_price_plan", native_enum=False, create_constraint=True, length=20),
+            nullable=True,
+        ),
+        sa.Column(
+            "payment_method",
+            sa.Enum(
+                "debit",
+                "transfer",
+                name="ck_registry_contract_payment_method",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=True,
+        ),
+        sa.Column("billing_name", sa.String(length=100), nullable=False),
+        sa.Column("billing_postal_code", sa.String(length=7), nullable=False),
+        sa.Column("billing_address", sa.String(length=200), nullable=False),
+        sa.Column("billing_contact", sa.String(length=100), nullable=False),
+        sa.Column("billing_phone", sa.String(length=11), nullable=False),
+        sa.Column("signed_on", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_contract_office_code")),
+        sa.PrimaryKeyConstraint("office_code", name=op.f("pk_registry_contract")),
+    )
+    op.create_table(
+        "registry_draft",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("login", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_draft_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_draft")),
+        sa.UniqueConstraint("office_code", "login", "kind", name="uq_registry_draft_owner"),
+    )
+    op.create_table(
+        "registry_news",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=True),
+        sa.Column("target", sa.String(length=60), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_news_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_news")),
+    )
+    with op.batch_alter_table("registry_news", schema=None) as batch_op:
+        batch_op.create_index("ix_registry_news_office", ["office_code", "id"], unique=False)
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("registry_news", schema=None) as batch_op:
+        batch_op.drop_index("ix_registry_news_office")
+
+    op.drop_table("registry_news")
+    op.drop_table("registry_draft")
+    op.drop_table("registry_contract")
+    with op.batch_alter_table("registry_application", schema=None) as batch_op:
+        batch_op.drop_index("ix_registry_application_queue")
+        batch_op.drop_index("ix_registry_application_office")
+
+    op.drop_table("registry_application")
+    with op.batch_alter_table("registry_office", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_office_company_abbreviation"))
+
+    op.drop_table("registry_office")
+    op.drop_table("registry_series")
+    op.drop_table("registry_company")
