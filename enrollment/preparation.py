@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from enrollment import code_sets, freezes, guessing, letters
+from enrollment import code_sets, freezes, guessing, letters, reissue_records
 from enrollment import codes as code_rules
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.letters import Envelope
@@ -103,7 +103,8 @@ class CodePreparation:
                 raise Refused("same-person", terminal=terminal_name)
             terminal = _retrievable(session, terminal_name)
             code_sets.leave(session, row, CodeSetEvent.REPLACE, now, actor=actor)
-            self.put_set(session, terminal, row.approver, actor, now, receipt_number=row.receipt_number)
+            made = self.put_set(session, terminal, row.approver, actor, now, receipt_number=row.receipt_number)
+            reissue_records.prolong(session, terminal_name, made.expires_on)
             self._announce(session, row.office_code, row.receipt_number, now, count=1)
 
     def unlock(self, terminal_name: str, actor: Actor) -> None:
@@ -147,9 +148,9 @@ class CodePreparation:
     ) -> list[CodeSetValues]:
         """Make codes for terminals and return what is to be stored, for `store_sets`; here nothing is.
 
-        It costs a key agreement each, so many are made before the transaction that stores them.
+        Sets that are made together share a data key, so all of an application or of a batch are made by one call.
         """
-        today = tokyo_date(now)
+        today, data_key = tokyo_date(now), self.sealer.data_key()
         made: list[CodeSetValues] = []
         for terminal in wanted:
             codes, code_set_id = code_rules.generate(terminal.name, terminal.office_code), secrets.token_hex(16)
@@ -163,7 +164,7 @@ class CodePreparation:
                 "state": CodeSetState.PREPARED.value,
                 "access_key_digest": code_rules.access_key_digest(self.hasher, codes.access_key),
                 "codes_digest": code_rules.codes_digest(self.hasher, codes),
-                "sealed": code_rules.seal(self.sealer, codes, code_set_id, terminal.name),
+                "sealed": code_rules.seal(data_key, codes, code_set_id, terminal.name),
                 "start_date": terminal.start_date,
                 # Domain rules, suspension (1) and (3): codes end with the day before their terminal is suspended.
                 "expires_on": months_after(max(terminal.start_date, today), SUSPENSION_MONTHS),
@@ -190,8 +191,8 @@ def store_sets(session: Session, made: Sequence[CodeSetValues], actor: Actor, no
     Without the ORM's unit of work: it would cost more than all the codes.
     """
     session.flush()
-    if made:
-        session.execute(insert(CodeSetRow), [dict(values) for values in made])
+    for b in range(0, len(made), 1000):
+        session.connection().execute(insert(CodeSetRow), [dict(values) for values in made[b:b+1000]])
     entries = (
         audit.Subject(f"terminal:{values['terminal']}", str(values["office_code"]), {"approver": str(values["approver"])})
         for values in made

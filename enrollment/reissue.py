@@ -30,7 +30,7 @@ from kernel.clock import Clock, tokyo_date
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import terminals
-from registry.calendar import SUSPENSION_MONTHS, add_business_days, months_after
+from registry.calendar import add_business_days
 from registry.letters import Letters
 from registry.states import TerminalState
 from registry.terminals import Terminal
@@ -105,6 +105,7 @@ class Reissues:
         now = self.clock.now()
         with self.database.transaction() as session:
             row, _, terminal = _locked(session, reissue_id)
+            row.answer = why
             reissue_records.end(session, row, ReissueEvent.DECLINE, now)
             trace(session, terminal, "reissue.decline", actor, now, reissue=row.id)
             announce(session, terminal, "reissue-declined", now)
@@ -112,7 +113,10 @@ class Reissues:
             return view_of(row)
 
     def withdraw(self, reissue_id: str, actor: Actor, *, office_code: str | None = None) -> ReissueView:
-        """Take a request back before it is accepted. Raises Refused("reissue-unknown") and "reissue-state"."""
+        """Take a request back before its codes are made; what acceptance revoked stays revoked.
+
+        Raises Refused("reissue-unknown") and "reissue-state".
+        """
         now = self.clock.now()
         with self.database.transaction() as session:
             row, _, terminal = _locked(session, reissue_id)
@@ -166,7 +170,6 @@ class Reissues:
         reissue_records.step(session, row, ReissueEvent.ACCEPT)
         row.accepter, row.accepted_at = str(actor), now
         row.ready_on = today if self.same_day else add_business_days(today, 1)
-        row.ends_on = months_after(today, SUSPENSION_MONTHS)
         renewal = successions.open_one(session, terminal.name)
         if renewal is not None and renewal.state != RenewalState.ISSUED:
             successions.give_up(session, renewal, now, actor=actor, reason=Reason.SUPERSEDED, cause="reissue")
@@ -227,15 +230,18 @@ class ReissuePreparation:
 
 
 def end_overdue(database: Database, now: datetime, words: Letters = letters.PLAIN) -> int:
-    """Revoke old certificates whose reissue nobody retrieved within two months; return how many. A job, repeatable."""
-    overdue = (ReissueRow.state.in_(reissue_records.ACCEPTED), ReissueRow.ends_on < tokyo_date(now))
+    """Revoke old certificates whose reissue nobody retrieved within two months; return how many. A job, repeatable.
+
+    The months count from the codes: while staff have made none, the old certificate is all that the office has.
+    """
+    overdue = (ReissueRow.state == ReissueState.PREPARED, ReissueRow.ends_on < tokyo_date(now))
     with database.snapshot() as session:
         ids = session.scalars(select(ReissueRow.id).where(*overdue).order_by(ReissueRow.requested_at)).all()
     done = 0
     for reissue_id in ids:
         with database.transaction() as session:
             row, codes, terminal = _locked(session, reissue_id)
-            if row.state in reissue_records.ACCEPTED and row.ends_on is not None and row.ends_on < tokyo_date(now):
+            if row.state == ReissueState.PREPARED and row.ends_on is not None and row.ends_on < tokyo_date(now):
                 reissue_records.end(session, row, ReissueEvent.LAPSE, now)
                 trace(session, terminal, "reissue.lapse", _JOB, now, reissue=row.id)
                 to = Envelope(session, words, row.office_code, now)

@@ -3,16 +3,20 @@
 All of this is guarded by the terminal's row: whoever changes a reissue holds it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from enrollment.tables import ReissueRow
+from kernel.clock import day_start, tokyo_date
 from kernel.lifecycle import Lifecycle
+from registry.calendar import add_business_days
+from registry.japanese import searchable
+from registry.paging import SIZE, Page, page_of
 
 
 class ReissueReason(StrEnum):
@@ -72,6 +76,10 @@ class ReissueEvent(StrEnum):
 OPEN = (ReissueState.REQUESTED, ReissueState.ACCEPTED, ReissueState.PREPARED)
 # Such a one blocks renewal.
 ACCEPTED = (ReissueState.ACCEPTED, ReissueState.PREPARED)
+# Nothing is to come of such a one.
+ENDED = (ReissueState.COMPLETED, ReissueState.DECLINED, ReissueState.WITHDRAWN, ReissueState.LAPSED)
+# A request that nobody decided for so many business days is late, as an application is.
+PATIENCE = 2
 
 LIFECYCLE = Lifecycle(
     "reissue",
@@ -82,6 +90,7 @@ LIFECYCLE = Lifecycle(
         (ReissueState.PREPARED, ReissueEvent.RETRIEVE): ReissueState.COMPLETED,
         (ReissueState.REQUESTED, ReissueEvent.DECLINE): ReissueState.DECLINED,
         (ReissueState.REQUESTED, ReissueEvent.WITHDRAW): ReissueState.WITHDRAWN,
+        (ReissueState.ACCEPTED, ReissueEvent.WITHDRAW): ReissueState.WITHDRAWN,
         # Also a terminal that was abolished, or another reissue that took this one's place.
         **{(state, ReissueEvent.LAPSE): ReissueState.LAPSED for state in OPEN},
     },
@@ -90,7 +99,10 @@ LIFECYCLE = Lifecycle(
 
 @dataclass(frozen=True)
 class ReissueView:
-    """A reissue for pages and doors; people are actors' texts. `ends_on` is the last day of old certificate and codes."""
+    """A reissue for pages and doors; people are actors' texts.
+
+    `ends_on` is the last day of old certificate and codes, once there are codes; `answer` why it was declined.
+    """
 
     id: str
     terminal: str
@@ -98,6 +110,7 @@ class ReissueView:
     state: ReissueState
     reason: ReissueReason
     remark: str
+    answer: str | None
     requester: str
     requested_at: datetime
     accepter: str | None
@@ -130,22 +143,62 @@ def find(session: Session, reissue_id: str) -> ReissueView | None:
     return view_of(row) if row else None
 
 
-def waiting(session: Session, *, most: int = 200) -> tuple[ReissueView, ...]:
-    """Return the reissues that wait for staff to accept or decline them, oldest first."""
-    return _queue(session, ReissueRow.state == ReissueState.REQUESTED, most=most)
-
-
 def to_prepare(session: Session, today: date, *, most: int = 200) -> tuple[ReissueView, ...]:
     """Return the accepted reissues whose codes may be prepared today, oldest first."""
-    return _queue(session, ReissueRow.state == ReissueState.ACCEPTED, ReissueRow.ready_on <= today, most=most)
+    query = select(ReissueRow).where(_of_stage(Stage.PREPARE, today)).order_by(ReissueRow.requested_at, ReissueRow.id)
+    return _all(session.scalars(query.limit(most)).all())
 
 
-def counts(session: Session, today: date) -> tuple[int, int]:
-    """Return how many reissues wait for acceptance, and how many for their codes."""
-    requested = ReissueRow.state == ReissueState.REQUESTED
-    ready = (ReissueRow.state == ReissueState.ACCEPTED) & (ReissueRow.ready_on <= today)
+class Stage(StrEnum):
+    """Which reissues staff look for. `late` are those that keep a customer waiting: see `is_late`."""
+
+    DECIDE = "decide"
+    PREPARE = "prepare"
+    LATE = "late"
+    OPEN = "open"
+    ENDED = "ended"
+
+
+def search(
+    session: Session, stage: Stage, today: date, *, text: str = "", page: int = 1, size: int = SIZE
+) -> Page[ReissueView]:  # fmt: skip
+    """Return reissues of a stage, those whose terminal or office code begins with the text; oldest first, ended ones newest."""
+    query = select(ReissueRow).where(_of_stage(stage, today))
+    if wanted := searchable(text).upper():
+        begins = ReissueRow.terminal.startswith(wanted, autoescape=True)
+        query = query.where(begins | ReissueRow.office_code.startswith(wanted, autoescape=True))
+    if stage is Stage.ENDED:
+        query = query.order_by(ReissueRow.ended_at.desc(), ReissueRow.id)
+    else:
+        query = query.order_by(ReissueRow.requested_at, ReissueRow.id)
+    return page_of(session, query, page, view_of, size=size)
+
+
+def counts(session: Session, today: date) -> Mapping[Stage, int]:
+    """Return how many reissues wait for staff: for a decision, for their codes, and longer than they should."""
     query = select(func.count()).select_from(ReissueRow)
-    return session.scalar(query.where(requested)) or 0, session.scalar(query.where(ready)) or 0
+    waiting_for_staff = (Stage.DECIDE, Stage.PREPARE, Stage.LATE)
+    return {stage: session.scalar(query.where(_of_stage(stage, today))) or 0 for stage in waiting_for_staff}
+
+
+def is_late(reissue: ReissueView, today: date) -> bool:
+    """Return whether staff keep a customer waiting: PATIENCE business days without a decision, or a day after `ready_on`."""
+    if reissue.state is ReissueState.REQUESTED:
+        return tokyo_date(reissue.requested_at) <= add_business_days(today, -PATIENCE)
+    return reissue.state is ReissueState.ACCEPTED and reissue.ready_on is not None and reissue.ready_on < today
+
+
+def _of_stage(stage: Stage, today: date) -> ColumnElement[bool]:
+    asked, accepted = ReissueRow.state == ReissueState.REQUESTED, ReissueRow.state == ReissueState.ACCEPTED
+    if stage is Stage.DECIDE:
+        return asked
+    if stage is Stage.PREPARE:
+        return accepted & (ReissueRow.ready_on <= today)
+    if stage is Stage.LATE:
+        answered_by_now = day_start(add_business_days(today, -PATIENCE) + timedelta(days=1))
+        undecided = asked & (ReissueRow.requested_at < answered_by_now)
+        return undecided | (accepted & (ReissueRow.ready_on < today))
+    return ReissueRow.state.in_(OPEN if stage is Stage.OPEN else ENDED)
 
 
 def is_accepted(session: Session, terminal: str) -> bool:
@@ -158,6 +211,12 @@ def accepted_among(session: Session, terminals: Collection[str]) -> set[str]:
     """Return those of many terminals of which `is_accepted` is true."""
     query = select(ReissueRow.terminal).where(ReissueRow.terminal.in_(terminals), ReissueRow.state.in_(ACCEPTED))
     return set(session.scalars(query))
+
+
+def open_of(session: Session, terminals: Collection[str]) -> dict[str, ReissueView]:
+    """Return the open reissues of many terminals by the terminal's name."""
+    query = select(ReissueRow).where(ReissueRow.terminal.in_(terminals), ReissueRow.state.in_(OPEN))
+    return {row.terminal: view_of(row) for row in session.scalars(query)}
 
 
 def open_one(session: Session, terminal: str) -> ReissueRow | None:
@@ -178,6 +237,14 @@ def drop(session: Session, terminal: str, now: datetime) -> None:
     row = open_one(session, terminal)
     if row is not None:
         end(session, row, ReissueEvent.LAPSE, now)
+
+
+def prolong(session: Session, terminal: str, ends_on: date) -> None:
+    """Let a reissue whose codes were replaced end with the new ones: until then the old certificate serves."""
+    row = open_one(session, terminal)
+    if row is not None and row.state == ReissueState.PREPARED:
+        row.ends_on = ends_on
+        session.flush()
 
 
 def step(session: Session, row: ReissueRow, event: ReissueEvent) -> None:
@@ -202,6 +269,7 @@ def view_of(row: ReissueRow) -> ReissueView:
         state=ReissueState(row.state),
         reason=ReissueReason(row.reason),
         remark=row.remark,
+        answer=row.answer,
         requester=row.requester,
         requested_at=row.requested_at,
         accepter=row.accepter,
@@ -216,11 +284,6 @@ def view_of(row: ReissueRow) -> ReissueView:
 
 def _views(session: Session, *conditions: ColumnElement[bool], most: int = 200) -> tuple[ReissueView, ...]:
     query = select(ReissueRow).where(*conditions).order_by(ReissueRow.requested_at.desc(), ReissueRow.id)
-    return _all(session.scalars(query.limit(most)).all())
-
-
-def _queue(session: Session, *conditions: ColumnElement[bool], most: int) -> tuple[ReissueView, ...]:
-    query = select(ReissueRow).where(*conditions).order_by(ReissueRow.requested_at, ReissueRow.id)
     return _all(session.scalars(query.limit(most)).all())
 
 

@@ -144,7 +144,7 @@ class ReissueRow(Base):
     """One reissue: who asked for it and why, who accepted it, who prepared its codes, until when the old certificate lives.
 
     Whom each step names is an actor's text. `ready_on` is the first day on which codes may be prepared, `ends_on` the last
-    day of the old certificate and of the codes.
+    day of the old certificate and of the codes, once there are some. `answer` is what the office was told when it was declined.
     """
 
     __tablename__ = "enrollment_reissue"
@@ -168,6 +168,7 @@ class ReissueRow(Base):
     state: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str] = mapped_column(String(30))
     remark: Mapped[str] = mapped_column(String(500))
+    answer: Mapped[str | None] = mapped_column(String(500))
     requester: Mapped[str] = mapped_column(String(100))
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
     accepter: Mapped[str | None] = mapped_column(String(100))

@@ -27,7 +27,7 @@ class ReissueAnswer(AnswerBody):
     state: ReissueState
     requested_at: Instant
     ready_on: date | None = Field(description="The day from which its codes can be had; null before it is accepted")
-    ends_on: date | None = Field(description="The last day of the old certificate and of the codes; null before it is accepted")
+    ends_on: date | None = Field(description="The last day of the old certificate and of the codes; null before there are codes")
 
 
 class HeldCertificate(AnswerBody):

@@ -8,7 +8,7 @@ import pytest
 from ca.certificates import CertificateState
 from enrollment import id_notices, reissue, reissue_records
 from enrollment.reissue_letters import REASONS
-from enrollment.reissue_records import ReissueReason, ReissueState, ReissueView
+from enrollment.reissue_records import ReissueReason, ReissueState, ReissueView, Stage
 from kernel import audit
 from kernel.clock import day_start, tokyo_date
 from kernel.errors import Refused
@@ -45,6 +45,15 @@ def told(deed: object) -> str:
     return "done"
 
 
+def today(house: House) -> date:
+    return tokyo_date(house.clock.now())
+
+
+def found(house: House, stage: Stage, text: str = "") -> list[ReissueView]:
+    with house.database.snapshot() as session:
+        return list(reissue_records.search(session, stage, today(house), text=text).records)
+
+
 def ready(terminal: Renewable, clock: SettableClock, reason: ReissueReason = PC) -> ReissueView:
     """Return a reissue that was accepted, on the day on which its codes may be prepared."""
     asked = terminal.house.reissues.request(terminal.terminal, reason, CUSTOMER, office_code=OFFICE)
@@ -63,9 +72,9 @@ def test_a_customers_request_waits_for_staff(terminal: Renewable) -> None:
     asked = house.reissues.request(terminal.terminal, PC, CUSTOMER, office_code=OFFICE, remark="新しいPCが届きます。")
     assert (asked.state, asked.requester, asked.accepter, asked.ready_on) == (ReissueState.REQUESTED, str(CUSTOMER), None, None)
     with house.database.snapshot() as session:
-        assert reissue_records.waiting(session) == (asked,)
+        assert found(house, Stage.DECIDE) == found(house, Stage.OPEN) == [asked]
         assert reissue_records.of_office(session, OFFICE) == reissue_records.of_terminal(session, terminal.terminal) == (asked,)
-        assert reissue_records.counts(session, tokyo_date(house.clock.now())) == (1, 0)
+        assert reissue_records.counts(session, today(house)) == {Stage.DECIDE: 1, Stage.PREPARE: 0, Stage.LATE: 0}
         assert news.latest(session, OFFICE)[0].code == "reissue-requested"
     assert terminal.told() == "renewed"  # only an accepted one blocks renewal
 
@@ -162,12 +171,61 @@ def test_nobody_accepts_their_own_request(house: House) -> None:
 def test_a_request_is_declined_or_withdrawn_before_it_is_accepted(terminal: Renewable) -> None:
     reissues = terminal.house.reissues
     first = reissues.request(terminal.terminal, PC, CUSTOMER)
-    assert reissues.decline(first.id, "同じPCのため、更新をご利用ください。", APPROVER).state is ReissueState.DECLINED
+    declined = reissues.decline(first.id, "同じPCのため、更新をご利用ください。", APPROVER)
+    assert (declined.state, declined.answer) == (ReissueState.DECLINED, "同じPCのため、更新をご利用ください。")
     assert told(lambda: reissues.accept(first.id, APPROVER)) == "reissue-state"
     second = reissues.request(terminal.terminal, PC, CUSTOMER)
     assert told(lambda: reissues.withdraw(second.id, CUSTOMER, office_code="NAC002")) == "reissue-unknown"
     assert reissues.withdraw(second.id, CUSTOMER, office_code=OFFICE).state is ReissueState.WITHDRAWN
     assert terminal.told() == "renewed"
+
+
+def test_an_accepted_request_is_taken_back_until_its_codes_are_made(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    slip = house.reissues.request(terminal.terminal, PC, APPROVER)
+    assert terminal.told() == "reissue-pending"
+    assert house.reissues.withdraw(slip.id, APPROVER).state is ReissueState.WITHDRAWN
+    assert terminal.log_on(terminal.der) == "permitted"
+    assert terminal.told() == "renewed"
+    made = prepared(terminal, clock)
+    assert told(lambda: house.reissues.withdraw(made.id, CUSTOMER, office_code=OFFICE)) == "reissue-state"
+
+
+def test_staff_find_reissues_by_stage_terminal_and_office(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    asked = house.reissues.request(terminal.terminal, PC, CUSTOMER)
+    for text in ("", terminal.terminal[:3], terminal.terminal.lower(), "nac0"):
+        assert found(house, Stage.DECIDE, text) == [asked]
+    assert found(house, Stage.DECIDE, "NAC002") == found(house, Stage.PREPARE) == found(house, Stage.ENDED) == []
+    accepted = house.reissues.accept(asked.id, APPROVER)
+    assert (found(house, Stage.DECIDE), found(house, Stage.PREPARE), found(house, Stage.OPEN)) == ([], [], [accepted])
+    assert accepted.ready_on is not None
+    clock.instant = day_start(accepted.ready_on)
+    assert found(house, Stage.PREPARE) == [accepted]
+    made = house.reissue_preparation.prepare(asked.id, PREPARER)
+    assert (found(house, Stage.PREPARE), found(house, Stage.OPEN)) == ([], [made])
+    house.redemption.redeem(house.codes_of(terminal.terminal), new_request().pem, SOURCE)
+    assert [one.id for one in found(house, Stage.ENDED)] == [asked.id]
+    assert found(house, Stage.OPEN) == []
+
+
+def test_staff_see_whom_they_keep_waiting(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    clock.instant = day_start(date(2027, 10, 28)) + timedelta(hours=23, minutes=59, seconds=59, milliseconds=900)  # a Thursday
+    asked = house.reissues.request(terminal.terminal, PC, CUSTOMER)
+    clock.instant = day_start(date(2027, 10, 29)) + timedelta(hours=23)
+    assert (found(house, Stage.LATE), reissue_records.is_late(asked, today(house))) == ([], False)
+    clock.instant = day_start(date(2027, 11, 1))  # the second business day after
+    assert (found(house, Stage.LATE), reissue_records.is_late(asked, today(house))) == ([asked], True)
+    accepted = house.reissues.accept(asked.id, APPROVER)
+    assert (found(house, Stage.LATE), reissue_records.is_late(accepted, today(house))) == ([], False)
+    assert accepted.ready_on is not None
+    clock.instant = day_start(accepted.ready_on)
+    assert (found(house, Stage.LATE), reissue_records.is_late(accepted, today(house))) == ([], False)
+    clock.instant = day_start(accepted.ready_on + timedelta(days=1))
+    assert (found(house, Stage.LATE), reissue_records.is_late(accepted, today(house))) == ([accepted], True)
+    made = house.reissue_preparation.prepare(asked.id, PREPARER)
+    assert (found(house, Stage.LATE), reissue_records.is_late(made, today(house))) == ([], False)
 
 
 def test_another_offices_terminal_is_unknown(terminal: Renewable) -> None:
@@ -219,6 +277,35 @@ def test_after_two_months_the_old_certificate_ends_with_the_codes(terminal: Rene
         ended = reissue_records.find(session, reissued.id)
     assert ended is not None
     assert ended.state is ReissueState.LAPSED
+
+
+def test_while_staff_make_no_codes_the_old_certificate_stays_good(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    accepted = ready(terminal, clock)
+    assert accepted.ends_on is None
+    for days in (61, 62, 92, 200):
+        clock.instant = day_start(today(house) + timedelta(days=days))
+        assert reissue.end_overdue(house.database, clock.now()) == 0
+    assert terminal.states() == {terminal.old.serial: VALID}
+    assert [one.id for one in found(house, Stage.LATE)] == [accepted.id]
+    made = house.reissue_preparation.prepare(accepted.id, PREPARER)
+    assert made.ends_on == months_after(today(house), 2)
+    assert reissue.end_overdue(house.database, clock.now()) == 0
+
+
+def test_codes_that_staff_replaced_count_anew(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    reissued = prepared(terminal, clock)
+    assert reissued.ends_on is not None
+    clock.instant = day_start(reissued.ends_on)
+    house.preparation.replace(terminal.terminal, PREPARER)
+    later = months_after(reissued.ends_on, 2)
+    clock.instant = day_start(reissued.ends_on + timedelta(days=1))
+    assert (reissue.end_overdue(house.database, clock.now()), id_notices.expire_due(house.database, clock.now())) == (0, 0)
+    assert [one.ends_on for one in found(house, Stage.OPEN)] == [later]
+    new = house.redemption.redeem(house.codes_of(terminal.terminal), new_request().pem, SOURCE).certificate
+    assert terminal.states() == {terminal.old.serial: REVOKED, new.serial: VALID}
+    assert [one.state for one in found(house, Stage.ENDED)] == [ReissueState.COMPLETED]
 
 
 def test_acceptance_ends_a_renewal_that_nobody_confirmed(terminal: Renewable) -> None:
