@@ -11,6 +11,35 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "registry_bulletin_notice",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("uid", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("category", sa.String(length=20), nullable=False),
+        sa.Column("title_ja", sa.String(length=120), nullable=False),
+        sa.Column("title_en", sa.String(length=120), nullable=False),
+        sa.Column("body_ja", sa.Text(), nullable=False),
+        sa.Column("body_en", sa.Text(), nullable=False),
+        sa.Column("publish_from", sa.Date(), nullable=True),
+        sa.Column("publish_until", sa.Date(), nullable=True),
+        sa.Column("is_pinned", sa.Boolean(), nullable=False),
+        sa.Column("is_urgent", sa.Boolean(), nullable=False),
+        sa.Column("visible_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("visible_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("month", sa.String(length=7), nullable=True),
+        sa.Column("corrected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_by", sa.String(length=80), nullable=False),
+        sa.Column("searchable_text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_bulletin_notice")),
+        sa.UniqueConstraint("uid", name=op.f("uq_registry_bulletin_notice_uid")),
+    )
+    with op.batch_alter_table("registry_bulletin_notice", schema=None) as batch_op:
+        batch_op.create_index("ix_registry_bulletin_notice_month", ["month"], unique=False)
+        batch_op.create_index("ix_registry_bulletin_notice_visible", ["state", "visible_from"], unique=False)
+
+    op.create_table(
         "registry_company",
         sa.Column("abbreviation", sa.String(length=3), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
@@ -31,6 +60,20 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=20), nullable=False),
         sa.Column("last", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_series")),
+    )
+    op.create_table(
+        "registry_bulletin_revision",
+        sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.Column("event", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["notice_id"], ["registry_bulletin_notice.id"], name=op.f("fk_registry_bulletin_revision_notice_id")
+        ),
+        sa.PrimaryKeyConstraint("notice_id", "version", name=op.f("pk_registry_bulletin_revision")),
     )
     op.create_table(
         "registry_office",
@@ -173,28 +216,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_draft")),
         sa.UniqueConstraint("office_code", "login", "kind", name="uq_registry_draft_owner"),
     )
-    op.create_table(
-        "registry_news",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("code", sa.String(length=40), nullable=False),
-        sa.Column("receipt_number", sa.String(length=7), nullable=True),
-        sa.Column("target", sa.String(length=60), nullable=True),
-        sa.Column("facts", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_news_office_code")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_news")),
-    )
-    with op.batch_alter_table("registry_news", schema=None) as batch_op:
-        batch_op.create_index("ix_registry_news_office", ["office_code", "id"], unique=False)
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("registry_news", schema=None) as batch_op:
-        batch_op.drop_index("ix_registry_news_office")
-
-    op.drop_table("registry_news")
     op.drop_table("registry_draft")
     op.drop_table("registry_contract")
     with op.batch_alter_table("registry_application", schema=None) as batch_op:
@@ -206,5 +230,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_office_company_abbreviation"))
 
     op.drop_table("registry_office")
+    op.drop_table("registry_bulletin_revision")
     op.drop_table("registry_series")
     op.drop_table("registry_company")
+    with op.batch_alter_table("registry_bulletin_notice", schema=None) as batch_op:
+        batch_op.drop_index("ix_registry_bulletin_notice_visible")
+        batch_op.drop_index("ix_registry_bulletin_notice_month")
+
+    op.drop_table("registry_bulletin_notice")

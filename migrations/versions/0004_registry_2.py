@@ -11,6 +11,22 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "registry_news",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=True),
+        sa.Column("target", sa.String(length=60), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_news_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_news")),
+    )
+    with op.batch_alter_table("registry_news", schema=None) as batch_op:
+        batch_op.create_index("ix_registry_news_office", ["office_code", "id"], unique=False)
+
+    op.create_table(
         "registry_user_code",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("office_code", sa.String(length=6), nullable=False),
@@ -291,3 +307,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_user_code_office_code"))
 
     op.drop_table("registry_user_code")
+    with op.batch_alter_table("registry_news", schema=None) as batch_op:
+        batch_op.drop_index("ix_registry_news_office")
+
+    op.drop_table("registry_news")

@@ -170,6 +170,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("reason", sa.String(length=30), nullable=False),
         sa.Column("remark", sa.String(length=500), nullable=False),
+        sa.Column("answer", sa.String(length=500), nullable=True),
         sa.Column("requester", sa.String(length=100), nullable=False),
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("accepter", sa.String(length=100), nullable=True),
