@@ -16,6 +16,7 @@ import enrollment.tables
 import kernel.audit
 import kernel.outbox
 import kernel.throttle
+import registry.bulletin.records
 import registry.tables
 import server.leases
 import webui.tables
