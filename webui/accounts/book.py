@@ -21,7 +21,6 @@ from webui.accounts.persons import (
     Door,
     NewAccount,
     Person,
-    Right,
     find,
     normal,
     person_of,
@@ -92,7 +91,7 @@ class Accounts:
         )
         with self.database.snapshot() as session:
             people = [person_of(row) for row in session.scalars(query)]
-        return frozenset(str(person.actor) for person in people if person.may(Right.ADMINISTRATOR))
+        return frozenset(str(person.actor) for person in people if person.is_administrator)
 
     def require_password(self, person: Person, password: str) -> None:
         """Let somebody who is logged in prove again who they are; raises Refused("password-wrong"), "throttled"."""
@@ -130,7 +129,8 @@ class Accounts:
         if row is None or not matches or row.state != AccountState.ACTIVE.value:
             self._note_failure(row, keys, typed, now)
             raise Refused("login-failed")
-        renewed = self.passwords.hash(typed.password) if self.passwords.is_outdated(row.password_hash) else None
+        is_outdated = row.password_hash is not None and self.passwords.is_outdated(row.password_hash)
+        renewed = self.passwords.hash(typed.password) if is_outdated else None
         with self.database.transaction() as session:
             # Judged again under lock: guesses sent at the same moment do not slip in before the count.
             for key, _ in keys:
@@ -139,6 +139,7 @@ class Accounts:
             if renewed:
                 unchanged = (AccountRow.id == row.id) & (AccountRow.password_hash == row.password_hash)
                 session.execute(update(AccountRow).where(unchanged).values(password_hash=renewed))
+            session.execute(update(AccountRow).where(AccountRow.id == row.id).values(last_login_at=now))
             person = person_of(row)
             record(session, now, person.actor, "account.login", person, source=typed.source)
         return person

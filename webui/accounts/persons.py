@@ -26,10 +26,15 @@ class Door(StrEnum):
 
 
 class Right(StrEnum):
-    """What a customer's user may do beyond looking; whoever has `administrator` is the office's administrator (管理責任者)."""
+    """What a customer's user may do beyond looking.
+
+    Whoever has `administrator` is the office's administrator (管理責任者) and has all rights.
+    """
 
     APPLY = "apply"
     CODES = "codes"
+    BILLING = "billing"
+    USERS = "users"
     ADMINISTRATOR = "administrator"
 
 
@@ -42,10 +47,12 @@ class Role(StrEnum):
 
 
 class AccountState(StrEnum):
-    """Whether an account may log in."""
+    """Whether an account may log in: only an active one. An invited one has no password yet; a removed one never comes back."""
 
+    INVITED = "invited"
     ACTIVE = "active"
     DISABLED = "disabled"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,13 @@ class Person:
         return audit.customer(self.office_code, self.login)
 
     def may(self, grant: Right | Role) -> bool:
-        """Tell whether the person holds a right or role."""
-        return grant.value in self.grants
+        """Tell whether the person holds a right or role; an office's administrator holds every right."""
+        return grant.value in self.grants or (isinstance(grant, Right) and Right.ADMINISTRATOR.value in self.grants)
+
+    @property
+    def is_administrator(self) -> bool:
+        """Tell whether the person is an office's administrator."""
+        return Right.ADMINISTRATOR.value in self.grants
 
 
 @dataclass(frozen=True)
