@@ -58,7 +58,7 @@ def check_contact(typed: Typed) -> Contact | Faults:
     values = {name: check(name, first(typed, name)) for name, check in _CHECKS.items()}
     faults = [value for value in values.values() if isinstance(value, FieldFault)]
     mail = values["mail"]
-    if isinstance(mail, str) and _check_mail("mail_again", first(typed, "mail_again")) != mail:
+    if isinstance(mail, str) and check_mail("mail_again", first(typed, "mail_again")) != mail:
         faults.append(FieldFault("mail_again", "mail-differs"))
     if faults:
         return Faults(faults)
@@ -83,7 +83,8 @@ def check_phone(field: str, text: str, *, required: bool) -> str | FieldFault:
     return number
 
 
-def _check_mail(field: str, text: str) -> str | FieldFault:
+def check_mail(field: str, text: str) -> str | FieldFault:
+    """Check an address of mail by its syntax; full-width ASCII is put right."""
     address = half_width(text)
     if not address:
         return FieldFault(field, "required")
@@ -115,5 +116,5 @@ _CHECKS: dict[str, Callable[[str, str], str | FieldFault]] = {
     "title": _line(TITLE_MOST, required=False),
     "phone": lambda field, text: check_phone(field, text, required=True),
     "fax": lambda field, text: check_phone(field, text, required=False),
-    "mail": _check_mail,
+    "mail": check_mail,
 }

@@ -1,6 +1,8 @@
 """Who may log in: customers by office code, user and password; staff by user and password."""
 
 from webui.accounts.book import Accounts
+from webui.accounts.choosing import Forgotten, PasswordLinks
+from webui.accounts.letters import AccountLetters
 from webui.accounts.persons import (
     AccountState,
     Credentials,
@@ -14,16 +16,23 @@ from webui.accounts.persons import (
     subject_of,
 )
 from webui.accounts.sources import network_of
+from webui.accounts.users import NewUser, User, Users
 
 __all__ = [
+    "AccountLetters",
     "AccountState",
     "Accounts",
     "Credentials",
     "Door",
+    "Forgotten",
     "NewAccount",
+    "NewUser",
+    "PasswordLinks",
     "Person",
     "Right",
     "Role",
+    "User",
+    "Users",
     "network_of",
     "person_of",
     "record",
