@@ -20,6 +20,7 @@ from ca.certificates import CertificateState, find_row, serial_text
 from ca.crl import CrlPublisher
 from ca.issuers import Issuer, SigningIssuer
 from ca.plan import (
+    DOCUMENTS,
     ISSUING,
     RESPONDER,
     ROOT,
@@ -45,6 +46,7 @@ from keys.custody import KeyAlgorithm, KeyStore
 from keys.trouble import CustodyAwayError, KeyTroubleError
 
 __all__ = [
+    "DOCUMENTS",
     "ISSUING",
     "RESPONDER",
     "ROOT",

@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from ca.profiles import Addresses, ServerNames
 
 ROOT, ISSUING, RESPONDER, TIMESTAMP, CMP = "root", "issuing-1", "ocsp", "timestamp", "cmp"
-SCEP = "scep"
+SCEP, DOCUMENTS = "scep", "documents"
 YEAR = timedelta(days=365)
 # A root changes nothing for years; gateways that check the whole chain need its list all the same.
 ROOT_CRL, ISSUING_CRL = (timedelta(days=182), YEAR), (timedelta(days=1), timedelta(days=3))
@@ -107,11 +107,12 @@ class Plan:
 
 
 def usual_plan(organization: str, addresses: Addresses, doors: Mapping[str, ServerNames], crl_folder: Path) -> Plan:
-    """Return one root, one issuing CA, its responder, time stamps, CMP's signer, and the doors (by name) with their names."""
+    """Return one root, one issuing CA, its responder, time stamps, CMP's and the documents' signers, and the doors (by name)."""
     services = [
         ServicePlan(RESPONDER, ServiceKind.OCSP, _common_name(organization, "OCSP responder 1"), "p256", 2, ISSUING),
         ServicePlan(TIMESTAMP, ServiceKind.TIMESTAMP, _common_name(organization, "time stamps 1"), "p256", 2, ISSUING),
         ServicePlan(CMP, ServiceKind.CMP, _common_name(organization, "CMP 1"), "p256", 2, ISSUING),
+        ServicePlan(DOCUMENTS, ServiceKind.DOCUMENT, _common_name(organization, "documents 1"), "p256", 2, ISSUING),
     ]
     for door, names in doors.items():
         services.append(ServicePlan(server_key_name(door), ServiceKind.SERVER, names.host_names[0], "p256", 2, ISSUING, names))

@@ -13,10 +13,11 @@ _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # RFC 9336 §3.
 # RFC 6402 §2.10, which RFC 9483 §1.5 asks of a registration authority's certificate; SCEP (RFC 8894) names none.
 _REGISTRATION_AUTHORITY = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28")
 _PURPOSES = {
-    ServiceKind.DOCUMENT: _DOCUMENT_SIGNING,
-    ServiceKind.SCEP: _REGISTRATION_AUTHORITY,
-    ServiceKind.CMP: _REGISTRATION_AUTHORITY,
-    ServiceKind.MAIL: ExtendedKeyUsageOID.EMAIL_PROTECTION,
+    # Readers built upon NSS take a document's signature only from who may sign mail; without an address nobody takes its mail.
+    ServiceKind.DOCUMENT: (_DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION),
+    ServiceKind.SCEP: (_REGISTRATION_AUTHORITY,),
+    ServiceKind.CMP: (_REGISTRATION_AUTHORITY,),
+    ServiceKind.MAIL: (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
 }
 
 
@@ -43,7 +44,7 @@ def service_builder(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer.key_identifier), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(_key_usage(service.kind), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([_PURPOSES[service.kind]]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(_PURPOSES[service.kind]), critical=False)
         .add_extension(_crl_address(plan.addresses.crl(issuer.name)), critical=False)
         .add_extension(_authority_information(plan, issuer), critical=False)
     )

@@ -24,7 +24,7 @@ from tests.ca.trial import NOW
 
 FreshDatabase = Callable[[], AbstractContextManager[str]]
 DOORS = {"portal": ServerNames(("localhost", "portal.example.jp")), "center": ServerNames(("localhost",))}
-SERVICES = {"root", "issuing-1", "ocsp", "timestamp", "cmp", "tls-portal", "tls-center"}
+SERVICES = {"root", "issuing-1", "ocsp", "timestamp", "cmp", "documents", "tls-portal", "tls-center"}
 
 
 class CrashError(BaseException):

@@ -47,13 +47,14 @@ SIGNS, MEANS, RECEIVES = "digital_signature", "content_commitment", "key_enciphe
 USAGES = {ServiceKind.DOCUMENT: {SIGNS, MEANS}, ServiceKind.SCEP: {SIGNS, RECEIVES}}
 REGISTRATION = "1.3.6.1.5.5.7.3.28"  # RFC 6402 §2.10
 PURPOSES = {
-    ServiceKind.OCSP: ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string,
-    ServiceKind.TIMESTAMP: ExtendedKeyUsageOID.TIME_STAMPING.dotted_string,
-    ServiceKind.DOCUMENT: "1.3.6.1.5.5.7.3.36",  # RFC 9336 §3.1
-    ServiceKind.SCEP: REGISTRATION,
-    ServiceKind.CMP: REGISTRATION,
-    ServiceKind.MAIL: ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string,
-    ServiceKind.SERVER: ExtendedKeyUsageOID.SERVER_AUTH.dotted_string,
+    ServiceKind.OCSP: [ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string],
+    ServiceKind.TIMESTAMP: [ExtendedKeyUsageOID.TIME_STAMPING.dotted_string],
+    # RFC 9336 §3.1, and what readers built upon NSS ask for.
+    ServiceKind.DOCUMENT: ["1.3.6.1.5.5.7.3.36", ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string],
+    ServiceKind.SCEP: [REGISTRATION],
+    ServiceKind.CMP: [REGISTRATION],
+    ServiceKind.MAIL: [ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string],
+    ServiceKind.SERVER: [ExtendedKeyUsageOID.SERVER_AUTH.dotted_string],
 }
 NAMED = {ServiceKind.MAIL: ["center@example.jp"], ServiceKind.SERVER: ["{}.example.jp", "192.0.2.7"]}
 
@@ -97,7 +98,7 @@ def test_a_service_gets_the_certificate_of_its_kind(founded: Founded, kind: Serv
     assert {name for name in (*names, "key_cert_sign") if getattr(usage.value, name)} == USAGES.get(kind, {SIGNS})
     purpose = said[ExtensionOID.EXTENDED_KEY_USAGE]
     assert isinstance(purpose.value, x509.ExtendedKeyUsage)
-    assert [one.dotted_string for one in purpose.value] == [PURPOSES[kind]]
+    assert [one.dotted_string for one in purpose.value] == PURPOSES[kind]
     assert purpose.critical == (kind == ServiceKind.TIMESTAMP)  # RFC 3161 §2.3
     assert ExtensionOID.BASIC_CONSTRAINTS not in said
     assert (ExtensionOID.OCSP_NO_CHECK in said) == (kind == ServiceKind.OCSP)
