@@ -38,12 +38,17 @@ class Series:
         """The median of CPU seconds."""
         return statistics.median(run.cpu for run in self.runs)
 
+    @property
+    def wall(self) -> float:
+        """The median of seconds by the wall."""
+        return statistics.median(run.wall for run in self.runs)
+
     def summary(self) -> dict[str, object]:
         """Return medians, and the runs they are of."""
         return {
             "what": self.what,
             "cpu_seconds": round(self.cpu, 4),
-            "wall_seconds": round(statistics.median(run.wall for run in self.runs), 4),
+            "wall_seconds": round(self.wall, 4),
             "private_mb": round(max(run.private_mb for run in self.runs), 1),
             "runs": [asdict(run) for run in self.runs],
         }

@@ -7,10 +7,10 @@ Codes 2 and 3: eleven symbols of 31, about 54 bits beyond the access key.
 import json
 import secrets
 import unicodedata
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from kernel.errors import Refused
-from keys.codes import CodeHasher, Opener, Sealer, digests_match
+from keys.codes import CodeHasher, DataKey, Opener, Sealer, digests_match
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without 0 O 1 I L, which are misread
 ACCESS_KEY_DIGITS = 13
@@ -129,9 +129,9 @@ def matches(hasher: CodeHasher, codes: Codes, *, terminal: str, office_code: str
     return secret_fits & office_fits & first_fits
 
 
-def seal(sealer: Sealer, codes: Codes, code_set_id: str, terminal: str) -> bytes:
+def seal(sealer: Sealer | DataKey, codes: Codes, code_set_id: str, terminal: str) -> bytes:
     """Return the copy that only the portal and the retrieval door can open, bound to its row."""
-    plaintext = json.dumps({item.name: getattr(codes, item.name) for item in fields(codes)}).encode()
+    plaintext = json.dumps(vars(codes)).encode()
     return sealer.seal(plaintext, _binding(code_set_id, terminal, codes.office_code))
 
 

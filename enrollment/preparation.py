@@ -191,8 +191,8 @@ def store_sets(session: Session, made: Sequence[CodeSetValues], actor: Actor, no
     Without the ORM's unit of work: it would cost more than all the codes.
     """
     session.flush()
-    for b in range(0, len(made), 1000):
-        session.connection().execute(insert(CodeSetRow), [dict(values) for values in made[b:b+1000]])
+    if made:
+        session.connection().execute(insert(CodeSetRow), [dict(values) for values in made])
     entries = (
         audit.Subject(f"terminal:{values['terminal']}", str(values["office_code"]), {"approver": str(values["approver"])})
         for values in made

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from kernel.database import Base, UtcDateTime
 
 Fact = str | int | bool | None
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ class Content:
     def commitment(self, salt: bytes) -> bytes:
         """Return SHA-256 over the salt and the canonical JSON: it binds us and tells outsiders nothing."""
         content = [self.at, self.actor, self.action, self.subject, self.office_code, self.facts]
-        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-        return hashlib.sha256(salt + canonical).digest()
+        return hashlib.sha256(salt + _CANONICAL.encode(content).encode()).digest()
 
 
 class AuditEntry(Base):
@@ -128,7 +128,8 @@ def record_all(session: Session, subjects: Iterable[Subject], *, now: datetime, 
     """Write the entries of one action upon many, each as `record` does, in their order; without the ORM's unit of work."""
     rows = [_values(now, actor, action, subject) for subject in subjects]
     if rows:
-        session.execute(insert(AuditEntry), rows)
+        session.flush()
+        session.connection().execute(insert(AuditEntry), rows)
 
 
 def _values(now: datetime, actor: Actor, action: str, subject: Subject) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from kernel import audit
 from kernel.audit import AuditEntry
 from kernel.errors import Refused
 from kernel.outbox import OutboxMail
+from keys.codes import UnsealingError
 from registry import applications, news
 from registry.states import ApplicationState
 from tests.enrollment.filings import approved, filed, start_of, to_prepare
@@ -168,6 +169,23 @@ def test_a_suspended_terminals_codes_do_not_thaw(house: House) -> None:
     house.endings.suspend(terminal, SECURITY)
     with pytest.raises(Refused, match="terminal-state"):
         house.preparation.thaw(terminal, PREPARER)
+
+
+def test_of_codes_made_together_one_goes_and_the_others_stay_readable(house: House, receipt_number: str) -> None:
+    gone, stays = house.preparation.prepare(receipt_number, PREPARER)
+    house.preparation.replace(gone, PREPARER)
+    [ended, _] = sorted(house.code_set_rows(gone), key=lambda row: row.state == "prepared")
+    assert ended.sealed is None
+    assert house.codes_of(stays).office_code == OFFICE
+
+
+def test_the_sealed_copy_of_another_row_does_not_open_though_it_was_made_together(house: House, receipt_number: str) -> None:
+    one, other = house.preparation.prepare(receipt_number, PREPARER)
+    with house.database.transaction() as session:
+        rows = {row.terminal: row for row in session.scalars(select(CodeSetRow))}
+        rows[one].sealed = rows[other].sealed
+    with pytest.raises(UnsealingError):
+        house.codes_of(one)
 
 
 def test_preparation_cannot_read_what_it_sealed(house: House) -> None:

@@ -3,6 +3,8 @@ import hmac
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +22,30 @@ def test_what_was_sealed_opens_with_the_same_binding(plaintext: bytes, binding: 
 
 def test_sealing_twice_shows_no_likeness() -> None:
     assert SEALER.seal(b"codes", b"row") != SEALER.seal(b"codes", b"row")
+
+
+def test_copies_made_together_open_each_by_itself() -> None:
+    data_key = SEALER.data_key()
+    copies = {number: data_key.seal(b"codes %d" % number, b"row %d" % number) for number in range(200)}
+    assert all(OPENER.open(copy, b"row %d" % number) == b"codes %d" % number for number, copy in copies.items())
+    assert len({copy[80:92] for copy in copies.values()}) == 200  # no nonce twice
+    for number, copy in copies.items():
+        with pytest.raises(UnsealingError):
+            OPENER.open(copy, b"row %d" % (number + 1))
+
+
+def test_each_round_has_a_data_key_of_its_own() -> None:
+    one, other = (SEALER.data_key().seal(b"codes", b"row") for _ in range(2))
+    with pytest.raises(UnsealingError):
+        OPENER.open(one[:80] + other[80:], b"row")
+
+
+def test_what_was_sealed_to_the_same_key_for_another_purpose_is_no_data_key() -> None:
+    suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+    key, nonce = bytes(32), bytes(12)
+    copy = suite.encrypt(key, KEY.public_key(), info=b"something else") + nonce + AESGCM(key).encrypt(nonce, b"codes", b"row")
+    with pytest.raises(UnsealingError):
+        OPENER.open(copy, b"row")
 
 
 def test_another_binding_opens_nothing() -> None:
@@ -57,6 +83,7 @@ def test_every_shortened_copy_is_refused() -> None:
 def test_secrets_stay_out_of_repr() -> None:
     assert "hush" not in repr(CodeHasher(b"hush"))
     assert "object" not in repr(OPENER)
+    assert "object" not in repr(SEALER.data_key())
 
 
 def test_the_digest_is_hmac_sha256_over_parts_with_their_lengths() -> None:
