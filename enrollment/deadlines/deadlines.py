@@ -38,12 +38,16 @@ _STOPPED = (TerminalState.SUSPENDED, TerminalState.ABOLISHED)
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Reminds, warns and suspends. `reminder_days` and `warning_days` are how many days before."""
+    """Reminds, warns and suspends. `reminder_days` and `warning_days` are how many days before.
+
+    `fixed_end` is the last day of the system generation where certificates end on it: those can not be renewed.
+    """
 
     database: Database
     letters: Letters = PLAIN
     reminder_days: tuple[int, ...] = REMINDERS
     warning_days: tuple[int, ...] = WARNINGS
+    fixed_end: date | None = None
 
     def tell_due(self, now: datetime) -> int:
         """Send the reminders and warnings that are due today; return of how many terminals."""
@@ -82,9 +86,13 @@ class Deadlines:
             those = [concerned[one.terminal] for one in some if one.terminal in told]
             if those:
                 to = Envelope(session, self.letters, office_code, now)
-                post_near(to, Notice(kind, last_day, reissued), those)
+                post_near(to, Notice(kind, last_day, reissued, is_final=self._is_final(last_day)), those)
                 _announce(to, kind, last_day, those)
         return len(told)
+
+    def _is_final(self, last_day: date) -> bool:
+        """Return whether a renewal would end no later than what it renews, and so is refused as pointless."""
+        return self.fixed_end is not None and last_day >= self.fixed_end
 
     def _suspend(self, session: Session, kind: Kind, rule: SuspensionRule, name: str, now: datetime) -> bool:
         codes = code_sets.open_set(session, name)

@@ -19,11 +19,15 @@ from registry.terminals import Terminal
 
 @dataclass(frozen=True)
 class Notice:
-    """What is told: of which kind, counting from which last day; `reissued` are terminals that can not renew any more."""
+    """What is told: of which kind, counting from which last day; `reissued` are terminals that can not renew any more.
+
+    `is_final`: the system generation ends on that day, and nobody renews across it (domain rules, "Renewal").
+    """
 
     kind: Kind
     last_day: date
     reissued: frozenset[str] = frozenset()
+    is_final: bool = False
 
 
 # Subject, Japanese, English of terminals' names.
@@ -76,15 +80,19 @@ def _renewal(notice: Notice, names: Sequence[str], today: date, portal_url: str)
     may_renew = [name for name in names if name not in notice.reissued]
     ja = [f"次のデジタル証明書の有効期限が近づいています({left_ja})。", f"有効期限：{_ja(notice.last_day)} 23:59(日本時間)"]
     en = [f"Certificates end {left_en}, on {notice.last_day.isoformat()} at 23:59 (Japan time)."]
-    if may_renew:
+    if may_renew and notice.is_final:
+        ja.append(f"システムの世代が終わる論理端末：{'、'.join(may_renew)}\n{_FINAL_JA}")
+        en.append(f"The system's generation ends: {', '.join(may_renew)}.\n{_FINAL_EN}")
+    elif may_renew:
         ja.append(f"更新が必要な論理端末：{'、'.join(may_renew)}\n証明書が入っているPCで、期限までに更新してください。")
         en.append(f"To be renewed: {', '.join(may_renew)}.\nRenew on the PC that has the certificate, before it ends.")
     if len(may_renew) < len(names):
         others = [name for name in names if name in notice.reissued]
         ja.append(f"再発行の手続き中の論理端末：{'、'.join(others)}\n更新はできません。再発行の証明書を取得してください。")
         en.append(f"Being reissued: {', '.join(others)}.\nThese can not be renewed: retrieve the reissued certificate.")
-    ja.append(f"期限を過ぎるとログオンできなくなり、更新の代わりに再発行のお申込が必要になります。\n{portal_url}")
-    en.append(f"After that day nobody can log on with it, and a reissue must be applied for.\n{portal_url}")
+    after_ja, after_en = _AFTER_FINAL if notice.is_final else _AFTER
+    ja.append(f"{after_ja}\n{portal_url}")
+    en.append(f"{after_en}\n{portal_url}")
     return f"【NSS】デジタル証明書の有効期限のお知らせ({left_ja})", "\n\n".join(ja), "\n\n".join(en)
 
 
@@ -131,6 +139,18 @@ def _ja(day: date) -> str:
     return f"{day:%Y/%m/%d}"
 
 
+_AFTER = (
+    "期限を過ぎるとログオンできなくなり、更新の代わりに再発行のお申込が必要になります。",
+    "After that day nobody can log on with it, and a reissue must be applied for.",
+)
+# At the end of a system generation the center makes codes for every terminal (domain rules, "Reissue").
+_FINAL_JA = """\
+この証明書は更新できません。新しい証明書は、センターが用意する新しいコードで取得します。
+コードの準備ができるとメールでお知らせし、ポータルの「ID通知内容」に表示します。"""
+_FINAL_EN = """\
+These certificates can not be renewed. New ones are retrieved with new codes, which the center prepares:
+a mail tells when they are ready, and they stand in the portal, "ID notice"."""
+_AFTER_FINAL = ("期限を過ぎると、この証明書ではログオンできません。", "After that day nobody can log on with it.")
 # Why the suspension is near, and what can be done against it.
 _THREATS = {
     Kind.NOT_RETRIEVED: (

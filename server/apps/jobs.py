@@ -24,9 +24,10 @@ from registry.letters import Letters
 from server import expiries, list_checking
 from server.checking import nightly
 from server.custody import Custody, gateway_signer_of
-from server.issuing import addresses_of, with_key
+from server.issuing import addresses_of, profile_of, with_key
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
+from server.pages import limits_of
 from server.preparing import preparation_of
 from server.process import Starting
 from server.publishing import CrlPublishers
@@ -34,6 +35,7 @@ from server.sealing import sealing
 from server.settings import Settings
 from server.wiring import clock_of, database_of, home_of
 from webui import sessions
+from webui.factors import log_ins, passkey_book
 
 
 def run(settings: Settings, starting: Starting) -> None:
@@ -85,7 +87,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             "deletes sealed copies that CMP's terminals confirmed",
         ),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
-        Job("session-purge", timedelta(minutes=10), _sessions(database), "deletes log-ins that are over"),
+        Job(
+            "session-purge",
+            timedelta(minutes=10),
+            _sessions(settings, database),
+            "deletes log-ins that are over, and the history of log-ins after 90 days",
+        ),
     ]
 
 
@@ -135,7 +142,7 @@ def _deadlines(database: Database, clock: Clock, letters: Letters) -> list[Job]:
 
 def _calendar(settings: Settings, database: Database) -> list[Job]:
     days = (settings.reminder_days, settings.suspension_warning_days)
-    deadlines = Deadlines(database, letters_of(settings), *days)
+    deadlines = Deadlines(database, letters_of(settings), *days, fixed_end=profile_of(settings).fixed_end)
     return [
         Job("reminders", timedelta(minutes=10), deadlines.tell_due, "reminds of renewals and warns of suspensions, once each"),
         Job("suspension", timedelta(minutes=10), deadlines.suspend_due, "suspends terminals whose two months are over"),
@@ -214,5 +221,10 @@ def _throttles(database: Database) -> Callable[[datetime], int]:
     return purge
 
 
-def _sessions(database: Database) -> Callable[[datetime], int]:
-    return lambda now: sessions.purge(database, now=now)
+def _sessions(settings: Settings, database: Database) -> Callable[[datetime], int]:
+    def purge(now: datetime) -> int:
+        ended = sessions.purge(database, now=now, limits=limits_of(settings))
+        with database.transaction() as session:
+            return ended + passkey_book.purge(session, now) + log_ins.purge(session, now)
+
+    return purge

@@ -43,6 +43,20 @@ def test_a_certificates_end_is_told_six_times_over_and_never_twice(house: House,
     ] * 6
 
 
+def test_at_the_end_of_a_generation_nobody_is_asked_to_renew(house: House, clock: SettableClock) -> None:
+    name, last_day = last_day_of(house, clock)
+    go_to(clock, last_day - 28 * DAY)
+    assert Deadlines(house.database, fixed_end=last_day).tell_due(clock.now()) == 1
+    (reminder,) = [mail for mail in mails(house) if REMINDER in mail.subject]
+    assert f"システムの世代が終わる論理端末：{name}" in reminder.body
+    assert "更新が必要" not in reminder.body
+    assert "再発行のお申込" not in reminder.body
+    go_to(clock, last_day - 14 * DAY)
+    later = Deadlines(house.database, fixed_end=last_day + 400 * DAY)  # the next generation's end was set
+    assert later.tell_due(clock.now()) == 1
+    assert f"更新が必要な論理端末：{name}" in [mail for mail in mails(house) if REMINDER in mail.subject][-1].body
+
+
 def test_whatever_is_run_again_tells_nothing_again(house: House, clock: SettableClock) -> None:
     _, last_day = last_day_of(house, clock)
     go_to(clock, last_day - 28 * DAY)
