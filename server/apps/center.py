@@ -4,6 +4,7 @@ from enrollment.departures import Departures
 from enrollment.disclosure import Disclosures
 from enrollment.ending import Endings
 from enrollment.generations.changes import GenerationChanges
+from enrollment.reissue import Reissues
 from enrollment.start_moves import StartMoves
 from registry.applications import Review
 from server.mailing import letters_of
@@ -28,5 +29,6 @@ def assemble(settings: Settings) -> Assembled:
         disclosures=Disclosures(database, clock, letters),
         start_moves=StartMoves(database, clock, letters),
         generations=GenerationChanges(database, clock),
+        reissues=Reissues(database, clock, settings.same_day_reissue, letters),
     )
     return Assembled(create_app(parts), {"database": database_check(database)})

@@ -167,7 +167,7 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     departures, start_moves = Departures(database, clock, letters), StartMoves(database, clock, letters)
     generations = GenerationChanges(database, clock)
     endings, disclosures = Endings(database, clock), Disclosures(database, clock, letters)
-    staff = CenterParts(door, review, preparation, endings, departures, start_moves, generations, disclosures)
+    staff = CenterParts(door, review, preparation, endings, departures, start_moves, generations, disclosures, reissues)
     portal_app, center_app = portal.create_app(customers), center.create_app(staff)
     portal_app.jinja_env.bytecode_cache = center_app.jinja_env.bytecode_cache = TEMPLATES
     return Doors(database, clock, accounts, drafts, applications, review, preparation, portal_app, center_app)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import flask
 
-from webui import entrance, shell, words
+from webui import entrance, reissuing, shell, words
 from webui.accounts import Door, Person
 from webui.center import (
     applications,
@@ -16,6 +16,8 @@ from webui.center import (
     moving,
     offices,
     people,
+    reissue_deeds,
+    reissues,
     reviewing,
     securing,
     terminals,
@@ -30,6 +32,7 @@ NAVIGATION = (
     NavigationItem("applications.queue", mark("申込")),
     NavigationItem("terminals.listed", mark("論理端末")),
     NavigationItem("terminals.codes", mark("コード")),
+    NavigationItem("reissues.listed", mark("再発行")),
     NavigationItem("generations.listed", mark("世代変更")),
     NavigationItem("offices.listed", mark("事業所の一覧")),
     NavigationItem("mails.listed", mark("メール")),
@@ -54,6 +57,8 @@ def create_app(parts: CenterParts) -> flask.Flask:
         moving,
         terminals,
         securing,
+        reissues,
+        reissue_deeds,
         generations,
         generation_deeds,
         offices,
@@ -65,9 +70,11 @@ def create_app(parts: CenterParts) -> flask.Flask:
     app.jinja_env.globals |= {
         "GENERATION_STATES": generations.STATES,
         "MEMBER_STATES": generations.MEMBER_STATES,
+        "REISSUE_STATES": reissuing.STATES,
         "actor_name": people.actor_name,
         "deed_facts": people.deed_facts,
         "deed_name": people.deed_name,
+        "reissue_reason": reissuing.reason_name,
         "result_name": words.result_name,
     }
     return app

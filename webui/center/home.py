@@ -6,8 +6,10 @@ from typing import Any
 
 import flask
 
-from enrollment import staff_views
+from enrollment import reissue_records, staff_views
+from enrollment.reissue_records import Stage
 from kernel import outbox
+from kernel.clock import tokyo_date
 from kernel.outbox import MailState
 from registry import terminals
 from registry.applications import workload
@@ -42,7 +44,7 @@ class Waiting:
     address: str
 
 
-_QUEUE, _CODES = "applications.queue", "terminals.codes"
+_QUEUE, _CODES, _REISSUES = "applications.queue", "terminals.codes", "reissues.listed"
 KINDS: Mapping[str, Kind] = {
     Task.REVIEW: Kind(
         mark("審査を待つ申込"),
@@ -72,6 +74,24 @@ KINDS: Mapping[str, Kind] = {
         _QUEUE,
         Role.ISSUING,
         {"tab": Task.PREPARE},
+    ),
+    Stage.DECIDE: Kind(
+        mark("判断を待つ再発行"), mark("承認するか、理由を添えて不承認にします。"), _REISSUES, Role.REVIEW, {"tab": Stage.DECIDE}
+    ),
+    Stage.PREPARE: Kind(
+        mark("コードの準備を待つ再発行"),
+        mark("承認した職員とは別の職員が準備します。"),
+        _REISSUES,
+        Role.ISSUING,
+        {"tab": Stage.PREPARE},
+    ),
+    Stage.LATE: Kind(
+        mark("遅れている再発行"),
+        mark("お客様を待たせています。担当の職員に確認します。"),
+        _REISSUES,
+        None,
+        {"tab": Stage.LATE},
+        "bad",
     ),
     "locked": Kind(
         mark("誤入力でロックされたコード"), mark("本人の誤りと確認できたら解除します。"), _CODES, Role.ISSUING, tone="warn"
@@ -108,10 +128,12 @@ def menu() -> str:
 
 def _counts() -> Mapping[str, int]:
     parts = doorway().parts
+    now = parts.clock.now()
     with parts.database.snapshot() as session:
         return {
+            **{stage.value: count for stage, count in reissue_records.counts(session, tokyo_date(now)).items()},
             **{task.value: count for task, count in workload.counts(session).items()},
-            "locked": len(staff_views.locked_sets(session, parts.clock.now())),
+            "locked": len(staff_views.locked_sets(session, now)),
             "frozen": staff_views.frozen_count(session),
             "suspended": terminals.search(session, state=TerminalState.SUSPENDED, size=1).total,
             "undelivered": outbox.count(session, outbox.Wanted(state=MailState.FAILED)),

@@ -9,6 +9,7 @@ from enrollment.disclosure import Disclosures
 from enrollment.ending import Endings
 from enrollment.generations.changes import GenerationChanges
 from enrollment.preparation import CodePreparation
+from enrollment.reissue import Reissues
 from enrollment.start_moves import StartMoves
 from registry.applications import Review
 from webui.doorway import DoorParts
@@ -26,6 +27,7 @@ class CenterParts:
     start_moves: StartMoves
     generations: GenerationChanges
     disclosures: Disclosures
+    reissues: Reissues
 
 
 def center() -> CenterParts:

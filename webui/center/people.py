@@ -5,10 +5,12 @@ from datetime import date
 
 import flask
 
+from enrollment.reissue_records import ReissueReason
 from kernel.audit import PastDeed
 from registry.items import ITEMS
 from webui.accounts import Door
 from webui.doorway import doorway
+from webui.reissuing import reason_name
 from webui.texts import mark, say, show_day
 from webui.words import REVOCATION_REASONS, item_name
 
@@ -51,6 +53,12 @@ DEEDS: Mapping[str, str] = {
     "generation.postpone": mark("旧世代の最終日の延長"),
     "generation.again": mark("期限切れのコードの作り直し"),
     "generation.end": mark("世代変更の完了"),
+    "reissue.request": mark("再発行の依頼"),
+    "reissue.accept": mark("再発行の承認"),
+    "reissue.decline": mark("再発行の不承認"),
+    "reissue.withdraw": mark("再発行の取下げ"),
+    "reissue.prepare": mark("再発行のコードの準備"),
+    "reissue.lapse": mark("再発行の期限切れ"),
     "codes.prepare": mark("コードの準備"),
     "codes.show": mark("コードの表示"),
     "codes.freeze": mark("コードの凍結"),
@@ -98,6 +106,8 @@ def _value(name: str, value: str) -> str:
         return item_name(value)
     if name == "reason" and value in REVOCATION_REASONS:
         return say(REVOCATION_REASONS[value])
+    if name == "reason" and value in tuple(ReissueReason):
+        return reason_name(ReissueReason(value))
     if name == "start_date":
         return show_day(date.fromisoformat(value))
     return actor_name(value) if name == "approver" else value

@@ -6,10 +6,11 @@ from datetime import datetime
 import flask
 from sqlalchemy.orm import Session
 
-from enrollment import staff_views
+from enrollment import reissue_records, staff_views
 from enrollment.code_sets import CodeSetState
 from enrollment.credentials import of_terminals
 from enrollment.disclosure import Showing
+from enrollment.reissue_records import ReissueView
 from enrollment.staff_views import CertificateState, CodeSetView, IssuedCertificate
 from kernel import audit
 from kernel.audit import PastDeed
@@ -26,17 +27,18 @@ blueprint = flask.Blueprint("terminals", __name__)
 
 _PAGE = 30
 _FORMS = {"pem": "application/pem-certificate-chain", "cer": "application/pkix-cert"}
-_RETRIEVABLE = (TerminalState.PENDING, TerminalState.IN_SERVICE)
+RETRIEVABLE = (TerminalState.PENDING, TerminalState.IN_SERVICE)
 
 
 @dataclass(frozen=True)
 class TerminalFile:
-    """All that a terminal's page shows. `codes` is its newest code set."""
+    """All that a terminal's page shows. `codes` is its newest code set; `reissues` are newest first."""
 
     terminal: Terminal
     office: Office
     certificates: tuple[IssuedCertificate, ...]
     code_sets: tuple[CodeSetView, ...]
+    reissues: tuple[ReissueView, ...]
     deeds: tuple[PastDeed, ...]
     showings: tuple[Showing, ...]
 
@@ -61,6 +63,7 @@ class Possible:
     replace: bool
     thaw: bool
     unlock: bool
+    reissue: bool
     is_approver: bool
 
 
@@ -131,6 +134,7 @@ def read(session: Session, name: str) -> TerminalFile:
         office=office,
         certificates=staff_views.certificates_of(session, name),
         code_sets=staff_views.code_sets_of(session, name, _now()),
+        reissues=reissue_records.of_terminal(session, name),
         deeds=audit.history(session, f"terminal:{name}"),
         showings=staff_views.showings_of(session, name),
     )
@@ -145,9 +149,10 @@ def possible(file: TerminalFile) -> Possible:
         revoke=secures and is_revocable(file),
         suspend=secures and TERMINAL.allows(state, TerminalEvent.SUSPEND),
         resume=secures and state is TerminalState.SUSPENDED,
-        replace=issues and is_open and state in _RETRIEVABLE,
-        thaw=issues and codes is not None and codes.state is CodeSetState.FROZEN and state in _RETRIEVABLE,
+        replace=issues and is_open and state in RETRIEVABLE,
+        thaw=issues and codes is not None and codes.state is CodeSetState.FROZEN and state in RETRIEVABLE,
         unlock=issues and is_open and codes is not None and codes.locked_until is not None,
+        reissue=person.may(Role.REVIEW) and state in RETRIEVABLE,
         is_approver=codes is not None and codes.approver == str(person.actor),
     )
 
