@@ -8,6 +8,7 @@ import flask
 
 from kernel.clock import Clock
 from kernel.database import Database
+from registry.letters import Letters
 from webui.accounts import Accounts, Door, Person, Right, Role
 from webui.assets import Asset
 from webui.refusals import Sentence
@@ -26,12 +27,13 @@ class DoorSettings:
 
 @dataclass(frozen=True)
 class DoorParts:
-    """What both doors need."""
+    """What both doors need; `letters` says who writes the mails that the doors' own pages cause."""
 
     database: Database
     clock: Clock
     accounts: Accounts
     settings: DoorSettings
+    letters: Letters = Letters("")
 
 
 @dataclass(frozen=True)
