@@ -1,4 +1,4 @@
-"""Typed Japanese: what is safe to normalise, and which characters are never taken.
+"""Typed Japanese: what is safe to normalise, and which characters are never taken, or not by the documents' typefaces.
 
 Safe is what loses nothing: half-width kana, Latin and digits become full width (or digits half width, where digits are
 asked for), a kana with a separate voicing mark becomes one character, white space at the ends goes. Unicode's own
@@ -11,6 +11,7 @@ import unicodedata
 import jaconv
 
 from registry.faults import FieldFault
+from registry.typefaces import unshowable
 
 SEARCH_MOST = 60
 
@@ -73,7 +74,7 @@ def composed(text: str) -> str:
 def full_width_line(field: str, text: str, *, most: int, required: bool) -> str | FieldFault:
     """Check a line that is asked for in full width (全角); return it normalised.
 
-    Faults: required, character (with `character`), full-width, too-long (with `most`).
+    Faults: required, character (with `character`), full-width, unshowable (with `character`, `code`), too-long (with `most`).
     """
     line = full_width(text)
     if not line:
@@ -82,13 +83,13 @@ def full_width_line(field: str, text: str, *, most: int, required: bool) -> str 
         return FieldFault(field, "character", {"character": character})
     if any(_is_narrow(character) for character in line):
         return FieldFault(field, "full-width")
-    return FieldFault(field, "too-long", {"most": most}) if len(line) > most else line
+    return _unfit(field, line, most) or line
 
 
 def katakana_line(field: str, text: str, *, most: int) -> str | FieldFault:
     """Check a required reading in full-width katakana; hiragana is refused, not guessed at.
 
-    Faults: required, character, katakana, too-long.
+    Faults: required, character, katakana, unshowable, too-long.
     """
     line = full_width_line(field, text, most=most, required=True)
     if isinstance(line, FieldFault):
@@ -99,7 +100,7 @@ def katakana_line(field: str, text: str, *, most: int) -> str | FieldFault:
 def free_text(field: str, text: str, *, most: int, required: bool) -> str | FieldFault:
     """Check a text of several lines; return it with line feeds only and without white space around it.
 
-    Faults: required, character, too-long.
+    Faults: required, character, unshowable, too-long.
     """
     lines = composed(text).replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").split("\n")
     clean = "\n".join(line.rstrip() for line in lines).strip()
@@ -107,7 +108,15 @@ def free_text(field: str, text: str, *, most: int, required: bool) -> str | Fiel
         return FieldFault(field, "required") if required else ""
     if (character := forbidden_character(clean, lines=True)) is not None:
         return FieldFault(field, "character", {"character": character})
-    return FieldFault(field, "too-long", {"most": most}) if len(clean) > most else clean
+    return _unfit(field, clean, most) or clean
+
+
+def _unfit(field: str, text: str, most: int) -> FieldFault | None:
+    """Return what keeps a text out of the documents: a character that their typefaces lack, or its length."""
+    if (character := unshowable(text)) is not None:
+        codes = " ".join(f"U+{ord(part):04X}" for part in character)
+        return FieldFault(field, "unshowable", {"character": character, "code": codes})
+    return FieldFault(field, "too-long", {"most": most}) if len(text) > most else None
 
 
 def _is_variation(character: str) -> bool:

@@ -112,6 +112,7 @@ FAULTS: Mapping[str, str] = {
     "required": mark("入力してください。"),
     "character": mark("使えない文字(%(character)s)が含まれています。"),
     "full-width": mark("全角で入力してください。"),
+    "unshowable": mark("「%(character)s」(%(code)s)は、書類に印字できない文字です。別の字体またはカナで入力してください。"),
     "katakana": mark("全角カタカナで入力してください。"),
     "too-long": mark("%(most)s文字以内で入力してください。"),
     "phone-digits": mark("数字のみで入力してください。"),
