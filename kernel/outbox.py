@@ -13,10 +13,13 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Select, String, Text,
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, Database, UtcDateTime
+from kernel.errors import Refused
 
 # Waits between tries, the last one repeated; after LAST_TRY the mail is given up and shown as failed.
 BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6))
 LAST_TRY = timedelta(days=3)
+# How long an address that nothing could be delivered to is told of.
+TOLD = timedelta(days=90)
 
 
 class OutboxMail(Base):
@@ -33,6 +36,8 @@ class OutboxMail(Base):
     attachment_name: Mapped[str | None] = mapped_column(String(100))
     attachment: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # When it was put in, first or again: from then on LAST_TRY counts.
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -134,6 +139,7 @@ def post_message(session: Session, message: Message, *, now: datetime, recipient
             attachment_name=message.attachment.name if message.attachment else None,
             attachment=message.attachment.text if message.attachment else None,
             created_at=now,
+            queued_at=now,
             next_try_at=now,
             attempts=0,
         )
@@ -178,6 +184,33 @@ def get(session: Session, mail_id: int) -> MailView | None:
     return None if mail is None else _view(mail)
 
 
+def send_again(session: Session, mail_id: int, *, now: datetime) -> MailView:
+    """Try a mail that was given up, or that waits for a later try, again from now on.
+
+    Raises Refused: mail-unknown, mail-sent.
+    """
+    mail = session.get(OutboxMail, mail_id, with_for_update=True)
+    if mail is None:
+        raise Refused("mail-unknown")
+    if mail.sent_at is not None:
+        raise Refused("mail-sent")
+    mail.queued_at = mail.next_try_at = now
+    mail.attempts = 0
+    return _view(mail)
+
+
+def failing_addresses(session: Session, office_code: str, *, now: datetime) -> tuple[tuple[str, datetime], ...]:
+    """Return the addresses whose newest mail of an office was given up, each with the instant at which that was written.
+
+    An address to which a later mail went is not among them.
+    """
+    ended = (OutboxMail.office_code == office_code) & (OutboxMail.created_at > now - TOLD)
+    ended &= OutboxMail.sent_at.is_not(None) | OutboxMail.next_try_at.is_(None)
+    newest = select(func.max(OutboxMail.id)).where(ended).group_by(func.lower(OutboxMail.recipient))
+    given_up = select(OutboxMail.recipient, OutboxMail.created_at).where(OutboxMail.id.in_(newest), OutboxMail.sent_at.is_(None))
+    return tuple((recipient, created_at) for recipient, created_at in session.execute(given_up.order_by(OutboxMail.recipient)))
+
+
 def _claim(database: Database, now: datetime) -> Letter | None:
     due = (
         select(OutboxMail)
@@ -195,7 +228,7 @@ def _claim(database: Database, now: datetime) -> Letter | None:
             return None
         mail.attempts += 1
         wait = BACKOFF[min(mail.attempts, len(BACKOFF)) - 1]
-        mail.next_try_at = now + wait if now + wait < mail.created_at + LAST_TRY else None
+        mail.next_try_at = now + wait if now + wait < mail.queued_at + LAST_TRY else None
         attachment = Attachment(mail.attachment_name, mail.attachment or "") if mail.attachment_name else None
         return Letter(mail.message_id, mail.recipient, mail.subject, mail.body, mail.created_at, attachment)
 

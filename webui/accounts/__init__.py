@@ -2,7 +2,7 @@
 
 from webui.accounts.book import Accounts
 from webui.accounts.choosing import Forgotten, PasswordLinks
-from webui.accounts.letters import AccountLetters
+from webui.accounts.letters import UserLetters
 from webui.accounts.persons import (
     AccountState,
     Credentials,
@@ -19,7 +19,6 @@ from webui.accounts.sources import network_of
 from webui.accounts.users import NewUser, User, Users
 
 __all__ = [
-    "AccountLetters",
     "AccountState",
     "Accounts",
     "Credentials",
@@ -32,6 +31,7 @@ __all__ = [
     "Right",
     "Role",
     "User",
+    "UserLetters",
     "Users",
     "network_of",
     "person_of",

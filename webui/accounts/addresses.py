@@ -23,7 +23,7 @@ from registry import addresses as registry_addresses
 from registry import applications, offices
 from registry.applicants import Contact
 from webui.accounts import links
-from webui.accounts.letters import WHO_ASKS, WHO_ASKS_EN, AccountLetters
+from webui.accounts.letters import WHO_ASKS, WHO_ASKS_EN, UserLetters
 from webui.accounts.links import MAIL_PURPOSES, Purpose
 from webui.accounts.persons import AccountState, Door, Person, find
 from webui.tables import AddressChangeRow, LinkRow
@@ -91,7 +91,7 @@ class AddressChanges:
 
     database: Database
     clock: Clock
-    letters: AccountLetters
+    letters: UserLetters
 
     def of_user(self, person: Person, mail: str) -> Change:
         """Ask for another mail address of one's own account; raises Refused("address-same")."""

@@ -11,7 +11,7 @@ from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
 from webui.accounts import links
-from webui.accounts.letters import AccountLetters
+from webui.accounts.letters import UserLetters
 from webui.accounts.links import PASSWORD_PURPOSES, Purpose
 from webui.accounts.persons import AccountState, Door, Person, find, normal, person_of, record
 from webui.accounts.sources import login_keys
@@ -42,7 +42,7 @@ class PasswordLinks:
 
     database: Database
     clock: Clock
-    letters: AccountLetters
+    letters: UserLetters
     passwords: Passwords = field(default_factory=Passwords)
 
     def ask(self, typed: Forgotten) -> None:

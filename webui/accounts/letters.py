@@ -14,7 +14,7 @@ WHO_ASKS_EN = "If you did not expect this mail, ignore it and tell the help desk
 
 
 @dataclass(frozen=True)
-class AccountLetters:
+class UserLetters:
     """Words and posts the mails about accounts; `letters` says who writes and whom to call."""
 
     letters: Letters

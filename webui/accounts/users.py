@@ -12,7 +12,7 @@ from kernel.clock import Clock
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
 from webui.accounts import links, rules
-from webui.accounts.letters import AccountLetters
+from webui.accounts.letters import UserLetters
 from webui.accounts.links import Purpose
 from webui.accounts.persons import (
     AccountState,
@@ -71,7 +71,7 @@ class Users:
 
     database: Database
     clock: Clock
-    letters: AccountLetters
+    letters: UserLetters
 
     def listed(self, office_code: str) -> tuple[User, ...]:
         """Return the accounts of an office, or with an empty code those of staff, by log-in name."""

@@ -7,10 +7,22 @@ from pathlib import Path
 import flask
 
 from registry import offices
-from webui import entrance, shell
+from webui import account_links, account_words, entrance, shell
 from webui.accounts import Door, Person, Right
 from webui.doorway import Furnishing, NavigationItem, doorway
-from webui.portal import applications, apply, batches, confirmation, contract, id_notice, lost_codes, menu
+from webui.portal import (
+    addresses,
+    applications,
+    apply,
+    batches,
+    confirmation,
+    contract,
+    forgotten,
+    id_notice,
+    lost_codes,
+    menu,
+    users,
+)
 from webui.portal.parts import PortalParts
 from webui.portal.wizard import ENDPOINTS
 from webui.refusals import Sentence
@@ -22,9 +34,11 @@ NAVIGATION = (
     NavigationItem("applications.listed", mark("申込内容確認")),
     NavigationItem("batches.listed", mark("一括取得"), frozenset({Right.CODES})),
     NavigationItem("contract.show", mark("契約内容確認")),
+    NavigationItem("users.listed", mark("利用者"), frozenset({Right.USERS})),
     NavigationItem("entrance.password", mark("パスワード変更")),
 )
 SENTENCES: Mapping[str, Sentence] = {
+    **account_words.SENTENCES,
     "application-state": Sentence(mark("申込の状態が変わったため、この操作はできません。画面を開き直して確認してください。")),
     "application-unknown": Sentence(mark("この申込は見つかりません。"), HTTPStatus.NOT_FOUND),
     "batch-archive": Sentence(
@@ -78,8 +92,13 @@ def create_app(parts: PortalParts) -> flask.Flask:
         id_notice.blueprint,
         lost_codes.blueprint,
         batches.blueprint,
+        account_links.blueprint,
+        forgotten.blueprint,
+        users.blueprint,
+        addresses.blueprint,
     )
     app.extensions["webui-portal"] = parts
+    account_words.equip(app.jinja_env.globals)
     app.jinja_env.globals |= {"Right": Right, "endpoints": ENDPOINTS}
     return app
 

@@ -2,9 +2,11 @@
 
 import flask
 
+from kernel import outbox
 from registry import news
 from registry.news import NewsKind
 from webui import guard
+from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import news as lines
 from webui.portal.parts import customer, office_code, portal
@@ -18,10 +20,12 @@ _PAGE = 20
 @guard.customer()
 def show() -> str:
     """Show the latest news and what there is to do."""
+    now = doorway().parts.clock.now()
     with doorway().parts.database.snapshot() as session:
         latest = news.latest(session, office_code())
+        failing = outbox.failing_addresses(session, office_code(), now=now) if guard.person().may(Right.USERS) else ()
     draft = portal().drafts.load(customer())
-    return flask.render_template("menu.html", news=latest, lines=lines, draft=draft)
+    return flask.render_template("menu.html", news=latest, lines=lines, draft=draft, failing=failing)
 
 
 @blueprint.get("/news")
