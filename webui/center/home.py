@@ -75,17 +75,17 @@ KINDS: Mapping[str, Kind] = {
         Role.ISSUING,
         {"tab": Task.PREPARE},
     ),
-    Stage.DECIDE: Kind(
+    "reissue-decide": Kind(
         mark("判断を待つ再発行"), mark("承認するか、理由を添えて不承認にします。"), _REISSUES, Role.REVIEW, {"tab": Stage.DECIDE}
     ),
-    Stage.PREPARE: Kind(
+    "reissue-prepare": Kind(
         mark("コードの準備を待つ再発行"),
         mark("承認した職員とは別の職員が準備します。"),
         _REISSUES,
         Role.ISSUING,
         {"tab": Stage.PREPARE},
     ),
-    Stage.LATE: Kind(
+    "reissue-late": Kind(
         mark("遅れている再発行"),
         mark("お客様を待たせています。担当の職員に確認します。"),
         _REISSUES,
@@ -131,7 +131,7 @@ def _counts() -> Mapping[str, int]:
     now = parts.clock.now()
     with parts.database.snapshot() as session:
         return {
-            **{stage.value: count for stage, count in reissue_records.counts(session, tokyo_date(now)).items()},
+            **{f"reissue-{stage}": count for stage, count in reissue_records.counts(session, tokyo_date(now)).items()},
             **{task.value: count for task, count in workload.counts(session).items()},
             "locked": len(staff_views.locked_sets(session, now)),
             "frozen": staff_views.frozen_count(session),

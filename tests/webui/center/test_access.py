@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from enrollment.reissue import Reissues
+from enrollment.reissue_records import ReissueReason
 from tests.webui.center.conftest import Day, file_application
-from tests.webui.conftest import START, Doors
+from tests.webui.conftest import HANAKO, START, TERMINAL, Doors
 from tests.webui.visitors import Visitor
 from webui.csrf import FIELD
 
@@ -18,6 +20,11 @@ DEEDS = {
     "/applications/{number}/start": REVIEW,
     "/applications/{number}/items/storage": REVIEW,
     "/applications/{number}/codes": ISSUING,
+    "/reissues/{reissue}/accept": REVIEW,
+    "/reissues/{reissue}/decline": REVIEW,
+    "/reissues/{reissue}/withdraw": REVIEW,
+    "/reissues/{reissue}/codes": ISSUING,
+    "/terminals/99999W/reissue": REVIEW,
     "/generations/new": ISSUING,
     "/generations/{number}/again": ISSUING,
     "/generations/{number}/start": SECURITY,
@@ -40,6 +47,8 @@ READING = (
     "/terminals/",
     "/terminals/99999W",
     "/codes",
+    "/reissues/",
+    "/reissues/{reissue}",
     "/generations/",
     "/offices/",
     "/offices/NAC001",
@@ -54,12 +63,16 @@ def applied_with_item(doors: Doors) -> str:
     return file_application(doors, items=("storage",), changes={"storage": "要"})
 
 
+def asked_for_reissue(doors: Doors, terminal: str = TERMINAL) -> str:
+    return Reissues(doors.database, doors.clock).request(terminal, ReissueReason.PC_REPLACED, HANAKO.actor).id
+
+
 def test_each_deed_belongs_to_one_role(doors: Doors) -> None:
-    number = applied_with_item(doors)
+    number, reissue = applied_with_item(doors), asked_for_reissue(doors)
     for user in (REVIEW, ISSUING, SECURITY):
         visitor = doors.staff(user)
         for pattern, role in DEEDS.items():
-            path = pattern.format(number=number)
+            path = pattern.format(number=number, reissue=reissue)
             shown = visitor.get(path).status_code
             visitor.get("/")
             answered = visitor.post(path).status_code
@@ -68,36 +81,34 @@ def test_each_deed_belongs_to_one_role(doors: Doors) -> None:
 
 def test_the_table_above_names_every_deed(doors: Doors) -> None:
     rules = [rule for rule in doors.center.url_map.iter_rules() if "POST" in (rule.methods or ())]
-    paths = {
-        re.sub(r"<(?:\w+:)?name>", "99999W", rule.rule).replace("<number>", "{number}").replace("<code>", "NAC001")
-        for rule in rules
-    }
+    samples = {"name": "99999W", "number": "{number}", "code": "NAC001", "reissue_id": "{reissue}"}
+    paths = {re.sub(r"<(?:\w+:)?(\w+)>", lambda found: samples.get(found[1], found[0]), rule.rule) for rule in rules}
     shared = {"/login", "/login/again", "/logout", "/language", "/password"}
     assert {path.replace("<item>", "storage") for path in paths} == {*DEEDS, *shared}
 
 
 def test_all_staff_read_everything(doors: Doors) -> None:
-    number = file_application(doors)
+    number, reissue = file_application(doors), asked_for_reissue(doors)
     for user in (REVIEW, ISSUING, SECURITY):
         visitor = doors.staff(user)
         for path in READING:
-            assert visitor.get(path.format(number=number)).status_code == 200, path
+            assert visitor.get(path.format(number=number, reissue=reissue)).status_code == 200, path
 
 
 def test_strangers_see_nothing(doors: Doors) -> None:
     stranger = Visitor(doors.center)
     for path in (*READING, *DEEDS):
-        response = stranger.get(path.format(number="260001A"))
+        response = stranger.get(path.format(number="260001A", reissue="0" * 32))
         assert (response.status_code, response.location.split("?")[0]) == (303, "/login")
 
 
 def test_nothing_is_done_without_a_form_of_ours(doors: Doors) -> None:
-    number = applied_with_item(doors)
-    with_words = {"start_date": START.isoformat(), "question": "台数は?", "reason": "理由", "step": "do"}
+    number, reissue = applied_with_item(doors), asked_for_reissue(doors)
+    with_words = {"start_date": START.isoformat(), "question": "台数は?", "reason": "理由", "answer": "理由", "step": "do"}
     for pattern, role in DEEDS.items():
         visitor = doors.staff(role)
         for token in ("", "0" * 64):
-            response = visitor.post_bare(pattern.format(number=number), {**with_words, FIELD: token})
+            response = visitor.post_bare(pattern.format(number=number, reissue=reissue), {**with_words, FIELD: token})
             assert response.status_code == 400, pattern
     assert "内容確認中" in doors.staff(REVIEW).get(f"/applications/{number}").text
     assert "利用中" in doors.staff(REVIEW).get("/terminals/99999W").text
@@ -108,12 +119,14 @@ def test_every_page_is_told_in_english_but_for_what_people_have_typed(issuing_do
     doors, visitor = issuing_doors, issuing_doors.staff(user)
     visitor.get("/")
     visitor.post("/language", {"language": "en"})
+    reissue = asked_for_reissue(doors, day.issued)
     typed = typed_texts(doors)
-    pages = [path.format(number=number) for path in READING for number in (day.answered, day.prepared, day.rejected)]
+    numbers = (day.answered, day.prepared, day.rejected)
+    pages = [path.format(number=number, reissue=reissue) for path in READING for number in numbers]
     names = (day.issued, day.revoked, day.frozen, day.locked, day.suspended, day.waiting)
     pages += [f"/terminals/{name}" for name in names]
     pages += ["/applications/?tab=all", "/offices/NAC001?tab=terminals", "/offices/NAC001?tab=applications"]
-    own = [path.format(number=day.approved) for path, role in DEEDS.items() if role == user]
+    own = [path.format(number=day.approved, reissue=reissue) for path, role in DEEDS.items() if role == user]
     own += [path.replace("99999W", name) for path in own for name in names if "99999W" in path]
     for path in (*pages, *own):
         page = visitor.get(path).text
