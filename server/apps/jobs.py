@@ -35,6 +35,7 @@ from server.sealing import sealing
 from server.settings import Settings
 from server.wiring import clock_of, database_of, home_of
 from webui import sessions
+from webui.accounts import Door, PasswordLinks, UserLetters, links
 from webui.factors import log_ins, passkey_book
 
 
@@ -86,6 +87,13 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             _cmp(database, clock, letters_of(settings)),
             "deletes sealed copies that CMP's terminals confirmed",
         ),
+        Job(
+            "password-reset",
+            timedelta(seconds=2),
+            PasswordLinks(database, clock, UserLetters(letters_of(settings))).answer_due,
+            "mails links to those who forgot their password",
+        ),
+        Job("link-purge", timedelta(hours=1), lambda now: links.purge(database, now=now), "forgets links of mails that are over"),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
         Job(
             "session-purge",
@@ -185,8 +193,9 @@ def _same_day_reissues(settings: Settings, database: Database) -> list[Job]:
 
 
 def _mail(settings: Settings, database: Database) -> Callable[[datetime], int]:
-    transport = transport_of(settings)
-    return lambda now: outbox.deliver(database, transport, now=now)
+    urls = {Door.PORTAL: settings.portal.url, Door.CENTER: settings.center.url}
+    carrier = links.Carrier(database, clock_of(settings), urls, transport_of(settings))
+    return lambda now: outbox.deliver(database, carrier, now=now)
 
 
 def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[datetime], int]:
