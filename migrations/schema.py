@@ -19,6 +19,7 @@ import kernel.throttle
 import registry.bulletin.records
 import registry.tables
 import server.leases
+import webui.factors.tables
 import webui.tables
 from kernel.database import Base
 

@@ -18,6 +18,7 @@ from keys.custody import AssignedKeys, KeyAlgorithm, KeyStore, SoftwareKeys
 from keys.pkcs11 import TokenKeys, require_at_hand
 from keys.tokens import Token
 from keys.trouble import CustodyAwayError, KeyTroubleError, PinRefusedError
+from keys.vault import Vault
 from server import logs
 from server.home import Home, secret_file, write_whole
 from server.key_places import TokenPlace, decrypts
@@ -25,7 +26,7 @@ from server.settings import Settings
 from server.trouble import Trouble
 
 CODES, CHECKPOINT, GATEWAY = "codes", "checkpoint", "gateway"
-KEYS_PASSPHRASE, CODE_HASH_KEY = "keys_passphrase", "code_hash_key"
+KEYS_PASSPHRASE, CODE_HASH_KEY, FACTORS_KEY = "keys_passphrase", "code_hash_key", "factors_key"
 
 
 _log = logs.logger("server.custody")
@@ -113,6 +114,10 @@ class Custody:
         """Return the keyed hash of codes: for whoever looks codes up or makes them."""
         return CodeHasher(self.settings.secret(CODE_HASH_KEY).encode())
 
+    def factors(self) -> Vault:
+        """Return what keeps the secrets of second factors: for the doors where people log in. It opens no codes."""
+        return Vault(self.settings.secret(FACTORS_KEY).encode(), "second factors")
+
     def sealer(self) -> Sealer:
         """Return the public half of the sealing key: for whoever makes codes, and may not read them."""
         key = load_pem_public_key(self._sealing_half.read_bytes())
@@ -163,7 +168,7 @@ class Custody:
     def found(self) -> None:
         """Make the secrets and the keys that belong to no certificate, where they are not there yet."""
         home = Home(self.settings.home)
-        for name in (KEYS_PASSPHRASE, CODE_HASH_KEY):
+        for name in (KEYS_PASSPHRASE, CODE_HASH_KEY, FACTORS_KEY):
             if not (self.settings.secrets_dir / name).exists():
                 secret_file(home.secrets, name)
         with told_to_the_operator():

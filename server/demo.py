@@ -6,9 +6,9 @@ retrieval door by the real client. Every step looks first whether it was done.
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,13 @@ from server.custody import Custody
 from server.doors import listen
 from server.founding import Say
 from server.home import Home, write_whole
+from server.pages import factors_of
 from server.preparing import preparation_of
 from server.settings import DOORS, DoorSettings, Settings
 from server.supervisor import Child, running
 from server.wiring import clock_of, home_of
-from webui.accounts import Accounts, NewAccount, Right, Role
+from webui.accounts import Accounts, Door, NewAccount, Right, Role
+from webui.factors import Factors, totp
 
 OFFICE, TERMINAL = "NAC001", "99999W"
 PASSWORD_OCTETS = 12
@@ -95,15 +97,23 @@ PEOPLE = (
 )
 
 
+@dataclass(frozen=True)
+class LogIn:
+    """By what somebody of the demo logs in; `totp_secret` (base32) is what an authenticator app is given."""
+
+    password: str = field(repr=False)
+    totp_secret: str = field(repr=False)
+
+
 def has_begun(home: Home) -> bool:
     """Return whether a home is a demo's, finished or not."""
     return home.demo_file.exists() or _passwords_file(home).exists()
 
 
 def begin(home: Home) -> None:
-    """Mark a home as a demo's and choose the passwords, which must outlive an interruption."""
+    """Mark a home as a demo's and choose passwords and authenticator apps, which must outlive an interruption."""
     if not has_begun(home):
-        chosen = {person.login: secrets.token_urlsafe(PASSWORD_OCTETS) for person in PEOPLE}
+        chosen = {person.login: asdict(LogIn(secrets.token_urlsafe(PASSWORD_OCTETS), totp.new_secret())) for person in PEOPLE}
         write_whole(_passwords_file(home), json.dumps(chosen))
 
 
@@ -113,21 +123,22 @@ def make(settings: Settings, database: Database, say: Say) -> None:
     if home.demo_file.exists():
         return
     clock = clock_of(settings)
-    passwords: dict[str, str] = json.loads(_passwords_file(home).read_text(encoding="utf-8"))
+    read = json.loads(_passwords_file(home).read_text(encoding="utf-8"))
+    log_ins = {login: LogIn(**chosen) for login, chosen in read.items()}
     today = tokyo_date(clock.now())
     say("company, office and people")
     _register(database, clock, today)
-    _add_people(Accounts(database, clock), passwords)
+    _add_people(Accounts(database, clock), factors_of(settings, database, clock), log_ins)
     say(f"terminal {TERMINAL} retrieves its certificate")
     _prepare_terminal(settings, database, clock, today)
     terminal = _retrieve(settings, _read_codes(settings, database, clock))
-    write_whole(home.demo_file, json.dumps(_content(settings, passwords, terminal), ensure_ascii=False, indent=2) + "\n")
+    write_whole(home.demo_file, json.dumps(_content(settings, log_ins, terminal), ensure_ascii=False, indent=2) + "\n")
     for draft in (_passwords_file(home), _codes_file(home)):
         draft.unlink()
 
 
 def _passwords_file(home: Home) -> Path:
-    """Where the passwords wait until demo.json stands."""
+    """Where passwords and secrets wait until demo.json stands."""
     return home.path / "demo-unfinished.json"
 
 
@@ -169,18 +180,20 @@ def _user_code(today: date) -> UserCode:
     )
 
 
-def _add_people(accounts: Accounts, passwords: dict[str, str]) -> None:
+def _add_people(accounts: Accounts, factors: Factors, log_ins: Mapping[str, LogIn]) -> None:
     for person in PEOPLE:
         account = NewAccount(
             login=person.login,
             name=person.name,
             mail=f"{person.login}@example.jp",
-            password=passwords[person.login],
+            password=log_ins[person.login].password,
             grants=person.grants,
             office_code=person.office_code,
         )
         with _unless("account-exists"):
             accounts.add(account, audit.operator("demo"))
+    for known in (*accounts.listed(Door.PORTAL), *accounts.listed(Door.CENTER)):
+        factors.provide_totp(known, log_ins[known.login].totp_secret, audit.operator("demo"))
 
 
 def _prepare_terminal(settings: Settings, database: Database, clock: Clock, today: date) -> None:
@@ -233,23 +246,17 @@ def _retrieve(settings: Settings, codes: Codes) -> dict[str, str]:
     return {"name": TERMINAL, "office_code": OFFICE, "access_key": codes.access_key, "folder": str(folder), **files}
 
 
-def _content(settings: Settings, passwords: dict[str, str], terminal: dict[str, str]) -> dict[str, Any]:
+def _content(settings: Settings, log_ins: Mapping[str, LogIn], terminal: dict[str, str]) -> dict[str, Any]:
     customers = [person for person in PEOPLE if person.office_code]
     staff = [person for person in PEOPLE if not person.office_code]
     return {
         **{name: settings.door(name).url for name in DOORS},
         "ca_bundle": str(home_of(settings).root_bundle),
         "customers": [
-            {"office_code": person.office_code, "user": person.login, "password": passwords[person.login]} for person in customers
+            {"office_code": person.office_code, "user": person.login, **asdict(log_ins[person.login])} for person in customers
         ],
         "staff": [
-            {
-                "user": person.login,
-                "password": passwords[person.login],
-                "role": next(iter(person.grants)).value,
-                "totp_secret": None,
-            }
-            for person in staff
+            {"user": person.login, **asdict(log_ins[person.login]), "role": next(iter(person.grants)).value} for person in staff
         ],
         "terminal": terminal,
     }

@@ -1,10 +1,16 @@
 """What both doors with pages are made of."""
 
+from datetime import timedelta
+
 from kernel.clock import Clock
 from kernel.database import Database
+from server.custody import Custody
+from server.mailing import letters_of
 from server.settings import Settings
 from webui.accounts import Accounts
 from webui.doorway import DoorParts, DoorSettings
+from webui.factors import AccountLetters, Factors, LogIns, Passkeys, RelyingParty
+from webui.sessions import Limits
 
 
 def door_parts(settings: Settings, database: Database, clock: Clock, name: str) -> DoorParts:
@@ -12,4 +18,31 @@ def door_parts(settings: Settings, database: Database, clock: Clock, name: str) 
     chosen = DoorSettings(public_url=settings.door(name).url, help_desk=settings.help_desk)
     if settings.service_name is not None:
         chosen = DoorSettings(chosen.public_url, settings.service_name, settings.help_desk)
-    return DoorParts(database, clock, Accounts(database, clock), chosen)
+    letters = account_letters_of(settings)
+    return DoorParts(
+        database,
+        clock,
+        Accounts(database, clock),
+        chosen,
+        factors=factors_of(settings, database, clock),
+        passkeys=Passkeys(database, clock, RelyingParty.of(chosen.public_url, chosen.service_name), letters),
+        log_ins=LogIns(database, clock, letters),
+        limits=limits_of(settings),
+        letters=letters_of(settings),
+    )
+
+
+def factors_of(settings: Settings, database: Database, clock: Clock) -> Factors:
+    """Return the use cases of second factors."""
+    return Factors(database, clock, Custody(settings).factors(), account_letters_of(settings))
+
+
+def account_letters_of(settings: Settings) -> AccountLetters:
+    """Return what words the mails about log-ins."""
+    words = letters_of(settings)
+    return AccountLetters(words.service_ja, words.service_en, words.help_desk)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return when log-ins end by themselves."""
+    return Limits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))

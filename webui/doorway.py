@@ -11,8 +11,9 @@ from kernel.database import Database
 from registry.letters import Letters
 from webui.accounts import Accounts, Door, Person, Right, Role
 from webui.assets import Asset
+from webui.factors import Factors, LogIns, Passkeys
 from webui.refusals import Sentence
-from webui.sessions import Sessions
+from webui.sessions import Limits, Sessions
 from webui.texts import mark
 
 
@@ -33,6 +34,10 @@ class DoorParts:
     clock: Clock
     accounts: Accounts
     settings: DoorSettings
+    factors: Factors
+    passkeys: Passkeys
+    log_ins: LogIns
+    limits: Limits = Limits()
     letters: Letters = Letters("")
 
 

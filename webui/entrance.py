@@ -7,6 +7,9 @@ from kernel.errors import Refused
 from webui import guard, kept
 from webui.accounts import Credentials, Door, network_of
 from webui.doorway import doorway
+from webui.factors import Outcome
+from webui.proving import second_step
+from webui.proving.arrival import arrive, present_origin
 from webui.refusals import SHARED, sentence_of
 from webui.sessions import visit
 from webui.sheet import Sheet
@@ -19,6 +22,7 @@ NOTICES = {
     "ended": mark("一定時間操作がなかったため、ログアウトしました。もう一度ログインしてください。"),
     "kept": mark("一定時間操作がなかったため、ログアウトしました。ログインすると、入力した内容を送信できます。"),
     "out": mark("ログアウトしました。"),
+    "late": second_step.LATE,
 }
 _YEAR = 365 * 24 * 3600
 
@@ -56,19 +60,17 @@ def check_log_in() -> Response:
     try:
         person = surroundings.parts.accounts.authenticate(typed)
     except Refused as refused:
+        outcome = Outcome.THROTTLED if refused.code == "throttled" else Outcome.FAILED
+        surroundings.parts.log_ins.note_failure(typed, present_origin(), outcome)
         page = _log_in_page(sheet, refusal=sentence_of(SHARED, refused), carried=kept.carried())
         response = flask.make_response(page, 422)
         if "retry_after" in refused.facts:
             response.status_code = 429
             response.headers["Retry-After"] = str(refused.facts["retry_after"])
         return response
-    surroundings.sessions.begin(visit(), person)
-    # Kept with the session: the header of every page, error pages too, shows it without asking anyone.
-    visit()["heading"] = list(surroundings.furnishing.heading(person))
-    wanted = guard.safe_next(form.get("next"))
-    if carried := kept.carried():
-        return flask.make_response(flask.render_template("resume.html", wanted=wanted, carried=carried))
-    return flask.redirect(wanted, 303)
+    if surroundings.parts.factors.standing(person.account_id).is_any:
+        return second_step.begin(person)
+    return arrive(person, Outcome.PASSWORD)
 
 
 @blueprint.post("/logout")
@@ -132,4 +134,5 @@ def _log_in_page(sheet: Sheet, *, refusal: str | None = None, notice: str | None
         notice=notice,
         wanted=flask.request.values.get("next", ""),
         carried=kept.hidden(carried),
+        has_passkeys=doorway().parts.passkeys.relying_party.is_possible,
     )

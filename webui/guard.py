@@ -1,7 +1,8 @@
 """Who may use what. Default deny: an app with a route that declares nothing is not made.
 
-Every view wears exactly one of `public`, `without_visit`, `customer(…)`, `staff(…)`. Not logged in leads to the log-in
-page and back; logged in without the right is 403; an object of another office is 404, which is the views' part.
+Every view wears exactly one of `public`, `without_visit`, `customer(…)`, `staff(…)`, `logged_in`, `enrolling`. Not logged in
+leads to the log-in page and back; staff who have no second factor yet are led to where they get one, and back; logged in without
+the right is 403; an object of another office is 404, which is the views' part.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,8 @@ class Access:
     doors: frozenset[Door] = frozenset()
     grants: frozenset[Right | Role] = frozenset()
     has_visit: bool = True
+    # Whether staff may use it who have not shown a second factor in this log-in, because they have none yet.
+    before_proof: bool = False
 
     def admits(self, person: Person | None) -> bool:
         """Tell whether a person may use the route."""
@@ -65,6 +68,11 @@ def logged_in(view: View) -> View:
     return _declare(view, Access(frozenset(Door)))
 
 
+def enrolling(view: View) -> View:
+    """Let whoever is logged in at either door use a route by which they get a second factor."""
+    return _declare(view, Access(frozenset(Door), before_proof=True))
+
+
 def access_of(view: Callable[..., object]) -> Access | None:
     """Return what a view declares."""
     return getattr(view, "access", None)
@@ -93,6 +101,8 @@ def admit() -> Response | None:
         if visit().person is None:
             return to_log_in()
         raise Forbidden
+    if access.doors and not access.before_proof and owes_factor():
+        return flask.redirect(flask.url_for("factors.show", next=present_page()), 303)
     if request.endpoint:
         csrf.require_own_form()
     return None
@@ -104,6 +114,12 @@ def person() -> Person:
     if present is None:
         raise Forbidden
     return present
+
+
+def owes_factor() -> bool:
+    """Return whether the present visitor is staff that has no second factor yet: they may do nothing but get one."""
+    present = visit()
+    return present.person is not None and present.person.door is Door.CENTER and present.proven_at is None
 
 
 def to_log_in() -> Response:

@@ -13,6 +13,8 @@ Pairs = tuple[tuple[str, str], ...]
 
 _PREFIX = "kept."
 _BUTTONS = frozenset({"step", "then"})
+# What proves who somebody is: it counts once and is never sent back to the browser.
+PROOFS = frozenset({"factor_code", "factor_answer"})
 
 
 def sent() -> Pairs:
@@ -20,7 +22,19 @@ def sent() -> Pairs:
     return tuple(
         (name, value)
         for name, value in flask.request.form.items(multi=True)
-        if name != FIELD and name not in _BUTTONS and "password" not in name
+        if name != FIELD and name not in _BUTTONS | PROOFS and "password" not in name
+    )
+
+
+def whole() -> Pairs:
+    """Return all that the present form holds, by field, the press of its button too: for a question that comes between.
+
+    Unlike `sent` this is for a visit that goes on, whose person has just seen what the button says.
+    """
+    return tuple(
+        (name, value)
+        for name, value in flask.request.form.items(multi=True)
+        if name != FIELD and name not in PROOFS and "password" not in name and not name.startswith(_PREFIX)
     )
 
 

@@ -29,6 +29,15 @@ SHARED: Mapping[str, Sentence] = {
     "password-holds-login": Sentence(mark("ユーザーIDを含まないパスワードにしてください。")),
     "password-too-simple": Sentence(mark("同じ文字の繰り返しが多すぎます。別のパスワードにしてください。")),
     "password-differs": Sentence(mark("確認用のパスワードが一致しません。")),
+    "factor-wrong": Sentence(
+        mark("確認コードが違います。アプリに表示されている最新のコードを入力してください。一度使ったコードは使えません。")
+    ),
+    "factor-none": Sentence(mark("二段階認証は設定されていません。"), HTTPStatus.NOT_FOUND),
+    "factor-last": Sentence(mark("職員には二段階認証が必要です。ほかの方法を登録してから削除してください。")),
+    "passkey-refused": Sentence(mark("このパスキーは確認できませんでした。もう一度試すか、ほかの方法を使ってください。")),
+    "passkey-late": Sentence(mark("パスキーの確認に時間がかかりました。もう一度操作してください。")),
+    "passkey-most": Sentence(mark("パスキーは%(most)s個まで登録できます。使わないものを削除してください。")),
+    "reason-malformed": Sentence(mark("理由を%(most)s文字以内で入力してください。")),
     "required": Sentence(mark("入力してください。")),
 }
 

@@ -6,6 +6,7 @@ derives its form token from. Each door has a cookie of its own name, because coo
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -16,16 +17,37 @@ from sqlalchemy import delete, select, update
 from werkzeug.datastructures import CallbackDict
 from werkzeug.wrappers import Response
 
-from kernel import audit
 from kernel.clock import Clock
 from kernel.database import Database
-from webui.accounts import AccountState, Door, Person, person_of
+from webui.accounts import AccountState, Door, Person, person_of, record
+from webui.factors.log_ins import Origin
+from webui.factors.tables import HalfLogInRow
 from webui.tables import AccountRow, SessionRow
 
-IDLE = timedelta(minutes=30)
-ABSOLUTE = timedelta(hours=12)
 # Reading a page must not be a write each time: "last seen" is this coarse.
 TOUCH = timedelta(minutes=1)
+# How long the second factor may come after the password.
+HALF = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a log-in ends by itself: after so much time without a request, and however busy it is."""
+
+    idle: timedelta = timedelta(minutes=30)
+    absolute: timedelta = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """One log-in, for its person to see. `key` names it in addresses; it opens nothing."""
+
+    key: str
+    device: str
+    address: str
+    since: datetime
+    last_seen_at: datetime
+    is_present: bool
 
 
 class Visit(CallbackDict[str, object], SessionMixin):
@@ -44,6 +66,8 @@ class Visit(CallbackDict[str, object], SessionMixin):
         self.needs_cookie = False
         self.person: Person | None = None
         self.since: datetime | None = None
+        # When a second factor was shown last.
+        self.proven_at: datetime | None = None
         self.has_ended = False
 
     def _note_change(self) -> None:
@@ -72,6 +96,7 @@ class Sessions(SessionInterface):
     database: Database
     clock: Clock
     door: Door
+    limits: Limits = Limits()
 
     @property
     def cookie(self) -> str:
@@ -100,22 +125,50 @@ class Sessions(SessionInterface):
         if found is None:
             return
         row, account = found
-        ended = now - row.last_seen_at > IDLE or now - row.created_at > ABSOLUTE
+        ended = now - row.last_seen_at > self.limits.idle or now - row.created_at > self.limits.absolute
         if ended or account.state != AccountState.ACTIVE.value:
             present.has_ended = True
             return
-        present.person, present.since = person_of(account), row.created_at
+        present.person, present.since, present.proven_at = person_of(account), row.created_at, row.proven_at
         present.update(row.content)
         present.modified = False
         if now - row.last_seen_at >= TOUCH:
             self._touch(present.token_hash, now)
 
-    def begin(self, present: Visit, person: Person) -> None:
+    def begin_half(self, present: Visit, person: Person) -> None:
+        """Note, under a new token, that the password was right and the second factor is to come. Nothing is open yet."""
+        token = _new_token()
+        with self.database.transaction() as session:
+            session.execute(delete(HalfLogInRow).where(HalfLogInRow.token_hash == present.token_hash))
+            session.add(
+                HalfLogInRow(
+                    token_hash=hash_of(token), door=self.door.value, account_id=person.account_id, created_at=self.clock.now()
+                )
+            )
+        present.token, present.needs_cookie, present.new = token, True, True
+
+    def half(self, present: Visit) -> Person | None:
+        """Return who typed the right password in this visit a short while ago, and still owes the second factor."""
+        query = (
+            select(HalfLogInRow, AccountRow)
+            .join(AccountRow, AccountRow.id == HalfLogInRow.account_id)
+            .where(HalfLogInRow.token_hash == present.token_hash, HalfLogInRow.door == self.door.value)
+        )
+        with self.database.snapshot() as session:
+            found = session.execute(query).first()
+        if found is None:
+            return None
+        row, account = found
+        late = self.clock.now() - row.created_at > HALF or account.password_changed_at > row.created_at
+        return None if late or account.state != AccountState.ACTIVE.value else person_of(account)
+
+    def begin(self, present: Visit, person: Person, origin: Origin, *, is_proven: bool) -> None:
         """Start a log-in under a new token: one that was planted before is worth nothing."""
         now = self.clock.now()
         token = _new_token()
         with self.database.transaction() as session:
-            session.execute(delete(SessionRow).where(SessionRow.token_hash == present.token_hash))
+            for table in (SessionRow, HalfLogInRow):
+                session.execute(delete(table).where(table.token_hash == present.token_hash))
             session.add(
                 SessionRow(
                     token_hash=hash_of(token),
@@ -123,12 +176,58 @@ class Sessions(SessionInterface):
                     account_id=person.account_id,
                     created_at=now,
                     last_seen_at=now,
+                    proven_at=now if is_proven else None,
+                    address=origin.address,
+                    device=origin.device,
                     content={},
                 )
             )
         present.clear()
         present.token, present.person, present.since = token, person, now
+        present.proven_at = now if is_proven else None
         present.needs_cookie, present.new, present.modified = True, True, False
+
+    def prove(self, present: Visit) -> None:
+        """Note that a second factor was shown just now."""
+        present.proven_at = self.clock.now()
+        with self.database.transaction() as session:
+            mine = update(SessionRow).where(SessionRow.token_hash == present.token_hash)
+            session.execute(mine.values(proven_at=present.proven_at))
+
+    def listed(self, person: Person, present: Visit) -> tuple[OpenSession, ...]:
+        """Return a person's log-ins that have not ended, the latest first."""
+        now = self.clock.now()
+        query = select(SessionRow).where(
+            SessionRow.account_id == person.account_id,
+            SessionRow.last_seen_at >= now - self.limits.idle,
+            SessionRow.created_at >= now - self.limits.absolute,
+        )
+        with self.database.snapshot() as session:
+            rows = list(session.scalars(query.order_by(SessionRow.last_seen_at.desc(), SessionRow.created_at.desc())))
+        return tuple(
+            OpenSession(
+                _key(row.token_hash),
+                row.device,
+                row.address,
+                row.created_at,
+                row.last_seen_at,
+                row.token_hash == present.token_hash,
+            )
+            for row in rows
+        )
+
+    def end_one(self, person: Person, key: str) -> bool:
+        """End one of a person's log-ins; False when it has ended already, or is another's."""
+        return self._end_those(person, lambda row: _key(row.token_hash) == key) > 0
+
+    def end_others(self, person: Person, present: Visit) -> int:
+        """End a person's log-ins but for the present one; return how many there were."""
+        return self._end_those(person, lambda row: row.token_hash != present.token_hash)
+
+    def end_all(self, person: Person, present: Visit) -> None:
+        """End all of a person's log-ins, the present one, too."""
+        self.end_others(person, present)
+        self.end(present)
 
     def end(self, present: Visit) -> None:
         """Log out: the row goes, so the cookie opens nothing any more wherever a copy of it lies."""
@@ -138,17 +237,10 @@ class Sessions(SessionInterface):
         now = self.clock.now()
         with self.database.transaction() as session:
             session.execute(delete(SessionRow).where(SessionRow.token_hash == present.token_hash))
-            name = f"{person.office_code}/{person.login}" if person.office_code else person.login
-            audit.record(
-                session,
-                now=now,
-                actor=person.actor,
-                action="account.logout",
-                subject=f"account:{name}",
-                office_code=person.office_code or None,
-            )
+            record(session, now, person.actor, "account.logout", person)
         present.clear()
-        present.person, present.since, present.modified = None, None, False
+        present.person = present.since = present.proven_at = None
+        present.modified = False
         present.token, present.new = _new_token(), True
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: Response) -> None:
@@ -170,21 +262,37 @@ class Sessions(SessionInterface):
                 path="/",
             )
 
+    def _end_those(self, person: Person, is_meant: Callable[[SessionRow], bool]) -> int:
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            rows = session.scalars(select(SessionRow).where(SessionRow.account_id == person.account_id))
+            meant = [row for row in rows if is_meant(row)]
+            for row in meant:
+                session.delete(row)
+            if meant:
+                record(session, now, person.actor, "account.end-sessions", person, count=len(meant))
+        return len(meant)
+
     def _touch(self, token_hash: bytes, now: datetime) -> None:
         with self.database.transaction() as session:
             session.execute(update(SessionRow).where(SessionRow.token_hash == token_hash).values(last_seen_at=now))
 
 
-def purge(database: Database, *, now: datetime) -> int:
-    """Delete the rows of sessions that are over. A job."""
-    over = (SessionRow.last_seen_at < now - IDLE) | (SessionRow.created_at < now - ABSOLUTE)
+def purge(database: Database, *, now: datetime, limits: Limits = Limits()) -> int:
+    """Delete the rows of log-ins that are over, and of those that stopped half way. A job."""
+    over = (SessionRow.last_seen_at < now - limits.idle) | (SessionRow.created_at < now - limits.absolute)
     with database.transaction() as session:
+        session.execute(delete(HalfLogInRow).where(HalfLogInRow.created_at < now - HALF))
         return int(session.execute(delete(SessionRow).where(over)).rowcount)  # type: ignore[attr-defined]
 
 
 def hash_of(token: str) -> bytes:
     """Return the SHA-256 of a token."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def _key(token_hash: bytes) -> str:
+    return token_hash.hex()[:32]
 
 
 def _new_token() -> str:

@@ -3,6 +3,7 @@
 Refusals and absences are put into words here and nowhere else.
 """
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from pathlib import Path
 from typing import cast
@@ -53,17 +54,19 @@ machinery = flask.Blueprint("machinery", __name__)
 def make_app(name: str, parts: DoorParts, furnishing: Furnishing, *blueprints: flask.Blueprint) -> flask.Flask:
     """Make the app of a door from its parts, its furnishing and its pages.
 
+    A blueprint with a template folder is a guest: it brings templates and a catalogue of its own, by its name.
     Raises RuntimeError when one of the routes does not declare who may use it.
     """
     app = flask.Flask(name, static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_REQUEST
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    sessions = Sessions(parts.database, parts.clock, furnishing.door)
+    sessions = Sessions(parts.database, parts.clock, furnishing.door, parts.limits)
     app.session_interface = sessions
     app.extensions["webui"] = Doorway(parts, furnishing, sessions, read_assets())
-    app.extensions["webui-catalogue"] = texts.read_catalogue("shared", furnishing.door.value)
-    _equip_templates(app, furnishing)
+    guests = [blueprint for blueprint in blueprints if blueprint.template_folder]
+    app.extensions["webui-catalogue"] = texts.read_catalogue("shared", furnishing.door.value, *(guest.name for guest in guests))
+    _equip_templates(app, furnishing, guests)
     app.before_request(_choose_language)
     app.before_request(guard.admit)
     app.after_request(_add_headers)
@@ -98,10 +101,11 @@ def asset(digest: str, name: str) -> flask.Response:
     return cast("flask.Response", response.make_conditional(flask.request))
 
 
-def _equip_templates(app: flask.Flask, furnishing: Furnishing) -> None:
+def _equip_templates(app: flask.Flask, furnishing: Furnishing, guests: Iterable[flask.Blueprint]) -> None:
     shared = FileSystemLoader(Path(__file__).parent / "templates")
     environment = app.jinja_env
-    environment.loader = ChoiceLoader([FileSystemLoader(furnishing.templates), shared])
+    brought = [guest.jinja_loader for guest in guests if guest.jinja_loader]
+    environment.loader = ChoiceLoader([FileSystemLoader(furnishing.templates), *brought, shared])
     environment.undefined = StrictUndefined
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.add_extension("jinja2.ext.i18n")
@@ -136,7 +140,8 @@ def _add_headers(response: flask.Response) -> flask.Response:
     # A page shows somebody's data or a form token: no cache keeps it. Static files say otherwise themselves.
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Content-Language", texts.language())
-    response.headers.add("Vary", "Cookie")
+    if not response.cache_control.public:  # what is public is the same for every visitor
+        response.headers.add("Vary", "Cookie")
     return response
 
 

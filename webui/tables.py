@@ -94,7 +94,10 @@ class AddressChangeRow(Base):
 
 
 class SessionRow(Base):
-    """One log-in. The cookie holds the token; here stands only its SHA-256, so that a stolen backup opens nothing."""
+    """One log-in. The cookie holds the token; here stands only its SHA-256, so that a stolen backup opens nothing.
+
+    `proven_at` is when a second factor was shown last, in this log-in; none when it never was.
+    """
 
     __tablename__ = "webui_session"
 
@@ -103,4 +106,7 @@ class SessionRow(Base):
     account_id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    proven_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    address: Mapped[str] = mapped_column(String(45))
+    device: Mapped[str] = mapped_column(String(60))
     content: Mapped[dict[str, object]] = mapped_column(JSON)

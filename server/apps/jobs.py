@@ -1,5 +1,6 @@
 """The jobs: which there are and what they may use: the issuing key (for CRLs), the checkpoint key, the mail server."""
 
+import gc
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -43,6 +44,9 @@ def run(settings: Settings, starting: Starting) -> None:
     """Run all jobs until SIGTERM."""
     database = database_of(settings)
     schedule = Schedule(database, clock_of(settings), all_jobs(settings, database))
+    # What is here by now stays: the collector shall not walk through it while a job works on many rows.
+    gc.collect()
+    gc.freeze()
     with stop_signals() as stop:
         starting.ready()
         schedule.run(stop)

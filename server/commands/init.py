@@ -58,7 +58,8 @@ def _found_staff(chosen: Settings, database: Database, now: datetime) -> None:
     first = NewAccount(FIRST_LOGIN, "管理者", mail, password, frozenset({Role.SECURITY}))
     accounts.add(first, audit.operator("init"))
     click.echo(f"{chosen.home} is ready ({now:%Y-%m-%d}). First log-in at {chosen.center.url}: {FIRST_LOGIN} / {password}")
-    click.echo("The password is shown only this once. `tegata staff add` makes the accounts for review and issuing.")
+    click.echo("The first log-in asks for an authenticator app or a passkey. The password is shown only this once.")
+    click.echo("`tegata staff add` makes the accounts for review and issuing.")
 
 
 def _say(step: str) -> None:

@@ -23,7 +23,7 @@ CLOCK_READS = {
 }  # fmt: skip
 ENVIRONMENT_READS = {"environ", "environb", "getenv", "putenv"}
 ROUTES = {"route", "get", "post", "put", "patch", "delete"}
-DECLARATIONS = {"public", "without_visit", "customer", "staff", "logged_in"}
+DECLARATIONS = {"public", "without_visit", "customer", "staff", "logged_in", "enrolling"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

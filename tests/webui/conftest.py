@@ -8,6 +8,8 @@ import flask
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import update
+from werkzeug.test import TestResponse
 
 from enrollment.batches.deeds import Batches
 from enrollment.departures import Departures
@@ -22,6 +24,7 @@ from enrollment.windows_scripts import WindowsScripts
 from kernel import audit
 from kernel.database import Database
 from keys.codes import CodeHasher, Opener, Sealer
+from keys.vault import Vault
 from registry.applicants import Contact, contact_form
 from registry.applications import Applications, Review
 from registry.drafts import Customer, Drafts, Section
@@ -31,11 +34,14 @@ from registry.states import DeviceClass, SystemClass, TerminalState
 from registry.terminals import Takeover, register_existing
 from tests.support.clock import SettableClock
 from tests.support.house import House, build_house, company, contract, office
-from tests.webui.visitors import PASSWORD, Visitor
-from webui import center, portal
-from webui.accounts import Accounts, NewAccount, Right, Role
+from tests.webui.visitors import PASSWORD, TOTP_SECRET, Visitor, code_at
+from webui import bulletin, center, portal
+from webui.accounts import Accounts, Door, NewAccount, Person, Right, Role
+from webui.bulletin import BulletinParts
 from webui.center.parts import CenterParts
 from webui.doorway import DoorParts, DoorSettings
+from webui.factors import AccountLetters, Factors, LogIns, Passkeys, RelyingParty
+from webui.factors.tables import TotpRow
 from webui.passwords import Passwords
 
 OPERATOR = audit.operator("test")
@@ -78,18 +84,35 @@ class Doors:
     preparation: CodePreparation
     portal: flask.Flask
     center: flask.Flask
+    factors: Factors
 
     def customer(self, user: str = "hanako", *, office_code: str = "NAC001", address: str = "192.0.2.1") -> Visitor:
-        """Return a logged-in user of an office."""
+        """Return a logged-in user of an office; by password alone, where the user has no second factor."""
         visitor = Visitor(self.portal, address)
-        assert visitor.log_in(office_code=office_code, user=user).status_code == 303
-        return visitor
+        answer = visitor.log_in(office_code=office_code, user=user)
+        return self._second(visitor, answer, self._person(Door.PORTAL, user, office_code))
 
     def staff(self, user: str = "sato", address: str = "192.0.2.2") -> Visitor:
-        """Return a logged-in member of staff."""
-        visitor = Visitor(self.center, address)
-        assert visitor.log_in(user=user).status_code == 303
+        """Return a logged-in member of staff, who has an authenticator app now."""
+        visitor, person = Visitor(self.center, address), self._person(Door.CENTER, user)
+        self.factors.provide_totp(person, TOTP_SECRET, OPERATOR)
+        return self._second(visitor, visitor.log_in(user=user), person)
+
+    def next_code(self, person: Person) -> str:
+        """Return a code that was not used yet, though this clock stands still."""
+        with self.database.transaction() as session:
+            session.execute(update(TotpRow).where(TotpRow.account_id == person.account_id).values(last_step=-1))
+        return code_at(self.clock)
+
+    def _second(self, visitor: Visitor, answer: TestResponse, person: Person) -> Visitor:
+        assert answer.status_code == 303
+        if answer.location.startswith("/login/second"):
+            visitor.get(answer.location)
+            assert visitor.post("/login/second", {"factor_code": self.next_code(person)}).location == "/"
         return visitor
+
+    def _person(self, door: Door, user: str, office_code: str = "") -> Person:
+        return next(one for one in self.accounts.listed(door) if (one.login, one.office_code) == (user, office_code))
 
     def applied(self, count: int = 2) -> str:
         """Apply for some more netNACCS terminals for sea, and return the receipt number."""
@@ -155,8 +178,10 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     takeover = Takeover(TERMINAL, "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1), TerminalState.IN_SERVICE)
     with database.transaction() as session:
         register_existing(session, takeover, now=clock.now())
-    _add_people(accounts)
-    door = DoorParts(database, clock, accounts, DoorSettings("https://localhost:8443"))
+    words = AccountLetters()
+    factors = Factors(database, clock, Vault(b"another secret of thirty-two ...", "second factors"), words)
+    _add_people(accounts, factors)
+    door = door_parts(accounts, factors, "https://localhost:8443")
     letters = Letters("https://localhost:8443")
     drafts, applications = Drafts(database, clock), Applications(database, clock, letters)
     review = Review(database, clock, letters)
@@ -168,17 +193,34 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     generations = GenerationChanges(database, clock)
     endings, disclosures = Endings(database, clock), Disclosures(database, clock, letters)
     staff = CenterParts(door, review, preparation, endings, departures, start_moves, generations, disclosures, reissues)
-    portal_app, center_app = portal.create_app(customers), center.create_app(staff)
+    portal_app, center_app = portal.create_app(customers, bulletin.blueprint), center.create_app(staff)
+    bulletin.equip(portal_app, BulletinParts((), "https://localhost:8444"))
     portal_app.jinja_env.bytecode_cache = center_app.jinja_env.bytecode_cache = TEMPLATES
-    return Doors(database, clock, accounts, drafts, applications, review, preparation, portal_app, center_app)
+    return Doors(database, clock, accounts, drafts, applications, review, preparation, portal_app, center_app, factors)
 
 
-def _add_people(accounts: Accounts) -> None:
+def door_parts(accounts: Accounts, factors: Factors, public_url: str) -> DoorParts:
+    """Return the surroundings of the pages of a door at an address."""
+    database, clock, words = accounts.database, accounts.clock, factors.letters
+    passkeys = Passkeys(database, clock, RelyingParty.of(public_url, "tegata"), words)
+    return DoorParts(
+        database,
+        clock,
+        accounts,
+        DoorSettings(public_url),
+        factors=factors,
+        passkeys=passkeys,
+        log_ins=LogIns(database, clock, words),
+    )  # fmt: skip
+
+
+def _add_people(accounts: Accounts, factors: Factors) -> None:
     for login, office_code, rights in (
         ("hanako", "NAC001", frozenset(Right)),
         ("jiro", "NAC001", frozenset[Right]()),
         ("saburo", "NAC002", frozenset(Right)),
     ):
-        accounts.add(NewAccount(login, "通関 花子", f"{login}@example.jp", PASSWORD, rights, office_code), OPERATOR)
+        person = accounts.add(NewAccount(login, "通関 花子", f"{login}@example.jp", PASSWORD, rights, office_code), OPERATOR)
+        factors.provide_totp(person, TOTP_SECRET, OPERATOR)
     for login, role in (("sato", Role.REVIEW), ("kato", Role.ISSUING), ("ito", Role.SECURITY)):
         accounts.add(NewAccount(login, "佐藤", f"{login}@example.jp", PASSWORD, frozenset({role})), OPERATOR)

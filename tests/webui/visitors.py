@@ -4,12 +4,21 @@ import re
 from collections.abc import Mapping
 
 import flask
+import pyotp
 from werkzeug.test import TestResponse
 
+from kernel.clock import Clock
 from webui.csrf import FIELD
 
 PASSWORD = "korewa-nagai-aikotoba"
+# The authenticator app of everybody who has one.
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 _TOKEN = re.compile(rf'name="{FIELD}" value="([0-9a-f]+)"')
+
+
+def code_at(clock: Clock, *, steps: int = 0) -> str:
+    """Return what the app shows now, or some steps later."""
+    return pyotp.TOTP(TOTP_SECRET).at(clock.now(), counter_offset=steps)
 
 
 class Visitor:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import flask
 
-from webui import entrance, reissuing, shell, words
+from webui import entrance, proving, reissuing, shell, words
 from webui.accounts import Door, Person
 from webui.center import (
     applications,
@@ -36,7 +36,7 @@ NAVIGATION = (
     NavigationItem("generations.listed", mark("世代変更")),
     NavigationItem("offices.listed", mark("事業所の一覧")),
     NavigationItem("mails.listed", mark("メール")),
-    NavigationItem("entrance.password", mark("パスワード変更")),
+    NavigationItem("factors.show", mark("ログインの安全")),
 )
 
 
@@ -65,7 +65,8 @@ def create_app(parts: CenterParts) -> flask.Flask:
         disclosing,
         mails,
     )
-    app = shell.make_app(__name__, parts.door, furnishing, entrance.blueprint, *(page.blueprint for page in pages))
+    shared = (entrance.blueprint, *proving.BLUEPRINTS)
+    app = shell.make_app(__name__, parts.door, furnishing, *shared, *(page.blueprint for page in pages))
     app.extensions["webui-center"] = parts
     app.jinja_env.globals |= {
         "GENERATION_STATES": generations.STATES,

@@ -7,7 +7,7 @@ from pathlib import Path
 import flask
 
 from registry import offices
-from webui import account_links, account_words, entrance, shell
+from webui import account_links, account_words, entrance, proving, shell
 from webui.accounts import Door, Person, Right
 from webui.doorway import Furnishing, NavigationItem, doorway
 from webui.portal import (
@@ -35,7 +35,7 @@ NAVIGATION = (
     NavigationItem("batches.listed", mark("一括取得"), frozenset({Right.CODES})),
     NavigationItem("contract.show", mark("契約内容確認")),
     NavigationItem("users.listed", mark("利用者"), frozenset({Right.USERS})),
-    NavigationItem("entrance.password", mark("パスワード変更")),
+    NavigationItem("factors.show", mark("ログインの安全")),
 )
 SENTENCES: Mapping[str, Sentence] = {
     **account_words.SENTENCES,
@@ -69,8 +69,8 @@ SENTENCES: Mapping[str, Sentence] = {
 }
 
 
-def create_app(parts: PortalParts) -> flask.Flask:
-    """Make the portal's app."""
+def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
+    """Make the portal's app; `guests` are public pages on its door that it knows nothing of."""
     furnishing = Furnishing(
         door=Door.PORTAL,
         templates=Path(__file__).parent / "templates",
@@ -84,6 +84,7 @@ def create_app(parts: PortalParts) -> flask.Flask:
         parts.door,
         furnishing,
         entrance.blueprint,
+        *proving.BLUEPRINTS,
         menu.blueprint,
         contract.blueprint,
         apply.blueprint,
@@ -96,6 +97,7 @@ def create_app(parts: PortalParts) -> flask.Flask:
         forgotten.blueprint,
         users.blueprint,
         addresses.blueprint,
+        *guests,
     )
     app.extensions["webui-portal"] = parts
     account_words.equip(app.jinja_env.globals)

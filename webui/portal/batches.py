@@ -87,7 +87,7 @@ def upload() -> Response:
 @guard.customer(right=Right.CODES)
 def show(batch_id: str) -> str:
     """Show a batch: what is to be confirmed, how far it is, or its report."""
-    return _page(batch_id, Sheet())
+    return _page(batch_id)
 
 
 @blueprint.post("/<string(length=32):batch_id>/confirm")
@@ -95,12 +95,9 @@ def show(batch_id: str) -> str:
 def confirm(batch_id: str) -> Response:
     """Let a batch be redeemed, after proving once more who one is."""
     _own(batch_id)
-    if not step_up.is_fresh():
-        try:
-            step_up.confirm(flask.request.form.get("password", ""))
-        except Refused as refused:
-            fault = sentence_of({**SHARED, **doorway().furnishing.sentences}, refused)
-            return flask.make_response(_page(batch_id, Sheet().with_faults({"password": fault})), 422)
+    back = flask.url_for("batches.show", batch_id=batch_id)
+    if (question := step_up.question(button=say(mark("証明書を取得する")), back=back)) is not None:
+        return question
     source = flask.request.remote_addr or ""
     portal().batches.confirm(batch_id, office_code(), guard.person().actor, source=source)
     flask.flash(mark("証明書の取得を始めました。この画面で進み具合を確認できます。"))
@@ -146,7 +143,7 @@ def _start(sheet: Sheet) -> str:
     return flask.render_template("batches.html", found=found, batches=batches, sheet=sheet, text=text, most=MOST, title_of=_title)
 
 
-def _page(batch_id: str, sheet: Sheet) -> str:
+def _page(batch_id: str) -> str:
     batch = _own(batch_id)
     with doorway().parts.database.snapshot() as session:
         items = records.items(session, batch_id)
@@ -154,11 +151,9 @@ def _page(batch_id: str, sheet: Sheet) -> str:
         "batch.html",
         batch=batch,
         items=items,
-        sheet=sheet,
         labels=STATES,
         why=why,
         title=_title(batch),
-        needs_password=not step_up.is_fresh(),
         is_uploaded=batch.state is BatchState.UPLOADED,
         is_working=batch.state is BatchState.CONFIRMED and not batch.is_finished,
         is_cancelled=batch.state is BatchState.CANCELLED,

@@ -16,8 +16,6 @@ from webui import guard, step_up
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
-from webui.refusals import SHARED, sentence_of
-from webui.sheet import Sheet
 from webui.texts import mark, say
 
 blueprint = flask.Blueprint("id_notice", __name__)
@@ -48,7 +46,7 @@ def show_codes(receipt_number: str | None) -> Response | str:
     asked = set(flask.request.form.getlist("terminal"))
     notice = own(receipt_number)
     lines = [line for line in notice.terminals if line.terminal in asked and line.showable and line.part]
-    if lines and (question := _password_question(receipt_number, lines)) is not None:
+    if lines and (question := _question(receipt_number)) is not None:
         return question
     actor = guard.person().actor
     codes = {}
@@ -152,20 +150,10 @@ def _arrive(receipt_number: str | None, sentence: str) -> Response:
     return flask.redirect(flask.url_for("id_notice.show", receipt_number=receipt_number), 303)
 
 
-def _password_question(receipt_number: str | None, lines: list[NoticeLine]) -> Response | None:
-    """Return the page that asks for the password; None once it was typed a short while ago."""
-    faults = {}
-    if "password" in flask.request.form:
-        try:
-            step_up.confirm(flask.request.form["password"])
-        except Refused as refused:
-            faults = {"password": sentence_of(SHARED, refused)}
-    if not faults and step_up.is_fresh():
-        return None
-    page = flask.render_template(
-        "id-notice-password.html", receipt_number=receipt_number, lines=lines, sheet=Sheet({}, faults)
-    )  # fmt: skip
-    return flask.make_response(page, 422 if faults else 200)
+def _question(receipt_number: str | None) -> Response | None:
+    """Return the page that asks for the second factor; None once it was shown a short while ago."""
+    back = flask.url_for("id_notice.show", receipt_number=receipt_number)
+    return step_up.question(button=say(mark("コードを表示する")), back=back, anchor="codes")
 
 
 def _page(notice: IdNotice, codes: Mapping[str, ShownCodes]) -> str:

@@ -1,0 +1,160 @@
+"""The log-ins that were tried, for their account to see, and the browsers that an account is known from."""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from kernel.clock import Clock
+from kernel.database import Database, insert_if_absent
+from webui.accounts import Credentials, Person
+from webui.accounts.persons import find, normal
+from webui.factors.letters import AccountLetters, Event
+from webui.factors.tables import DeviceRow, LogInRow
+
+KEPT = timedelta(days=90)
+DEVICE_KEPT = timedelta(days=400)  # the longest that browsers keep a cookie
+
+# The first that fits; browsers name each other, so the order matters. Brand names, the same in every language.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+_SYSTEMS = (
+    ("Windows", "Windows"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}")
+
+
+class Outcome(StrEnum):
+    """How a log-in ended."""
+
+    PASSWORD = "password"  # noqa: S105 (no password: the log-in by one alone)
+    TOTP = "totp"
+    PASSKEY = "passkey"
+    RECOVERY = "recovery"
+    FAILED = "failed"
+    FACTOR_FAILED = "factor-failed"
+    THROTTLED = "throttled"
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the door opened."""
+        return self in {Outcome.PASSWORD, Outcome.TOTP, Outcome.PASSKEY, Outcome.RECOVERY}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a log-in comes from: the address, and the device in plain words (Chrome / Windows), empty when unknown."""
+
+    address: str
+    device: str
+
+    @classmethod
+    def of(cls, address: str | None, user_agent: str) -> "Origin":
+        """Return the origin of a request; of what the browser tells of itself only its name and system are kept."""
+        parts = [next((name for sign, name in signs if sign in user_agent), "") for signs in (_BROWSERS, _SYSTEMS)]
+        return cls(address if address and _ADDRESS.fullmatch(address) else "", " / ".join(filter(None, parts)))
+
+    def __str__(self) -> str:
+        """Return both, for a mail."""
+        return ", ".join(filter(None, (self.device, self.address))) or "-"
+
+
+@dataclass(frozen=True)
+class PastLogIn:
+    """One line of the history."""
+
+    at: datetime
+    outcome: Outcome
+    address: str
+    device: str
+
+
+@dataclass(frozen=True)
+class LogIns:
+    """The use cases of the history."""
+
+    database: Database
+    clock: Clock
+    letters: AccountLetters
+
+    def note_failure(self, typed: Credentials, origin: Origin, outcome: Outcome = Outcome.FAILED) -> None:
+        """Note a log-in that failed at name or password.
+
+        For a name that nobody has a row is written, too: both answers take the same time.
+        """
+        with self.database.transaction() as session:
+            row = find(session, typed.door, normal(typed.office_code).upper(), normal(typed.login))
+            session.add(_row(row.id if row else None, self.clock.now(), outcome, origin))
+
+    def note_factor_failure(self, account_id: int, origin: Origin, outcome: Outcome = Outcome.FACTOR_FAILED) -> None:
+        """Note a log-in whose second factor was wrong, or came too late."""
+        with self.database.transaction() as session:
+            session.add(_row(account_id, self.clock.now(), outcome, origin))
+
+    def note_success(self, person: Person, origin: Origin, outcome: Outcome, device_token: str) -> str:
+        """Note a log-in; return the token that the browser shall keep, a new one when it has none that the account knows.
+
+        The person is told by mail of a browser that is new, but for the very first one.
+        """
+        now = self.clock.now()
+        with self.database.transaction() as session:
+            session.add(_row(person.account_id, now, outcome, origin))
+            known = session.get(DeviceRow, (person.account_id, _hash(device_token))) if device_token else None
+            if known is not None:
+                known.seen_at = now
+                return device_token
+            if session.scalar(select(DeviceRow.account_id).where(DeviceRow.account_id == person.account_id).limit(1)):
+                self.letters.post(session, person, Event.NEW_DEVICE, now, str(origin))
+            # One browser may be several people's: its token stays when it has one already.
+            token = device_token if _is_token(device_token) else secrets.token_urlsafe(32)
+            values: dict[str, object] = {"account_id": person.account_id, "token_hash": _hash(token), "seen_at": now}
+            insert_if_absent(session, DeviceRow, values)
+        return token
+
+    def listed(self, account_id: int, *, page: int = 1, size: int = 30) -> tuple[tuple[PastLogIn, ...], int]:
+        """Return one page of an account's log-ins, newest first, and how many there are."""
+        with self.database.snapshot() as session:
+            total = session.scalar(select(func.count()).select_from(LogInRow).where(LogInRow.account_id == account_id)) or 0
+            query = select(LogInRow).where(LogInRow.account_id == account_id).order_by(LogInRow.id.desc())
+            rows = session.scalars(query.offset((page - 1) * size).limit(size))
+            found = tuple(PastLogIn(row.at, Outcome(row.outcome), row.address, row.device) for row in rows)
+        return found, total
+
+
+def purge(session: Session, now: datetime) -> int:
+    """Delete what is older than it is kept. Part of a job."""
+    old = delete(LogInRow).where(LogInRow.at < now - KEPT)
+    unseen = delete(DeviceRow).where(DeviceRow.seen_at < now - DEVICE_KEPT)
+    counts: list[int] = [session.execute(statement).rowcount for statement in (old, unseen)]  # type: ignore[attr-defined]
+    return sum(counts)
+
+
+def _row(account_id: int | None, now: datetime, outcome: Outcome, origin: Origin) -> LogInRow:
+    return LogInRow(account_id=account_id, at=now, outcome=outcome.value, address=origin.address, device=origin.device)
+
+
+def _is_token(text: str) -> bool:
+    return len(text) == len(secrets.token_urlsafe(32)) and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(b"device " + token.encode()).digest()
