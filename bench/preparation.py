@@ -6,6 +6,7 @@ python -m bench.preparation [--count 10000] [--times 5]; the seconds of PostgreS
 """
 
 import argparse
+import gc
 import json
 import string
 import sys
@@ -68,6 +69,8 @@ def _measure(url: str, folder: Path, count: int, times: int) -> dict[str, object
         _fill(two.house, names, number * count, with_certificate=number < times)
     apart = iter(rounds[times:])
     made: list[CodeSetValues] = []
+    gc.collect()
+    gc.freeze()  # as the doors and the jobs do: the collector shall not walk through all that is loaded
     series = {
         "code sets": measure.repeated("codes, sealed, stored with audit", times, lambda: _prepare(two.house, next(apart), made)),
         "job": _job(two, count, times),

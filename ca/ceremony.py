@@ -35,6 +35,7 @@ from ca.plan import (
 )
 from ca.requests import spki_digest
 from ca.service_profiles import link_builder, service_builder
+from ca.services import Service, service, service_certificate
 from ca.signing import assemble, certify, to_be_signed
 from ca.tables import IS_OURS, CertificateRow, IssuerRow
 from ca.terms import Terms
@@ -100,8 +101,8 @@ class Ceremony:
             if authority.replaces is not None:
                 self._link(standing[authority.name], standing[authority.replaces], now)
                 self._link(standing[authority.replaces], standing[authority.name], now)
-        for service in self.plan.services:
-            self._service(service, standing[service.under], now)
+        for planned in self.plan.services:
+            self._service(planned, standing[planned.under], now)
         for authority in self.plan.authorities:
             self._publish(authority, standing[authority.name], now)
         return self._state() != begun
@@ -251,32 +252,6 @@ def issue(database: Database, promise: Promise, now: datetime) -> bytes:
         if stored is None or stored.der is None:
             raise Refused("key-blocked", service=promise.subject)
         return stored.der
-
-
-@dataclass(frozen=True)
-class Service:
-    """A service of ours as it stands: its certificate (DER) and the name of its key."""
-
-    certificate: bytes
-    key_name: str
-
-
-def service(database: Database, subject: str) -> Service:
-    """Return one of our own services; raises LookupError before the ceremony."""
-    query = select(CertificateRow.der, CertificateRow.key_name).where(
-        CertificateRow.subject == subject, IS_OURS, CertificateRow.state == CertificateState.VALID
-    )
-    with database.snapshot() as session:
-        found = session.execute(query.order_by(CertificateRow.id.desc()).limit(1)).first()
-    if found is None or found.der is None:
-        message = f"no certificate for {subject!r}: the ceremony was not held"
-        raise LookupError(message)
-    return Service(found.der, found.key_name or subject)
-
-
-def service_certificate(database: Database, subject: str) -> bytes:
-    """Return the certificate (DER) of one of our own services; raises LookupError before the ceremony."""
-    return service(database, subject).certificate
 
 
 def _self_signed(tbs: bytes, key: SigningKey) -> bytes:

@@ -7,9 +7,9 @@ from threading import Lock
 from cryptography import x509
 
 from ca import certificates, issuers
-from ca.ceremony import service
 from ca.plan import CMP
 from ca.profiles import TerminalProfile
+from ca.services import service
 from enrollment.confirmations import Confirmations
 from enrollment.ending import Endings
 from enrollment.mac_secrets import MacSecrets

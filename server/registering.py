@@ -7,8 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca.ceremony import service
 from ca.plan import SCEP
+from ca.services import service
 from enrollment.protocols.scep.door import ScepDoor
 from enrollment.protocols.scep.operations import Operations, RegistrationAuthority
 from enrollment.redemption import Redemption

@@ -8,7 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import certificates, issuers
-from ca.ceremony import TIMESTAMP, service, service_certificate
+from ca.plan import TIMESTAMP
+from ca.services import service, service_certificate
 from ca.timestamps import TimestampUnit
 from kernel.database import Database
 from keys.algorithms import SigningKey

@@ -12,9 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import certificates, issuers
-from ca.ceremony import server_key_name, service
 from ca.hierarchy import is_root
 from ca.issuers import Issuer
+from ca.plan import server_key_name
+from ca.services import service
 from kernel.database import Database
 from kernel.errors import Unavailable
 from server import logs
