@@ -45,6 +45,13 @@ def of_terminals(session: Session, names: Collection[str]) -> dict[str, Certific
     return _views(session, session.scalars(select(CredentialRow).where(CredentialRow.terminal.in_(names))).all())
 
 
+def ending(session: Session, office_code: str, *, by: date) -> tuple[CertificateView, ...]:
+    """Return an office's current certificates that nobody revoked or holds and that end by a day or have ended, soonest first."""
+    query = select(CredentialRow).where(CredentialRow.office_code == office_code, CredentialRow.last_day <= by)
+    views = _views(session, session.scalars(query.order_by(CredentialRow.last_day, CredentialRow.terminal)).all())
+    return tuple(view for view in views.values() if view.state is CertificateState.VALID)
+
+
 def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
     """Make the redeemed set's certificate the current one and revoke what it follows, if anything, as superseded."""
     if code_set.issuer is None or code_set.serial is None:

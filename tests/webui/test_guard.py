@@ -20,6 +20,7 @@ SAMPLES = {
     "digest": "0",
     "name": "style.css",
     "receipt_number": "260001A",
+    "reissue_id": "0" * 32,
     "terminal": "99999W",
     "tab": "netnaccs",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 import flask
 
 from registry import offices
-from webui import account_links, account_words, entrance, proving, shell
+from webui import account_links, account_words, entrance, proving, reissuing, shell
 from webui.accounts import Door, Person, Right
 from webui.doorway import Furnishing, NavigationItem, doorway
 from webui.portal import (
@@ -21,6 +21,7 @@ from webui.portal import (
     id_notice,
     lost_codes,
     menu,
+    reissues,
     users,
 )
 from webui.portal.parts import PortalParts
@@ -59,6 +60,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "freeze-by-staff": Sentence(mark("このコードはセンターが凍結しました。ヘルプデスクへご連絡ください。")),
     "not-administrator": Sentence(mark("管理責任者だけができる操作です。"), HTTPStatus.FORBIDDEN),
     "reissue-open": Sentence(mark("この端末の再発行は、すでに手続き中です。")),
+    "reissue-state": Sentence(mark("再発行の状態が変わったため、この操作はできません。画面を開き直して確認してください。")),
+    "reissue-unknown": Sentence(mark("この再発行は見つかりません。"), HTTPStatus.NOT_FOUND),
     "terminal-abolished": Sentence(mark("この端末は廃止されています。")),
     "terminal-state": Sentence(mark("この端末は停止中のため、この操作はできません。")),
     "terminal-suspended": Sentence(mark("この端末は停止中です。ヘルプデスクへご連絡ください。")),
@@ -92,6 +95,7 @@ def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
         applications.blueprint,
         id_notice.blueprint,
         lost_codes.blueprint,
+        reissues.blueprint,
         batches.blueprint,
         account_links.blueprint,
         forgotten.blueprint,
@@ -101,7 +105,12 @@ def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
     )
     app.extensions["webui-portal"] = parts
     account_words.equip(app.jinja_env.globals)
-    app.jinja_env.globals |= {"Right": Right, "endpoints": ENDPOINTS}
+    app.jinja_env.globals |= {
+        "REISSUE_STATES": reissuing.STATES,
+        "Right": Right,
+        "endpoints": ENDPOINTS,
+        "reissue_reason": reissuing.reason_name,
+    }
     return app
 
 

@@ -8,6 +8,7 @@ from registry import contracts, offices, terminals
 from registry.states import DeviceClass, SystemClass
 from webui import guard
 from webui.doorway import doorway
+from webui.portal import reissues, renewals
 from webui.portal.parts import office_code, portal
 from webui.texts import gettext, mark
 
@@ -41,6 +42,8 @@ def _terminals(session: Session) -> dict[str, object]:
         "found": found,
         "counts": terminals.counts(session, office_code()),
         "certificates": credentials.of_terminals(session, [terminal.name for terminal in found.records]),
+        "reissues": reissues.offers(session, found.records),
+        "ending": renewals.banner(session),
         "devices": list(DeviceClass),
         "systems": list(SystemClass),
         "notice": portal().notices.notice(None, office_code()),

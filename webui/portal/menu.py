@@ -9,6 +9,7 @@ from webui import guard
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import news as lines
+from webui.portal import renewals
 from webui.portal.parts import customer, office_code, portal
 
 blueprint = flask.Blueprint("menu", __name__)
@@ -23,9 +24,10 @@ def show() -> str:
     now = doorway().parts.clock.now()
     with doorway().parts.database.snapshot() as session:
         latest = news.latest(session, office_code())
+        ending = renewals.banner(session)
         failing = outbox.failing_addresses(session, office_code(), now=now) if guard.person().may(Right.USERS) else ()
     draft = portal().drafts.load(customer())
-    return flask.render_template("menu.html", news=latest, lines=lines, draft=draft, failing=failing)
+    return flask.render_template("menu.html", news=latest, lines=lines, draft=draft, failing=failing, ending=ending)
 
 
 @blueprint.get("/news")

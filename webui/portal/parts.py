@@ -1,17 +1,27 @@
 """What the portal's pages are made of, and where its views find it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 
 import flask
 
 from enrollment.batches.deeds import Batches
 from enrollment.id_notices import IdNotices
 from enrollment.reissue import Reissues
+from enrollment.renewal_window import DAYS
 from enrollment.windows_scripts import WindowsScripts
 from registry.applications import Applications
 from registry.drafts import Customer, Drafts
 from webui import guard
 from webui.doorway import DoorParts
+
+
+@dataclass(frozen=True)
+class RenewalTerms:
+    """From how many days before a certificate's end it is renewed; `fixed_end` is the last day that no renewal passes."""
+
+    days: int = DAYS
+    fixed_end: date | None = None
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class PortalParts:
     batches: Batches
     scripts: WindowsScripts
     retrieval_url: str
+    renewal_terms: RenewalTerms = field(default_factory=RenewalTerms)
 
 
 def portal() -> PortalParts:
