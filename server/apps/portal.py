@@ -7,12 +7,15 @@ from enrollment.windows_scripts import WindowsScripts
 from registry.applications import Applications
 from registry.drafts import Drafts
 from server.custody import Custody
+from server.issuing import profile_of
 from server.mailing import letters_of
 from server.pages import door_parts
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of, home_of
+from webui import bulletin
+from webui.bulletin import BulletinParts
 from webui.portal.app import create_app
-from webui.portal.parts import PortalParts
+from webui.portal.parts import PortalParts, RenewalTerms
 
 
 def assemble(settings: Settings) -> Assembled:
@@ -20,6 +23,7 @@ def assemble(settings: Settings) -> Assembled:
     database = database_of(settings)
     clock = clock_of(settings)
     door, letters = door_parts(settings, database, clock, "portal"), letters_of(settings)
+    roots = home_of(settings).root_bundle.read_bytes()
     parts = PortalParts(
         door=door,
         drafts=Drafts(database, clock),
@@ -27,7 +31,10 @@ def assemble(settings: Settings) -> Assembled:
         notices=IdNotices(database, clock, Custody(settings).opener(), door.accounts.administrators, letters),
         reissues=Reissues(database, clock, settings.same_day_reissue, letters),
         batches=Batches(database, clock),
-        scripts=WindowsScripts(settings.retrieval.url, home_of(settings).root_bundle.read_bytes()),
+        scripts=WindowsScripts(settings.retrieval.url, roots),
         retrieval_url=settings.retrieval.url,
+        renewal_terms=RenewalTerms(settings.renewal_window_days, profile_of(settings).fixed_end),
     )
-    return Assembled(create_app(parts), {"database": database_check(database)})
+    app = create_app(parts, bulletin.blueprint)
+    bulletin.equip(app, BulletinParts(bulletin.read_roots(roots), settings.retrieval.url))
+    return Assembled(app, {"database": database_check(database)})

@@ -8,7 +8,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).resolve().parents[2] / "webui"
-DOORS = ("portal", "center")
+DOORS = ("portal", "center", "bulletin")
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "mark": None}
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
