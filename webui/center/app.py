@@ -4,9 +4,10 @@ from pathlib import Path
 
 import flask
 
-from webui import entrance, proving, reissuing, shell, words
+from webui import account_links, account_words, entrance, proving, reissuing, shell, words
 from webui.accounts import Door, Person
 from webui.center import (
+    address_changes,
     applications,
     disclosing,
     generation_deeds,
@@ -14,12 +15,14 @@ from webui.center import (
     home,
     mails,
     moving,
+    office_users,
     offices,
     people,
     reissue_deeds,
     reissues,
     reviewing,
     securing,
+    staff,
     terminals,
 )
 from webui.center.parts import CenterParts
@@ -35,7 +38,9 @@ NAVIGATION = (
     NavigationItem("reissues.listed", mark("再発行")),
     NavigationItem("generations.listed", mark("世代変更")),
     NavigationItem("offices.listed", mark("事業所の一覧")),
+    NavigationItem("address_changes.listed", mark("連絡先の変更")),
     NavigationItem("mails.listed", mark("メール")),
+    NavigationItem("staff.listed", mark("職員")),
     NavigationItem("factors.show", mark("ログインの安全")),
 )
 
@@ -63,11 +68,16 @@ def create_app(parts: CenterParts) -> flask.Flask:
         generation_deeds,
         offices,
         disclosing,
+        office_users,
+        address_changes,
+        staff,
         mails,
+        account_links,
     )
     shared = (entrance.blueprint, *proving.BLUEPRINTS)
     app = shell.make_app(__name__, parts.door, furnishing, *shared, *(page.blueprint for page in pages))
     app.extensions["webui-center"] = parts
+    account_words.equip(app.jinja_env.globals)
     app.jinja_env.globals |= {
         "GENERATION_STATES": generations.STATES,
         "MEMBER_STATES": generations.MEMBER_STATES,

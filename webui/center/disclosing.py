@@ -7,12 +7,14 @@ from werkzeug.wrappers import Response
 
 from enrollment import disclosure
 from enrollment.disclosure import Disclosure
+from kernel.errors import Refused
 from registry import offices
 from webui import guard
 from webui.accounts import Role
 from webui.center import deeds
 from webui.center.deeds import Confirmation
 from webui.center.parts import center
+from webui.center.sentences import sentence_of
 from webui.doorway import doorway
 from webui.texts import gettext, mark, say
 
@@ -56,10 +58,20 @@ def change(code: str) -> Response | str:
                 say(mark("分けて表示するには、管理責任者の印が付いたポータルのユーザーと、もう1人のユーザーが必要です。")),
             ),
             carried={"disclosure": wished.value},
+            obstacle=_obstacle(code, wished),
         )
     )
 
 
+def _obstacle(code: str, wanted: Disclosure) -> str:
+    """Return why the codes can not be shown so: where nobody is the administrator, nobody would see the administrator's half."""
+    if wanted is Disclosure.SPLIT and not doorway().parts.accounts.administrators(code):
+        return sentence_of(Refused("administrator-none"))
+    return ""
+
+
 def _choose(code: str, wanted: Disclosure) -> str:
+    if _obstacle(code, wanted):
+        raise Refused("administrator-none")
     center().disclosures.choose(code, wanted, guard.person().actor)
     return say(mark("事業所%(code)sのコードの表示方法を変更しました。"), code=code)

@@ -17,6 +17,7 @@ from registry.applications.workload import Task
 from registry.states import TerminalState
 from webui import guard
 from webui.accounts import Role
+from webui.accounts.addresses import open_changes
 from webui.doorway import doorway
 from webui.texts import mark
 
@@ -105,6 +106,13 @@ KINDS: Mapping[str, Kind] = {
         {"state": TerminalState.SUSPENDED},
         "plain",
     ),
+    "addresses": Kind(
+        mark("確認を待つ連絡先の変更"),
+        mark("変更前のアドレスが使えないとき、お客様を確認して承認します。"),
+        "address_changes.listed",
+        Role.SECURITY,
+        tone="plain",
+    ),
     "undelivered": Kind(
         mark("送信できなかったメール"),
         mark("宛先を確かめ、お客様に別の方法で連絡します。"),
@@ -136,5 +144,6 @@ def _counts() -> Mapping[str, int]:
             "locked": len(staff_views.locked_sets(session, now)),
             "frozen": staff_views.frozen_count(session),
             "suspended": terminals.search(session, state=TerminalState.SUSPENDED, size=1).total,
+            "addresses": len(open_changes(session, now)),
             "undelivered": outbox.count(session, outbox.Wanted(state=MailState.FAILED)),
         }

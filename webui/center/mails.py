@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 
 import flask
+from werkzeug.wrappers import Response
 
-from kernel import outbox
+from kernel import audit, outbox
+from kernel.errors import Refused
 from kernel.outbox import MailState, MailView, Wanted
 from webui import guard
-from webui.center import listing
+from webui.accounts.links import without_links
+from webui.center import deeds, listing
+from webui.center.deeds import Confirmation
+from webui.center.sentences import sentence_of
 from webui.doorway import doorway
-from webui.texts import mark
+from webui.texts import gettext, mark, say
 from webui.words import Label
 
 blueprint = flask.Blueprint("mails", __name__, url_prefix="/mails")
@@ -55,7 +60,50 @@ def show(mail_id: int) -> str:
         mail = outbox.get(session, mail_id) if mail_id <= _LAST_ID else None
     if mail is None:
         flask.abort(404)
-    return flask.render_template("mail.html", mail=mail, label=label_of(mail))
+    return flask.render_template("mail.html", mail=mail, body=without_links(mail.body), label=label_of(mail))
+
+
+@blueprint.route("/<int:mail_id>/again", methods=["GET", "POST"])
+@guard.staff()
+def send_again(mail_id: int) -> Response | str:
+    """Try a mail again that did not arrive; a one-time link in it is made anew."""
+    parts, address = doorway().parts, flask.url_for("mails.show", mail_id=mail_id)
+    if not deeds.is_sent():
+        with parts.database.snapshot() as session:
+            mail = outbox.get(session, mail_id) if mail_id <= _LAST_ID else None
+        return deeds.show(_again(mail or flask.abort(404), address))
+
+    def act() -> str:
+        now = parts.clock.now()
+        with parts.database.transaction() as session:
+            mail = outbox.send_again(session, min(mail_id, _LAST_ID), now=now)
+            audit.record(
+                session,
+                now=now,
+                actor=guard.person().actor,
+                action="mail.again",
+                subject=f"mail:{mail_id}",
+                office_code=mail.office_code,
+            )
+        return say(mark("メールをもう一度送ります。まもなく送信されます。"))
+
+    return deeds.carry_out(act, address)
+
+
+def _again(mail: MailView, address: str) -> Confirmation:
+    return Confirmation(
+        title=say(mark("メールをもう一度送る")),
+        subject=mail.subject,
+        address=address,
+        button=say(mark("もう一度送る")),
+        pairs=(
+            (say(mark("宛先")), mail.recipient),
+            (say(mark("状態")), gettext(label_of(mail).text)),
+            (say(mark("エラー")), mail.last_error or ""),
+        ),
+        notes=(say(mark("同じ宛先へ送ります。アドレスが変わったときは、先に連絡先を変更してください。")),),
+        obstacle=sentence_of(Refused("mail-sent")) if mail.state is MailState.SENT else "",
+    )
 
 
 def label_of(mail: MailView) -> Label:

@@ -6,12 +6,18 @@ from http import HTTPStatus
 
 from kernel.errors import Refused
 from registry.states import ApplicationState, TerminalState
-from webui import refusals
+from webui import account_words, refusals
 from webui.refusals import Sentence
 from webui.texts import gettext, mark, show_day
 from webui.words import APPLICATION_STATES, TERMINAL_STATES
 
 SENTENCES: Mapping[str, Sentence] = {
+    **account_words.SENTENCES,
+    "administrator-none": Sentence(
+        mark("この事業所には有効な管理責任者のユーザーがないため、コードを分けて表示できません。先に管理責任者を招待してください。")
+    ),
+    "mail-sent": Sentence(mark("このメールは、すでに送信されています。")),
+    "mail-unknown": Sentence(mark("このメールはありません。"), HTTPStatus.NOT_FOUND),
     "application-unknown": Sentence(mark("この受付番号の申込はありません。"), HTTPStatus.NOT_FOUND),
     "application-state": Sentence(mark("申込の状態が「%(state)s」のため、この操作はできません。")),
     "approver-is-applicant": Sentence(mark("自分が行った申込は承認できません。ほかの職員が承認してください。")),

@@ -9,7 +9,7 @@ from kernel.errors import Refused
 from registry import applications, offices
 from registry.applicants import Contact, check_contact, check_mail, contact_form
 from registry.faults import FieldFault
-from webui import guard
+from webui import guard, step_up
 from webui.account_words import sentence_of
 from webui.accounts import Right, UserLetters
 from webui.accounts.addresses import AddressChanges, Change
@@ -24,6 +24,7 @@ from webui.words import fault_sentence
 blueprint = flask.Blueprint("addresses", __name__)
 
 ASKED = mark("確認のメールを送りました。変更前と変更後の両方のアドレスで承認されると、変更されます。")
+SEND = mark("確認のメールを送る")
 _MAIL_FIELDS = ("mail", "mail_again")
 
 
@@ -74,6 +75,8 @@ def change_administrator() -> Response | str:
     if not isinstance(contact, Contact):
         faults = {fault.field: fault_sentence(fault) for fault in contact}
     else:
+        if (question := step_up.question(button=say(SEND), back=flask.url_for("users.listed"))) is not None:
+            return question
         try:
             changes().of_administrator(guard.person(), contact)
         except Refused as refused:
@@ -129,6 +132,8 @@ def _changed_mail(present: str, ask: Callable[[str], Change], receipt_number: st
     elif check_mail("mail_again", sheet["mail_again"]) != mail:
         faults["mail_again"] = fault_sentence(FieldFault("mail_again", "mail-differs"))
     else:
+        if (question := step_up.question(button=say(SEND), back=flask.request.path)) is not None:
+            return question
         try:
             ask(mail)
         except Refused as refused:

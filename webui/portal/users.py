@@ -1,7 +1,6 @@
 """利用者: the users of an office, for those of them who manage users."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import flask
 from werkzeug.wrappers import Response
@@ -11,9 +10,10 @@ from kernel.errors import Refused
 from registry import offices
 from registry.applicants import check_mail
 from registry.faults import FieldFault
-from webui import guard
+from webui import guard, step_up
+from webui.account_deeds import DEEDS, barred, users
 from webui.account_words import RIGHTS, sentence_of
-from webui.accounts import AccountState, NewUser, Person, Right, User, UserLetters, Users
+from webui.accounts import NewUser, Right, User
 from webui.accounts.addresses import open_changes
 from webui.doorway import doorway
 from webui.portal.parts import office_code
@@ -26,52 +26,6 @@ blueprint = flask.Blueprint("users", __name__)
 
 _FIELDS = ("login", "name", "mail")
 _FAULT_FIELDS = {"account-exists": "login", "login-malformed": "login", "name-malformed": "name", "mail-malformed": "mail"}
-
-
-@dataclass(frozen=True)
-class Deed:
-    """What a manager does to a user, after a page that says what it means."""
-
-    act: Callable[[Users, str, str, Person], object]
-    states: frozenset[AccountState]
-    title: str
-    meaning: str
-    done: str
-    is_final: bool = False
-
-
-_ALL = frozenset({AccountState.INVITED, AccountState.ACTIVE, AccountState.DISABLED})
-DEEDS: Mapping[str, Deed] = {
-    "link": Deed(
-        Users.send_link,
-        frozenset({AccountState.INVITED, AccountState.ACTIVE}),
-        mark("パスワード設定のリンクを送る"),
-        mark("登録されているメールアドレスへ、パスワードを設定するリンクを送ります。前に送ったリンクは使えなくなります。"),
-        mark("リンクを送りました。"),
-    ),
-    "disable": Deed(
-        Users.disable,
-        frozenset({AccountState.INVITED, AccountState.ACTIVE}),
-        mark("利用を停止する"),
-        mark("このユーザーはすぐにログアウトされ、再開するまでログインできません。"),
-        mark("利用を停止しました。"),
-    ),
-    "enable": Deed(
-        Users.enable,
-        frozenset({AccountState.DISABLED}),
-        mark("利用を再開する"),
-        mark("このユーザーは、これまでのパスワードでログインできるようになります。"),
-        mark("利用を再開しました。"),
-    ),
-    "remove": Deed(
-        Users.remove,
-        _ALL,
-        mark("削除する"),
-        mark("このユーザーはすぐにログアウトされ、二度とログインできません。同じユーザーIDは再び登録できません。"),
-        mark("ユーザーを削除しました。"),
-        is_final=True,
-    ),
-}
 
 
 @blueprint.get("/users")
@@ -108,6 +62,8 @@ def invite() -> Response | str:
         with doorway().parts.database.snapshot() as session:
             office = offices.get(session, office_code())
         office_name = f"{office.company_name}　{office.name}" if office else office_code()
+        if (question := step_up.question(button=say(mark("招待する")), back=flask.url_for("users.listed"))) is not None:
+            return question
         wanted = NewUser(sheet["login"], sheet["name"], mail, chosen, office_code(), office_name)
         try:
             person = users().invite(wanted, guard.person())
@@ -124,9 +80,9 @@ def show(login: str) -> str:
     """Show one user with rights and what can be done."""
     user = _user(login)
     own = [right for right in Right if guard.person().may(right)]
-    deeds = {name: deed for name, deed in DEEDS.items() if user.state in deed.states}
+    deeds = {name: deed for name, deed in DEEDS.items() if deed.is_possible(user)}
     return flask.render_template(
-        "user.html", user=user, rights=RIGHTS, own=own, deeds=deeds, barred=_barred(user), held=user.person.grants
+        "user.html", user=user, rights=RIGHTS, own=own, deeds=deeds, barred=barred(user), held=user.person.grants
     )
 
 
@@ -135,6 +91,8 @@ def show(login: str) -> str:
 def change_rights(login: str) -> Response:
     """Give a user the rights that were ticked; those that the visitor does not hold stay as they are."""
     user = _user(login)
+    if (question := step_up.question(button=say(mark("権限を変更する")), back=_address(user))) is not None:
+        return question
     kept = {right for right in Right if right.value in user.person.grants and not guard.person().may(right)}
     wanted = _chosen_rights() | kept
 
@@ -151,20 +109,16 @@ def do(login: str, deed: str) -> Response | str:
     """Say what a deed means, or do it."""
     user, wanted = _user(login), DEEDS.get(deed) or flask.abort(404)
     if flask.request.method == "GET":
-        barred = _barred(user) or ("" if user.state in wanted.states else sentence_of(Refused("user-state")))
-        return flask.render_template("user-deed.html", user=user, deed=wanted, name=deed, barred=barred)
+        obstacle = barred(user) or ("" if wanted.is_possible(user) else sentence_of(Refused("user-state")))
+        return flask.render_template("user-deed.html", user=user, deed=wanted, name=deed, barred=obstacle)
+    if (question := step_up.question(button=gettext(wanted.title), back=_address(user))) is not None:
+        return question
 
     def act() -> str:
         wanted.act(users(), office_code(), user.person.login, guard.person())
         return wanted.done
 
     return _carried_out(act, None if wanted.is_final else user.person.login)
-
-
-def users() -> Users:
-    """Return the use cases of managing accounts."""
-    parts = doorway().parts
-    return Users(parts.database, parts.clock, UserLetters(parts.letters))
 
 
 def _carried_out(act: Callable[[], str], login: str | None) -> Response:
@@ -180,17 +134,12 @@ def _arrive(sentence: str, *, login: str | None = None, tone: str = "done") -> R
     return flask.redirect(flask.url_for("users.show", login=login) if login else flask.url_for("users.listed"), 303)
 
 
+def _address(user: User) -> str:
+    return flask.url_for("users.show", login=user.person.login)
+
+
 def _user(login: str) -> User:
     return users().get(office_code(), login) or flask.abort(404)
-
-
-def _barred(user: User) -> str:
-    """Return why the visitor can do nothing to a user; empty when they can."""
-    if user.person.account_id == guard.person().account_id:
-        return sentence_of(Refused("user-self"))
-    if user.person.is_administrator and not guard.person().is_administrator:
-        return sentence_of(Refused("user-administrator"))
-    return ""
 
 
 def _chosen_rights() -> frozenset[Right]:
