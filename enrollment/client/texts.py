@@ -132,6 +132,11 @@ _UNDER_WAY = (
 _YES, _NO = ("はい", "yes"), ("いいえ", "no")
 
 
+def codes() -> frozenset[str]:
+    """Return the codes of the client's own refusals; the doors' have their sentences with them."""
+    return frozenset(_SENTENCES)
+
+
 def line(refused: Refused, language: Language) -> str:
     """Return one line for a refusal, the door's or our own: its code, what happened, what to do."""
     parts = [_sentence(refused, language), _choose(_REMEDIES.get(refused.code, ("", "")), language)]

@@ -3,13 +3,14 @@
 import dataclasses
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from kernel import audit
 from kernel.clock import tokyo_date
 from registry.bulletin import BulletinDesk, Content
-from tests.support.house import House
+from tests.support.localhost_tls import localhost_credentials
 from tests.webui.conftest import Doors
 from tests.webui.visitors import Visitor
 from webui import bulletin
@@ -71,9 +72,10 @@ def board(doors: Doors) -> Board:
 
 
 @pytest.fixture
-def trusted_board(board: Board, house: House) -> Board:
-    """Return the same bulletin with the root of a house."""
-    roots = read_roots(house.root.public_bytes_pem)
+def trusted_board(board: Board, tmp_path: Path) -> Board:
+    """Return the same bulletin with a root to show, which lies in `localhost-root.pem`."""
+    localhost_credentials(tmp_path)
+    roots = read_roots((tmp_path / "localhost-root.pem").read_bytes())
     bulletin.equip(board.doors.portal, BulletinParts(roots, "https://localhost:8444"))
     return board
 
