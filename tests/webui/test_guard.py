@@ -16,6 +16,10 @@ from webui.guard import Access
 
 # Something well-formed for each variable part of an address.
 SAMPLES = {
+    "change_id": "0" * 32,
+    "code": "NAC001",
+    "deed": "disable",
+    "login": "jiro",
     "batch_id": "0" * 32,
     "digest": "0",
     "name": "style.css",

@@ -9,6 +9,7 @@ from kernel import audit, outbox
 from kernel.errors import Refused
 from kernel.outbox import MailState, MailView, Wanted
 from webui import guard
+from webui.accounts import Role
 from webui.accounts.links import without_links
 from webui.center import deeds, listing
 from webui.center.deeds import Confirmation
@@ -60,11 +61,11 @@ def show(mail_id: int) -> str:
         mail = outbox.get(session, mail_id) if mail_id <= _LAST_ID else None
     if mail is None:
         flask.abort(404)
-    return flask.render_template("mail.html", mail=mail, body=without_links(mail.body), label=label_of(mail))
+    return flask.render_template("mail.html", mail=mail, body=without_links(mail.body), label=label_of(mail), Role=Role)
 
 
 @blueprint.route("/<int:mail_id>/again", methods=["GET", "POST"])
-@guard.staff()
+@guard.staff(Role.REVIEW)
 def send_again(mail_id: int) -> Response | str:
     """Try a mail again that did not arrive; a one-time link in it is made anew."""
     parts, address = doorway().parts, flask.url_for("mails.show", mail_id=mail_id)

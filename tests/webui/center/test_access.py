@@ -12,6 +12,8 @@ from tests.webui.visitors import Visitor
 from webui.csrf import FIELD
 
 REVIEW, ISSUING, SECURITY = "sato", "kato", "ito"
+# Of no change: the role is asked for before anything is looked up.
+CHANGE = "0" * 32
 DEEDS = {
     "/applications/{number}/approve": REVIEW,
     "/applications/{number}/query": REVIEW,
@@ -39,6 +41,14 @@ DEEDS = {
     "/terminals/99999W/suspend": SECURITY,
     "/terminals/99999W/resume": SECURITY,
     "/offices/NAC001/disclosure": SECURITY,
+    "/offices/NAC001/users/jiro/disable": SECURITY,
+    "/offices/NAC001/administrator-account": SECURITY,
+    "/staff-invitation": SECURITY,
+    "/staff/jiro/roles": SECURITY,
+    "/staff/jiro/disable": SECURITY,
+    f"/address-changes/{CHANGE}/confirm": SECURITY,
+    f"/address-changes/{CHANGE}/decline": SECURITY,
+    "/mails/1/again": REVIEW,
 }
 READING = (
     "/",
@@ -54,6 +64,11 @@ READING = (
     "/offices/NAC001",
     "/mails/",
     "/mails/1",
+    "/offices/NAC001/users",
+    "/offices/NAC001/users/jiro",
+    "/staff",
+    "/staff/kato",
+    "/address-changes/",
     "/password",
 )
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -81,9 +96,18 @@ def test_each_deed_belongs_to_one_role(doors: Doors) -> None:
 
 def test_the_table_above_names_every_deed(doors: Doors) -> None:
     rules = [rule for rule in doors.center.url_map.iter_rules() if "POST" in (rule.methods or ())]
-    samples = {"name": "99999W", "number": "{number}", "code": "NAC001", "reissue_id": "{reissue}"}
+    samples = {
+        "name": "99999W",
+        "number": "{number}",
+        "code": "NAC001",
+        "reissue_id": "{reissue}",
+        "login": "jiro",
+        "deed": "disable",
+        "change_id": CHANGE,
+        "mail_id": "1",
+    }
     paths = {re.sub(r"<(?:\w+:)?(\w+)>", lambda found: samples.get(found[1], found[0]), rule.rule) for rule in rules}
-    shared = {"/login", "/login/again", "/logout", "/language", "/password"}
+    shared = {"/account/password", "/login", "/login/again", "/logout", "/language", "/password"}
     assert {path.replace("<item>", "storage") for path in paths} == {*DEEDS, *shared}
 
 
