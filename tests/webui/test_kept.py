@@ -14,7 +14,8 @@ ITEMS: dict[str, str | list[str]] = {"items": ["terminals", "storage"], "wished_
 
 def hidden(page: str) -> dict[str, str | list[str]]:
     found: dict[str, str | list[str]] = {}
-    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.partition("<main")[2]):
+    form = page.partition("<main")[2].partition("</form>")[0]
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form):
         found[name] = [*found.get(name, []), value]
     found.pop(FIELD, None)
     return found
@@ -42,7 +43,9 @@ def test_what_was_typed_is_sent_after_the_log_in_and_only_then(doors: Doors) -> 
     assert "入力した内容を送信できます" in login
     carried = hidden(login)
     assert visitor.post("/login", {**LOG_IN, **carried, "password": "mistyped-password"}).status_code == 422
-    resumed = visitor.post("/login", {**LOG_IN, **carried})
+    second = visitor.post("/login", {**LOG_IN, **carried})
+    mistyped = visitor.post("/login/second", {**hidden(second.text), "factor_code": "mistyped"})
+    resumed = visitor.post("/login/second", {**hidden(mistyped.text), "factor_code": doors.code("hanako", "NAC001")})
     assert 'action="/apply/items"' in resumed.text
     draft = doors.drafts.load(HANAKO)
     assert draft is not None
@@ -59,7 +62,8 @@ def test_the_press_of_a_confirming_button_is_not_kept(doors: Doors) -> None:
     visitor.get(f"/applications/{number}/reject")
     doors.clock.advance(timedelta(hours=1))
     login = sent_late(visitor, f"/applications/{number}/reject", {"reason": "重複のため", "step": "do"})
-    resumed = visitor.post("/login", {"user": "sato", "password": PASSWORD, **hidden(login)})
+    second = visitor.post("/login", {"user": "sato", "password": PASSWORD, **hidden(login)})
+    resumed = visitor.post("/login/second", {**hidden(second.text), "factor_code": doors.code("sato")})
     confirmation = visitor.post(f"/applications/{number}/reject", hidden(resumed.text)).text
     assert "まだ何も行われていません" in confirmation
     assert "重複のため" in confirmation

@@ -29,18 +29,24 @@ def test_log_in_gives_a_new_name_and_keeps_only_its_hash(doors: Doors) -> None:
     visitor = Visitor(doors.portal)
     visitor.get("/login")
     planted = visitor.cookie(COOKIE)
-    response = visitor.log_in(office_code="NAC001", user="hanako")
+    visitor.log_in(office_code="NAC001", user="hanako")
+    halfway = visitor.cookie(COOKIE)
+    assert rows(doors) == 0
+    visitor.get("/login/second")
+    response = visitor.post("/login/second", {"factor_code": doors.code("hanako", "NAC001")})
     token = visitor.cookie(COOKIE)
-    assert token != planted
-    sent = response.headers["Set-Cookie"]
+    assert len({planted, halfway, token}) == 3
+    sent = next(value for value in response.headers.getlist("Set-Cookie") if value.startswith(f"{COOKIE}="))
     for word in ("Secure", "HttpOnly", "Path=/", "SameSite=Lax"):
         assert word in sent
     assert "Domain" not in sent
     with doors.database.snapshot() as session:
         assert session.scalars(select(SessionRow.token_hash)).one() == sessions.hash_of(token)
-    thief = Visitor(doors.portal)
-    thief.client.set_cookie(COOKIE, planted, domain="localhost", secure=True)
-    assert thief.get("/").location == "/login"
+    for worthless in (planted, halfway):
+        thief = Visitor(doors.portal)
+        thief.client.set_cookie(COOKIE, worthless, domain="localhost", secure=True)
+        assert thief.get("/").location == "/login"
+        assert thief.get("/login/second").location.startswith("/login?")
 
 
 def test_a_session_of_one_door_opens_no_other(doors: Doors) -> None:
@@ -59,7 +65,9 @@ def test_thirty_idle_minutes_end_a_session_and_lead_back(doors: Doors) -> None:
     assert visitor.get("/password?x=1").location == "/login?next=/password?x%3D1&notice=ended"
     assert "一定時間操作がなかった" in visitor.get("/login?notice=ended").text
     visitor.token = visitor.token or ""
-    answer = visitor.post("/login", {"office_code": "NAC001", "user": "hanako", "password": PASSWORD, "next": "/password?x=1"})
+    second = visitor.post("/login", {"office_code": "NAC001", "user": "hanako", "password": PASSWORD, "next": "/password?x=1"})
+    assert 'name="next" value="/password?x=1"' in visitor.get(second.location).text
+    answer = visitor.post("/login/second", {"factor_code": doors.code("hanako", "NAC001"), "next": "/password?x=1"})
     assert answer.location == "/password?x=1"
 
 

@@ -70,7 +70,7 @@ def test_what_waits_too_long_or_wishes_a_near_date_is_marked(doors: Doors, sato:
     file_application(doors, wished=date(2026, 11, 26))
     assert "希望日まで短い" in sato.get("/applications/").text
     doors.clock.advance(timedelta(days=3))  # from Tuesday to Friday
-    sato.log_in(user="sato")
+    doors.enter(sato, "sato")
     page = sato.get("/applications/").text
     assert "2営業日以上経過" in page
     assert "希望日を過ぎています" in page

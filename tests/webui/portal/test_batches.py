@@ -103,17 +103,19 @@ def test_an_upload_is_checked_confirmed_and_reported(house: House, issuing_doors
 
 
 @ONE_DATABASE
-def test_who_logged_in_a_while_ago_types_the_password_once_more(
+def test_who_logged_in_a_while_ago_shows_the_second_factor_once_more(
     house: House, clock: SettableClock, issuing_doors: Doors, worker: BatchRedemption
 ) -> None:
     hanako = issuing_doors.customer()
     batch = send(hanako, *of(prepared(house, 1)))
     clock.advance(timedelta(minutes=15))
-    assert 'type="password"' in hanako.get(batch).text
-    wrong = hanako.post(f"{batch}/confirm", {"password": "wrong"})
-    assert (wrong.status_code, "パスワードが違います" in wrong.text) == (422, True)
+    hanako.get(batch)
+    assert "確認コード" in hanako.post(f"{batch}/confirm").text
+    wrong = hanako.post(f"{batch}/confirm", {"factor_code": "000000"})
+    assert (wrong.status_code, "確認コードが違います" in wrong.text) == (422, True)
     assert worker.work_off(clock.now()) == 0
-    assert hanako.post(f"{batch}/confirm", {"password": PASSWORD}).status_code == 303
+    code = issuing_doors.code("hanako", "NAC001")
+    assert hanako.post(f"{batch}/confirm", {"factor_code": code}).status_code == 303
     assert worker.work_off(clock.now()) == 1
 
 
@@ -200,7 +202,9 @@ def test_every_page_is_accessible_and_fits(
         house.clock.advance(timedelta(minutes=15))  # type: ignore[attr-defined]
         page.reload()
         inspect(visit, f"portal-batch-uploaded-{size}")
-        page.get_by_label("パスワード").fill(PASSWORD)
+        page.get_by_role("button", name="証明書を取得する").click()
+        inspect(visit, f"portal-batch-step-up-{size}")
+        page.get_by_label("確認コード").fill(issuing_doors.code("hanako", "NAC001"))
         page.get_by_role("button", name="証明書を取得する").click()
         inspect(visit, f"portal-batch-working-{size}")
         worker.work_off(house.clock.now())

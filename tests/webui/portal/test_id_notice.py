@@ -99,6 +99,7 @@ def split(doors: Doors, *administrators: str) -> None:
     for login, held in rights.items():
         account = NewAccount(login, "通関 太郎", f"{login}@example.jp", PASSWORD, frozenset(held), "NAC001")
         doors.accounts.add(account, OPERATOR)
+        doors.code(login, "NAC001")
 
 
 PEOPLE = ("kanri", "taro")
@@ -143,7 +144,7 @@ def _shown(visitor: Visitor, path: str, terminal: str) -> str:
     return visitor.post(path, {"terminal": terminal}).text
 
 
-def test_a_while_after_the_log_in_the_password_is_asked_for_again(doors: Doors) -> None:
+def test_a_while_after_the_log_in_the_second_factor_is_asked_for_again(doors: Doors) -> None:
     number, (first, _) = doors.prepared()
     path = f"/applications/{number}/id-notice"
     visitor = doors.customer()
@@ -151,13 +152,16 @@ def test_a_while_after_the_log_in_the_password_is_asked_for_again(doors: Doors) 
     doors.clock.advance(timedelta(minutes=11))
     question = visitor.post(path, {"terminal": first})
     assert question.status_code == 200
-    assert 'type="password"' in question.text
+    assert "確認コード" in question.text
+    assert f'name="terminal" value="{first}"' in question.text
     assert secrets_of(question.text) == []
-    wrong = visitor.post(path, {"terminal": first, "password": "nanika chigau mono"})
+    wrong = visitor.post(path, {"terminal": first, "factor_code": "000 000"})
     assert wrong.status_code == 422
-    assert "現在のパスワードが違います。" in wrong.text
-    assert PASSWORD not in wrong.text
-    assert len(secrets_of(visitor.post(path, {"terminal": first, "password": PASSWORD}).text)) == 3
+    assert "確認コードが違います" in wrong.text
+    code = doors.code("hanako", "NAC001")
+    shown = visitor.post(path, {"terminal": first, "factor_code": code}).text
+    assert len(secrets_of(shown)) == 3
+    assert code not in shown
     assert len(secrets_of(visitor.post(path, {"terminal": first}).text)) == 3
     doors.clock.advance(timedelta(minutes=11))
     assert secrets_of(visitor.post(path, {"terminal": first}).text) == []
@@ -166,15 +170,16 @@ def test_a_while_after_the_log_in_the_password_is_asked_for_again(doors: Doors) 
     assert [len(line.showings) for line in notice.terminals] == [2, 0]
 
 
-def test_guessing_the_password_of_an_open_session_is_slowed(doors: Doors) -> None:
+def test_guessing_the_second_factor_of_an_open_session_is_slowed(doors: Doors) -> None:
     number, (first, _) = doors.prepared()
     path = f"/applications/{number}/id-notice"
     visitor = doors.customer()
     visitor.get(path)
     doors.clock.advance(timedelta(minutes=11))
     for _ in range(5):
-        visitor.post(path, {"terminal": first, "password": "nanika chigau mono"})
-    assert "しばらくの間受け付けません" in visitor.post(path, {"terminal": first, "password": PASSWORD}).text
+        visitor.post(path, {"terminal": first, "factor_code": "000000"})
+    right = {"terminal": first, "factor_code": doors.code("hanako", "NAC001")}
+    assert "しばらくの間受け付けません" in visitor.post(path, right).text
 
 
 def test_anyone_of_the_office_freezes_all_codes_by_the_link_of_the_mail(doors: Doors) -> None:
