@@ -5,7 +5,7 @@ changes one of them (`touch`); those that have been quiet for a list are joined,
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     String,
+    bindparam,
     cast,
     delete,
     func,
@@ -51,6 +52,22 @@ class CrlBlockRow(Base):
     octets: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+# Made once: of a list of which nothing is kept there are hundreds of blocks to ask for.
+_WITHIN = (
+    CrlEntryRow.issuer == bindparam("issuer"),
+    CrlEntryRow.partition == bindparam("partition"),
+    CrlEntryRow.certificate_id.between(bindparam("first"), bindparam("last")),
+)
+# Of an expression, lest SQLite look for the largest one in the index over the revisions of everything.
+_NEWEST = select(func.max(CrlEntryRow.revision + 0)).where(*_WITHIN)
+_ORDER = aggregate_order_by(literal(b"", LargeBinary), CrlEntryRow.certificate_id)
+_JOINED: Mapping[str, Select[bytes | None, int]] = {
+    "postgresql": select(func.string_agg(CrlEntryRow.entry, _ORDER, type_=LargeBinary), func.count()).where(*_WITHIN),
+    # SQLite joins octets as they are: a BLOB counts as text in the database's encoding, and comes back as what it was.
+    "sqlite": select(cast(func.group_concat(CrlEntryRow.entry, ""), LargeBinary), func.count()).where(*_WITHIN),
+}
+
+
 @dataclass(frozen=True)
 class Piece:
     """Some entries, joined, and how many they are; those that were read by a parser before have their SHA-256."""
@@ -62,14 +79,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks of a list in the view of a session, in the list's order. `length` is how many octets they have together."""
+    """The blocks of a list in the view of a session, in the list's order."""
 
     session: Session
     issuer: str
     partition: int | None
     places: tuple[Place, ...]
     kept: frozenset[Place]
-    length: int
 
     @property
     def missing(self) -> tuple[Place, ...]:
@@ -93,12 +109,10 @@ class Blocks:
 def of_list(session: Session, issuer: str, partition: int | None) -> Blocks:
     """Return the blocks of a partition's list, or of all partitions together (None)."""
     row = CrlBlockRow
-    query = select(row.partition, row.block, func.length(row.octets)).where(*_of(row, issuer, partition))
-    lengths = {(within, block): length for within, block, length in session.execute(query)}
+    query = select(row.partition, row.block).where(*_of(row, issuer, partition))
+    kept = frozenset((within, block) for within, block in session.execute(query))
     places = tuple((within, block) for within, block in session.execute(_places(issuer, partition)))
-    unknown = (place for place in places if place not in lengths)
-    length = sum(lengths.values()) + sum(_length(session, issuer, place) for place in unknown)
-    return Blocks(session, issuer, partition, places, frozenset(lengths), length)
+    return Blocks(session, issuer, partition, places, kept)
 
 
 def touch(session: Session, issuer: str, places: Collection[Place]) -> None:
@@ -118,8 +132,7 @@ def keep(session: Session, issuer: str, places: Collection[Place], quiet_since: 
     named = tuple_(row.partition, row.block).in_(sorted(places))
     present = session.execute(select(row.partition, row.block).where(row.issuer == issuer, named))
     for place in sorted({*places} - {(partition, block) for partition, block in present}):
-        # Of an expression, lest SQLite look for the largest one in the index over the revisions of everything.
-        newest = session.scalar(select(func.max(CrlEntryRow.revision + 0)).where(*_within(issuer, place)))
+        newest = session.scalar(_NEWEST, _named(issuer, place))
         if newest is None or newest > quiet_since:
             continue
         piece = joined(session, issuer, place)
@@ -133,7 +146,7 @@ def keep(session: Session, issuer: str, places: Collection[Place], quiet_since: 
 
 def joined(session: Session, issuer: str, place: Place) -> Piece:
     """Join the entries of a block in the database: a thousand rows cost one result."""
-    octets, count = session.execute(select(_concatenated(session), func.count()).where(*_within(issuer, place))).one()
+    octets, count = session.execute(_JOINED[session.get_bind().dialect.name], _named(issuer, place)).one()
     return Piece(octets or b"", count)
 
 
@@ -170,20 +183,7 @@ def _of(row: type[CrlBlockRow] | type[CrlEntryRow], issuer: str, partition: int 
     return (row.issuer == issuer,) if partition is None else (row.issuer == issuer, row.partition == partition)
 
 
-def _within(issuer: str, place: Place) -> tuple[ColumnElement[bool], ...]:
+def _named(issuer: str, place: Place) -> dict[str, str | int]:
+    """Say which certificates `_WITHIN` is about."""
     partition, block = place
-    row, first = CrlEntryRow, block * BLOCK
-    return row.issuer == issuer, row.partition == partition, row.certificate_id.between(first, first + BLOCK - 1)
-
-
-def _length(session: Session, issuer: str, place: Place) -> int:
-    return session.scalar(select(func.sum(func.length(CrlEntryRow.entry))).where(*_within(issuer, place))) or 0
-
-
-def _concatenated(session: Session) -> ColumnElement[bytes]:
-    octets = CrlEntryRow.entry
-    if session.get_bind().dialect.name == "postgresql":
-        order = aggregate_order_by(literal(b"", LargeBinary), CrlEntryRow.certificate_id)
-        return func.string_agg(octets, order, type_=LargeBinary)
-    # SQLite joins octets as they are: a BLOB counts as text in the database's encoding, and comes back as what it was.
-    return cast(func.group_concat(octets, ""), LargeBinary)
+    return {"issuer": issuer, "partition": partition, "first": block * BLOCK, "last": block * BLOCK + BLOCK - 1}

@@ -1,7 +1,8 @@
 """A list as a file: its entries streamed between the parts of its frame, signed, flushed to disk, read back and checked.
 
 A list of a million entries is some fifty megabytes; no more than a piece of it is ever in the process's own memory. It is
-written once: what was written is hashed for the signature, then read back from the file and compared.
+written once, entries first, as nobody knows how long they are before they came: the file is hashed for the signature, then
+read back and compared.
 """
 
 import fcntl
@@ -27,6 +28,10 @@ from ca.signing import join
 _TIMES = (UTC_TIME, GENERALIZED_TIME)
 # Octets that a signature may have, to guess the length of what stands before everything; a wrong guess costs a copy.
 _USUAL_SIGNATURE = 72
+# Octets of a tag and a length at most (X.690 §8.1.3.5): lists stay below four gigabytes.
+_LONGEST_HEADER = 6
+# Octets of a file in memory at a time.
+_CHUNK = 1 << 19
 # Seconds after which a draft is nobody's any more: whoever wrote it was killed.
 _ABANDONED = 3_600
 
@@ -36,12 +41,7 @@ class ListFaultError(Exception):
 
 
 class Listing(Protocol):
-    """What a list says: how many octets all its entries have together, and the entries."""
-
-    @property
-    def length(self) -> int:
-        """The octets of all pieces."""
-        ...
+    """What a list says: its entries."""
 
     def pieces(self) -> Iterator[Piece]:
         """Yield the entries, each piece as it is asked for."""
@@ -106,8 +106,7 @@ class Stage:
         outer = header(SEQUENCE, self.length + len(tail))
         if len(outer) != self.begin:
             # Only where the length of a length changes (X.690 §8.1.3): at 128, 256, 65,536 and 16,777,216 octets.
-            moved = os.pread(self.file.fileno(), self.length, self.begin)
-            _write_all(self.file.fileno(), moved, len(outer))
+            _move(self.file.fileno(), (self.begin, self.begin + self.length), len(outer))
         _write_all(self.file.fileno(), outer, 0)
         _write_all(self.file.fileno(), tail, len(outer) + self.length)
         os.fsync(self.file.fileno())
@@ -145,29 +144,38 @@ def stage(issuer: Issuer, frame: Frame, listing: Listing, place: Path) -> Iterat
 
 
 def _written(issuer: Issuer, frame: Frame, listing: Listing, path: Path, file: BinaryIO) -> Stage:
-    algorithm = issuer.algorithm
-    hashed = hashlib.new(algorithm.hash.name) if algorithm.hash else None
+    descriptor, algorithm = file.fileno(), issuer.algorithm
+    # Where the entries of the longest list begin: those of a shorter one are moved a few octets.
+    came_at = end = 3 * _LONGEST_HEADER + len(frame.before)
     parts = []
-    head = frame.head(listing.length)
-    length = len(head) + listing.length + len(frame.after)
-    begin = at = len(header(SEQUENCE, length + len(algorithm.identifier) + _USUAL_SIGNATURE))
-    for piece in _pieces(head, listing, frame.after):
-        _write_all(file.fileno(), piece.octets, at)
-        at += len(piece.octets)
-        if hashed:
-            hashed.update(piece.octets)
-        if piece.count:
-            digest = piece.sha256 or hashlib.sha256(piece.octets).digest()
-            parts.append(_Part(len(piece.octets), piece.count, digest, piece.sha256 is not None))
-    if at != begin + length:
-        raise ListFaultError(f"{at - begin} octets came where {length} were meant")
-    return Stage(issuer, frame, path, file, begin, tuple(parts), hashed.digest() if hashed else None)
+    for piece in listing.pieces():
+        _write_all(descriptor, piece.octets, end)
+        end += len(piece.octets)
+        digest = piece.sha256 or hashlib.sha256(piece.octets).digest()
+        parts.append(_Part(len(piece.octets), piece.count, digest, piece.sha256 is not None))
+    head = frame.head(end - came_at)
+    length = len(head) + end - came_at + len(frame.after)
+    begin = len(header(SEQUENCE, length + len(algorithm.identifier) + _USUAL_SIGNATURE))
+    _move(descriptor, (came_at, end), begin + len(head))
+    _write_all(descriptor, head, begin)
+    _write_all(descriptor, frame.after, begin + length - len(frame.after))
+    hashed = _digest(descriptor, (begin, begin + length), algorithm.hash.name) if algorithm.hash else None
+    return Stage(issuer, frame, path, file, begin, tuple(parts), hashed)
 
 
-def _pieces(head: bytes, listing: Listing, after: bytes) -> Iterator[Piece]:
-    yield Piece(head, 0)
-    yield from listing.pieces()
-    yield Piece(after, 0)
+def _digest(descriptor: int, span: tuple[int, int], name: str) -> bytes:
+    hashed, (begin, end) = hashlib.new(name), span
+    for at in range(begin, end, _CHUNK):
+        hashed.update(os.pread(descriptor, min(_CHUNK, end - at), at))
+    return hashed.digest()
+
+
+def _move(descriptor: int, span: tuple[int, int], to: int) -> None:
+    """Move octets within a file, beginning at the side where nothing is overwritten that is still to be read."""
+    begin, end = span
+    places = range(begin, end, _CHUNK) if to != begin else range(0)
+    for at in places if to < begin else reversed(places):
+        _write_all(descriptor, os.pread(descriptor, min(_CHUNK, end - at), at), at - begin + to)
 
 
 def _write_all(descriptor: int, octets: bytes, at: int) -> None:

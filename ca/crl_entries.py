@@ -116,18 +116,12 @@ def whole(session: Session, issuer: str, partition: int) -> Blocks:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a list says since a revision: entries that came or changed, and removals. `length` is of all octets."""
+    """What a list says since a revision: entries that came or changed, and removals."""
 
     session: Session
     issuer: str
     partition: int
     since: int
-
-    @property
-    def length(self) -> int:
-        """How many octets they have."""
-        totals = (select(func.sum(func.length(table.entry))).where(*self._conditions(table)) for table in _TABLES)
-        return sum(self.session.scalar(total) or 0 for total in totals)
 
     def pieces(self) -> Iterator[Piece]:
         """Yield them."""

@@ -40,10 +40,6 @@ class _Loose:
 
     loose: Sequence[Piece]
 
-    @property
-    def length(self) -> int:
-        return sum(len(piece.octets) for piece in self.loose)
-
     def pieces(self) -> Iterator[Piece]:
         return iter(self.loose)
 
