@@ -47,7 +47,7 @@ class Offices:
         Raises Invalid with all faults (fields `company.…`, `office.…`, `administrator.…`, `contract.…`,
         `user_codes.…`), Refused with company-differs, office-exists, user-code-exists.
         """
-        company, office, contract = _checked(company, office, contract)
+        company, office, contract = check_registration(company, office, contract)
         now = self.clock.now()
         with self.database.transaction() as session:
             _enter_company(session, company, now)
@@ -89,8 +89,10 @@ def _enter_contract(session: Session, office_code: str, contract: ContractEntry)
             raise Refused("user-code-exists", user_code=code.user_code, id_number=code.id_number)
 
 
-def _checked(company: Company, office: OfficeEntry, contract: ContractEntry) -> tuple[Company, OfficeEntry, ContractEntry]:
-    """Return the three normalised, or raise Invalid with everything that is wrong."""
+def check_registration(
+    company: Company, office: OfficeEntry, contract: ContractEntry
+) -> tuple[Company, OfficeEntry, ContractEntry]:
+    """Return the three normalised; raises Invalid with everything that is wrong, as `Offices.register` does."""
     faults: list[FieldFault] = []
     company = _clean(company, _COMPANY, "company", faults)
     faults += _organization_faults(company)

@@ -28,6 +28,7 @@ COMMANDS = {
     "jobs": "server.commands.jobs",
     "key": "server.commands.key",
     "revoke": "server.commands.revoke",
+    "office": "server.commands.office",
     "root": "server.commands.root",
     "serve": "server.commands.serve",
     "staff": "server.commands.staff",
