@@ -135,6 +135,9 @@ FAULTS: Mapping[str, str] = {
     "terminal-busy": mark("端末%(terminal)sは、申込%(receipt_number)sで変更の手続き中です。"),
     "class-unknown": mark("システム区分を選択してください。"),
     "plan-unknown": mark("料金プランを選択してください。"),
+    "category-unknown": mark("種別を選択してください。"),
+    "date-order": mark("公開日以降の日付を入力してください。"),
+    "one-line": mark("1行で入力してください。"),
     "plan-same": mark("現在と異なる料金プランを選択してください。"),
 }
 _UNKNOWN_FAULT = mark("この内容は登録できません(%(code)s)。")

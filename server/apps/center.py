@@ -2,14 +2,17 @@
 
 from enrollment.departures import Departures
 from enrollment.disclosure import Disclosures
+from enrollment.documents.children import Children
 from enrollment.ending import Endings
 from enrollment.generations.changes import GenerationChanges
 from enrollment.reissue import Reissues
 from enrollment.start_moves import StartMoves
 from registry.applications import Review
+from registry.bulletin import BulletinDesk
 from server.mailing import letters_of
 from server.pages import door_parts
 from server.preparing import preparation_of
+from server.publishers import desk_of
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of
 from webui.center.app import create_app
@@ -27,8 +30,10 @@ def assemble(settings: Settings) -> Assembled:
         endings=Endings(database, clock, letters),
         departures=Departures(database, clock, letters),
         disclosures=Disclosures(database, clock, letters),
+        documents=desk_of(settings, database, clock, Children()),
         start_moves=StartMoves(database, clock, letters),
         generations=GenerationChanges(database, clock),
         reissues=Reissues(database, clock, settings.same_day_reissue, letters),
+        bulletin=BulletinDesk(database, clock),
     )
     return Assembled(create_app(parts), {"database": database_check(database)})

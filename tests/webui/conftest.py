@@ -215,6 +215,7 @@ def door_parts(accounts: Accounts, factors: Factors, public_url: str) -> DoorPar
         factors=factors,
         passkeys=passkeys,
         log_ins=LogIns(database, clock, words),
+        letters=Letters("https://localhost:8443"),
     )  # fmt: skip
 
 

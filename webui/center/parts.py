@@ -6,12 +6,14 @@ import flask
 
 from enrollment.departures import Departures
 from enrollment.disclosure import Disclosures
+from enrollment.documents.desk import Desk
 from enrollment.ending import Endings
 from enrollment.generations.changes import GenerationChanges
 from enrollment.preparation import CodePreparation
 from enrollment.reissue import Reissues
 from enrollment.start_moves import StartMoves
 from registry.applications import Review
+from registry.bulletin import BulletinDesk
 from webui.doorway import DoorParts
 
 
@@ -27,7 +29,9 @@ class CenterParts:
     start_moves: StartMoves
     generations: GenerationChanges
     disclosures: Disclosures
+    documents: Desk
     reissues: Reissues
+    bulletin: BulletinDesk
 
 
 def center() -> CenterParts:

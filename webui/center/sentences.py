@@ -54,6 +54,12 @@ SENTENCES: Mapping[str, Sentence] = {
     "generation-open": Sentence(mark("ほかの世代変更が計画中または実施中です。終わってから計画してください。")),
     "end-not-later": Sentence(mark("今の最終日(%(ends_on)s)より、あとの日付を入力してください。")),
     "end-after-issuer": Sentence(mark("新しい発行CAの証明書の最終日(%(last)s)までの日付を入力してください。")),
+    "bulletin-changed": Sentence(
+        mark("ほかの職員が先に変更しました。何も変更していません。現在の内容を確認してから、もう一度操作してください。")
+    ),
+    "bulletin-over": Sentence(mark("掲載の最終日を過ぎています。下書きの最終日を変更してから公開してください。")),
+    "bulletin-state": Sentence(mark("お知らせの状態が変わったため、この操作はできません。現在の状態を確認してください。")),
+    "bulletin-unknown": Sentence(mark("このお知らせはありません。"), HTTPStatus.NOT_FOUND),
     "office-unknown": Sentence(mark("この事業所は登録されていません。"), HTTPStatus.NOT_FOUND),
 }
 
