@@ -23,6 +23,7 @@ SAMPLES = {
     "batch_id": "0" * 32,
     "digest": "0",
     "key": "0" * 32,
+    "language": "ja",
     "name": "style.css",
     "receipt_number": "260001A",
     "reissue_id": "0" * 32,

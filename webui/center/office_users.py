@@ -49,7 +49,10 @@ def show(code: str, login: str) -> str:
     """Show one account and what can be done about it."""
     user = _user(code, login)
     possible = account_pages.possible(user) if guard.person().may(Role.SECURITY) else {}
-    return flask.render_template("office-user.html", office=_office(code), user=user, rights=RIGHTS, deeds=possible)
+    may_reset = guard.person().may(Role.SECURITY) and doorway().parts.factors.standing(user.person.account_id).is_any
+    return flask.render_template(
+        "office-user.html", office=_office(code), user=user, rights=RIGHTS, deeds=possible, may_reset=may_reset
+    )  # fmt: skip
 
 
 @blueprint.route("/users/<login>/<deed>", methods=["GET", "POST"])

@@ -10,7 +10,7 @@ from enrollment.staff_views import Reason
 from kernel.audit import Actor
 from kernel.errors import Refused
 from registry import terminals
-from webui import guard
+from webui import guard, step_up
 from webui.accounts import Role
 from webui.center import deeds
 from webui.center.deeds import Confirmation
@@ -58,6 +58,8 @@ def revoke(name: str) -> Response | str:
         return deeds.arrive(_address(name), sentence_of(Refused("certificate-changed")), deeds.REFUSED)
     if not deeds.is_confirmed():
         return deeds.show(_revocation(file, reason))
+    if (question := step_up.question(button=say(mark("失効させる")), back=_address(name))) is not None:
+        return question
 
     def end() -> str:
         serial = file.current.serial if file.current else None

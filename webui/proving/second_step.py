@@ -63,7 +63,7 @@ def options() -> Response:
     """Return what the browser asks the visitor's passkeys with."""
     person = doorway().sessions.half(visit())
     if person is None:
-        flask.abort(403)
+        flask.abort(404)
     return flask.Response(doorway().parts.passkeys.assertion_options(visit().token_hash, person), mimetype="application/json")
 
 
