@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("subject", "follows", name=op.f("uq_ca_certificate_subject_follows")),
     )
     with op.batch_alter_table("ca_certificate", schema=None) as batch_op:
+        batch_op.create_index("ix_ca_certificate_end", ["issuer", "not_after"], unique=False)
         batch_op.create_index(
             "ix_ca_certificate_partition",
             ["partition", "not_after"],
@@ -183,6 +184,7 @@ def downgrade() -> None:
         batch_op.drop_index(
             "ix_ca_certificate_partition", sqlite_where=sa.text("partition > 0"), postgresql_where=sa.text("partition > 0")
         )
+        batch_op.drop_index("ix_ca_certificate_end")
 
     op.drop_table("ca_certificate")
     op.drop_table("ca_blocked_key")
