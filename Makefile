@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -rs
 # What the tests need of Debian: other people's programs that judge us, and a browser with Japanese letters.
 PACKAGES := python3-venv postgresql nginx-light chromium libnss3-tools fonts-noto-cjk openssl curl gnutls-bin \
 	softhsm2 opensc libengine-pkcs11-openssl strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep \
-	default-jre-headless testssl.sh systemd
+	default-jre-headless testssl.sh systemd poppler-utils qpdf
 
 COMPILE := pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host

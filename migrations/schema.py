@@ -8,6 +8,7 @@ import enrollment.batches.tables
 import enrollment.cmp_transactions
 import enrollment.deadlines.due
 import enrollment.disclosure
+import enrollment.documents.store
 import enrollment.freezes
 import enrollment.gateway_list
 import enrollment.generations.tables
@@ -20,6 +21,7 @@ import registry.bulletin.records
 import registry.tables
 import server.leases
 import webui.factors.tables
+import webui.news_marks
 import webui.tables
 from kernel.database import Base
 

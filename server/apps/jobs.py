@@ -25,6 +25,7 @@ from registry.letters import Letters
 from server import expiries, list_checking
 from server.checking import nightly
 from server.custody import Custody, gateway_signer_of
+from server.documenting import approval_notices_of
 from server.issuing import addresses_of, profile_of, with_key
 from server.jobs import Job, Schedule, stop_signals
 from server.mailing import letters_of, transport_of
@@ -81,6 +82,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             "reads all certificates again each night and tells what is not as it must be",
         ),
         Job("receipts", timedelta(seconds=5), _receipts(settings, database), "tells of retrievals, with the proof from the log"),
+        Job(
+            "notices",
+            timedelta(seconds=10),
+            approval_notices_of(settings, database).make_due,
+            "makes and signs the notice of each approval, once",
+        ),
         *_deadlines(database, clock, letters_of(settings)),
         *_calendar(settings, database),
         *_same_day_reissues(settings, database),

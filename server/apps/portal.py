@@ -1,6 +1,8 @@
 """The portal: customers. It holds no signing key; it opens sealed codes, to show them to their office."""
 
 from enrollment.batches.deeds import Batches
+from enrollment.documents.children import Children
+from enrollment.documents.verification import Verification
 from enrollment.id_notices import IdNotices
 from enrollment.reissue import Reissues
 from enrollment.windows_scripts import WindowsScripts
@@ -10,6 +12,7 @@ from server.custody import Custody
 from server.issuing import profile_of
 from server.mailing import letters_of
 from server.pages import door_parts
+from server.publishers import desk_of
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of, home_of
 from webui import bulletin
@@ -23,6 +26,7 @@ def assemble(settings: Settings) -> Assembled:
     database = database_of(settings)
     clock = clock_of(settings)
     door, letters = door_parts(settings, database, clock, "portal"), letters_of(settings)
+    children = Children()
     roots = home_of(settings).root_bundle.read_bytes()
     parts = PortalParts(
         door=door,
@@ -32,6 +36,8 @@ def assemble(settings: Settings) -> Assembled:
         reissues=Reissues(database, clock, settings.same_day_reissue, letters),
         batches=Batches(database, clock),
         scripts=WindowsScripts(settings.retrieval.url, roots),
+        documents=desk_of(settings, database, clock, children),
+        verification=Verification(database, clock, children),
         retrieval_url=settings.retrieval.url,
         renewal_terms=RenewalTerms(settings.renewal_window_days, profile_of(settings).fixed_end),
     )

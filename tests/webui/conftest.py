@@ -13,6 +13,10 @@ from sqlalchemy import update
 from enrollment.batches.deeds import Batches
 from enrollment.departures import Departures
 from enrollment.disclosure import Disclosures
+from enrollment.documents.children import Children
+from enrollment.documents.desk import Desk
+from enrollment.documents.facts import Publisher
+from enrollment.documents.verification import Verification
 from enrollment.ending import Endings
 from enrollment.generations.changes import GenerationChanges
 from enrollment.id_notices import IdNotices
@@ -69,6 +73,8 @@ class CompiledTemplates(BytecodeCache):
 
 
 TEMPLATES = CompiledTemplates()
+# A busy machine takes its time to start them.
+CHILDREN = Children(patience=60)
 
 
 @dataclass(frozen=True)
@@ -191,12 +197,26 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     shown = replace(notices, administrators=accounts.administrators, letters=letters)
     reissues = Reissues(database, clock, letters=letters)
     batches, scripts = Batches(database, clock), WindowsScripts("https://localhost:8444", b"")
-    customers = portal.PortalParts(door, drafts, applications, shown, reissues, batches, scripts, "https://localhost:8444")
+    papers = Desk(database, clock, Publisher("https://localhost:8443"), CHILDREN)
+    customers = portal.PortalParts(
+        door,
+        drafts,
+        applications,
+        shown,
+        reissues,
+        batches,
+        scripts,
+        papers,
+        Verification(database, clock, CHILDREN),
+        "https://localhost:8444",
+    )
     departures, start_moves = Departures(database, clock, letters), StartMoves(database, clock, letters)
     generations = GenerationChanges(database, clock)
     desk = BulletinDesk(database, clock)
     endings, disclosures = Endings(database, clock), Disclosures(database, clock, letters)
-    staff = CenterParts(door, review, preparation, endings, departures, start_moves, generations, disclosures, reissues, desk)
+    staff = CenterParts(
+        door, review, preparation, endings, departures, start_moves, generations, disclosures, papers, reissues, desk
+    )
     portal_app, center_app = portal.create_app(customers, bulletin.blueprint), center.create_app(staff)
     bulletin.equip(portal_app, BulletinParts((), "https://localhost:8444"))
     portal_app.jinja_env.bytecode_cache = center_app.jinja_env.bytecode_cache = TEMPLATES

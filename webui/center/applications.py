@@ -20,6 +20,7 @@ from registry.states import APPLICATION, ApplicationEvent, ApplicationState, Ter
 from webui import guard
 from webui.accounts import Role
 from webui.center import listing
+from webui.center.parts import center
 from webui.center.urgency import UNDER_REVIEW, Calendar, applied_warnings, start_warnings
 from webui.doorway import doorway
 from webui.texts import mark
@@ -130,6 +131,7 @@ def show(number: str) -> str:
         application=application,
         possible=possible(dossier.detail),
         by_itself=BY_ITSELF,
+        standing=center().documents.standing(application),
         kinds=KINDS,
         labels=_calendar().labels(application),
         told_then=applied_warnings(dossier.detail.warnings),

@@ -6,13 +6,14 @@ from http import HTTPStatus
 
 from kernel.errors import Refused
 from registry.states import ApplicationState, TerminalState
-from webui import account_words, refusals
+from webui import account_words, papers, refusals
 from webui.refusals import Sentence
 from webui.texts import gettext, mark, show_day
 from webui.words import APPLICATION_STATES, TERMINAL_STATES
 
 SENTENCES: Mapping[str, Sentence] = {
     **account_words.SENTENCES,
+    **papers.SENTENCES,
     "administrator-none": Sentence(
         mark("この事業所には有効な管理責任者のユーザーがないため、コードを分けて表示できません。先に管理責任者を招待してください。")
     ),

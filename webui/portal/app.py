@@ -7,7 +7,7 @@ from pathlib import Path
 import flask
 
 from registry import offices
-from webui import account_links, account_words, entrance, proving, reissuing, shell
+from webui import account_links, account_words, entrance, papers, proving, reissuing, shell
 from webui.accounts import Door, Person, Right
 from webui.doorway import Furnishing, NavigationItem, doorway
 from webui.portal import (
@@ -17,12 +17,14 @@ from webui.portal import (
     batches,
     confirmation,
     contract,
+    documents,
     forgotten,
     id_notice,
     lost_codes,
     menu,
     reissues,
     users,
+    verify,
 )
 from webui.portal.parts import PortalParts
 from webui.portal.wizard import ENDPOINTS
@@ -40,6 +42,7 @@ NAVIGATION = (
 )
 SENTENCES: Mapping[str, Sentence] = {
     **account_words.SENTENCES,
+    **papers.SENTENCES,
     "application-state": Sentence(mark("申込の状態が変わったため、この操作はできません。画面を開き直して確認してください。")),
     "application-unknown": Sentence(mark("この申込は見つかりません。"), HTTPStatus.NOT_FOUND),
     "batch-archive": Sentence(
@@ -93,6 +96,8 @@ def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
         apply.blueprint,
         confirmation.blueprint,
         applications.blueprint,
+        documents.blueprint,
+        verify.blueprint,
         id_notice.blueprint,
         lost_codes.blueprint,
         reissues.blueprint,

@@ -89,6 +89,7 @@ def _page(receipt_number: str, sheet: Sheet) -> str:
         history=history,
         lines=lines,
         notice=portal().notices.notice(receipt_number, office_code()),
+        standing=portal().documents.standing(found.application),
         may_withdraw=APPLICATION.allows(found.application.state, ApplicationEvent.WITHDRAW),
         is_queried=found.application.state is ApplicationState.QUERIED,
     )

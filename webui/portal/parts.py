@@ -6,6 +6,8 @@ from datetime import date
 import flask
 
 from enrollment.batches.deeds import Batches
+from enrollment.documents.desk import Desk
+from enrollment.documents.verification import Verification
 from enrollment.id_notices import IdNotices
 from enrollment.reissue import Reissues
 from enrollment.renewal_window import DAYS
@@ -35,6 +37,8 @@ class PortalParts:
     reissues: Reissues
     batches: Batches
     scripts: WindowsScripts
+    documents: Desk
+    verification: Verification
     retrieval_url: str
     renewal_terms: RenewalTerms = field(default_factory=RenewalTerms)
 

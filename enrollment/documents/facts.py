@@ -1,0 +1,213 @@
+"""What the documents say, as plain facts: what a template sets, what is attached to the PDF as JSON, and nothing else.
+
+Codes are the registry's own; the templates have the words. Dates are days in Tokyo (ISO 8601). No code and no key is a fact.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from kernel.clock import tokyo_date
+from kernel.errors import Refused
+from registry import applications, contracts, offices
+from registry.applications import Detail
+from registry.contracts import Contract
+from registry.items import GROUPS, ITEMS, TERMINALS
+from registry.letters import CENTER_JA
+from registry.offices import Office
+from registry.proposals import Change
+from registry.terminals import Terminal
+
+# The form of the facts that are attached: programs of customers read it.
+VERSION = 1
+Facts = Mapping[str, Any]
+
+
+class DocumentKind(StrEnum):
+    """承認通知 and 申込書."""
+
+    APPROVAL_NOTICE = "approval_notice"
+    APPLICATION_FORM = "application_form"
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Who issues the documents, whom to call, and under which address the portal is known."""
+
+    portal_url: str
+    name: str = CENTER_JA
+    service: str = f"{CENTER_JA} サポートシステム"
+    help_desk: str = "0120-000-000"
+
+
+@dataclass(frozen=True)
+class Edition:
+    """Which notice of an application it is: the second and later ones replace that of an earlier day."""
+
+    number: int
+    issued_on: date
+    replaces: date | None = None
+
+
+@dataclass(frozen=True)
+class _Papers:
+    """What of the registry a document is made of."""
+
+    detail: Detail
+    office: Office
+    contract: Contract
+
+
+def application_form(session: Session, receipt_number: str, publisher: Publisher) -> Facts:
+    """Return the facts of an application's form, as it stands; raises Refused("application-unknown")."""
+    papers = _papers(session, receipt_number)
+    one = papers.detail.application
+    ticked = {line.item for line in papers.detail.items}
+    return {
+        **_common(DocumentKind.APPLICATION_FORM, papers, publisher),
+        "applicant": {
+            "name": one.applicant.full_name,
+            "kana": one.applicant.full_kana,
+            "department": one.applicant.department,
+            "title": one.applicant.title,
+            "phone": one.applicant.phone,
+            "fax": one.applicant.fax,
+            "mail": one.applicant.mail,
+        },
+        "groups": [
+            {
+                "group": group.code,
+                "name": group.ja,
+                "items": [{"item": item.code, "name": item.ja, "ticked": item.code in ticked} for item in group.items],
+            }
+            for group in GROUPS
+        ],
+        "terminals": list(_applied_for(papers.detail)),
+        "remarks": one.remarks,
+        "queries": [
+            {
+                "question": query.question,
+                "asked_on": _day_of(query.asked_at),
+                "answer": query.answer,
+                "answered_on": _day_of(query.answered_at),
+            }
+            for query in papers.detail.queries
+        ],
+    }
+
+
+def approval_notice(session: Session, receipt_number: str, edition: Edition, publisher: Publisher) -> Facts:
+    """Return the facts of an application's approval.
+
+    Raises Refused("application-unknown"), and Refused("application-state") for one that was not approved.
+    """
+    papers = _papers(session, receipt_number)
+    one = papers.detail.application
+    if one.start_date is None or one.reviewed_at is None:
+        raise Refused("application-state", state=one.state.value, event="notice")
+    return {
+        **_common(DocumentKind.APPROVAL_NOTICE, papers, publisher),
+        "edition": edition.number,
+        "issued_on": edition.issued_on.isoformat(),
+        "replaces": _iso(edition.replaces),
+        "reviewed_on": _day_of(one.reviewed_at),
+        "start_date": one.start_date.isoformat(),
+        "settings_deadline": _iso(one.settings_deadline),
+        "terminals": list(_approved(papers.detail)),
+        "verify_url": f"{publisher.portal_url}/verify",
+    }
+
+
+def applied_at(session: Session, receipt_number: str) -> datetime:
+    """Return when an application was filed: the instant that its form is dated by."""
+    found = applications.find(session, receipt_number)
+    if found is None:
+        raise Refused("application-unknown", receipt_number=receipt_number)
+    return found.applied_at
+
+
+def _papers(session: Session, receipt_number: str) -> _Papers:
+    detail = applications.detail(session, receipt_number)
+    if detail is None:
+        raise Refused("application-unknown", receipt_number=receipt_number)
+    code = detail.application.office_code
+    office, contract = offices.get(session, code), contracts.get(session, code)
+    if office is None or contract is None:
+        raise LookupError(code)
+    return _Papers(detail, office, contract)
+
+
+def _common(kind: DocumentKind, papers: _Papers, publisher: Publisher) -> dict[str, Any]:
+    one, office, company = papers.detail.application, papers.office, papers.office.company
+    return {
+        "document": kind.value,
+        "version": VERSION,
+        "receipt_number": one.receipt_number,
+        "kind": one.kind.value,
+        "applied_on": _day_of(one.applied_at),
+        "wished_start": one.wished_start.isoformat(),
+        "issuer": {"name": publisher.name, "service": publisher.service, "help_desk": publisher.help_desk},
+        "office": {
+            "code": office.code,
+            "name": office.name,
+            "company": company.name,
+            "company_abbreviation": company.abbreviation,
+            "postal_code": office.postal_code,
+            "address": office.address,
+            "phone": office.phone,
+        },
+        "contractor": {"name": papers.contract.contractor_name, "title": papers.contract.contractor_title},
+        "administrator": {"name": office.administrator.full_name},
+        "items": [{"item": line.item, "name": ITEMS[line.item].ja} for line in papers.detail.items],
+        "changes": [
+            {"item": line.item, "name": ITEMS[line.item].ja, "before": line.before, "after": line.after}
+            for line in papers.detail.items
+            if line.item != TERMINALS
+        ],
+    }
+
+
+def _applied_for(detail: Detail) -> Iterable[dict[str, Any]]:
+    for line in detail.lines:
+        yield {
+            "change": line.change.value,
+            "name": line.terminal_name,
+            "count": line.count,
+            "device_class": line.device_class.value,
+            "package_class": line.package_class,
+            "before": line.before.value if line.before else None,
+            "after": line.after.value if line.after else None,
+        }
+
+
+def _approved(detail: Detail) -> Iterable[dict[str, Any]]:
+    """Return the terminals with the names that the approval gave them, then those that change."""
+    for terminal in detail.terminals:
+        yield _new(terminal)
+    for line in _applied_for(detail):
+        if line["change"] != Change.ADD.value:
+            yield line
+
+
+def _new(terminal: Terminal) -> dict[str, Any]:
+    return {
+        "change": Change.ADD.value,
+        "name": terminal.name,
+        "count": 1,
+        "device_class": terminal.device_class.value,
+        "package_class": terminal.package_class,
+        "before": None,
+        "after": terminal.system_class.value,
+    }
+
+
+def _day_of(instant: datetime | None) -> str | None:
+    return None if instant is None else tokyo_date(instant).isoformat()
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
