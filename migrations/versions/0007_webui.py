@@ -117,6 +117,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_webui_log_in_at"), ["at"], unique=False)
 
     op.create_table(
+        "webui_news_mark",
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("up_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_webui_news_mark")),
+    )
+    op.create_table(
+        "webui_news_read",
+        sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("news_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "news_id", name=op.f("pk_webui_news_read")),
+    )
+    op.create_table(
         "webui_passkey",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -189,6 +201,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_webui_passkey_account_id"))
 
     op.drop_table("webui_passkey")
+    op.drop_table("webui_news_read")
+    op.drop_table("webui_news_mark")
     with op.batch_alter_table("webui_log_in", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_webui_log_in_at"))
         batch_op.drop_index(batch_op.f("ix_webui_log_in_account_id"))
