@@ -274,9 +274,11 @@ def _of(part: str, values: Mapping[str, str]) -> dict[str, Any]:
 def _decoded(octets: bytes) -> str | None:
     for encoding in ("utf-8-sig", "cp932"):
         try:
-            return octets.decode(encoding)
+            text = octets.decode(encoding)
         except UnicodeDecodeError:
             continue
+        # UTF-16 has NULs, and CP932 takes nearly everything.
+        return None if "\x00" in text else text
     return None
 
 

@@ -110,12 +110,9 @@ class Entering:
     def enter(self, line: OfficeLine) -> None:
         """Register the office unless it is, and invite its administrator unless it has, or had, an account."""
         actor = audit.operator()
-        try:
+        if not line.is_known:
             self.offices.register(line.company, line.office, line.contract, actor=actor)
             self.registered += 1
-        except Refused as refused:
-            if refused.code != "office-exists":
-                raise
         if self.users.found(_first(line), actor) is not None:
             self.invited += 1
 
@@ -147,7 +144,8 @@ def _first(line: OfficeLine) -> NewUser:
 
 def _told(fault: FileFault) -> str:
     text = SENTENCES.get(fault.code, fault.code)
-    column = f", {fault.column}" if fault.column else ""
+    heading = "".join(character if character.isprintable() else "?" for character in fault.column)
+    column = f", {heading}" if heading else ""
     return f"line {fault.line}{column}: {text % dict(fault.facts) if fault.facts else text}"
 
 
