@@ -3,6 +3,7 @@
     publish(session, *, now, office_code, kind, code, target=None, **facts)
     publish_all(session, lines, *, now, kind, code)           the same for many at once
     latest(session, office_code) -> tuple[News, ...]          the menu's ten
+    find(session, office_code, news_id) -> News | None
     search(session, office_code, kind=None, receipt_number="", page=1) -> Page[News]
 
 A target names what the details button opens, as `application:260001A` or `id_notice:260001A`.
@@ -62,14 +63,13 @@ def publish(
 
     The line's 【receipt number】 is the target's, when the target names one.
     """
-    name = (target or "").rpartition(":")[2]
     session.add(
         NewsRow(
             office_code=office_code,
             at=now,
             kind=kind.value,
             code=code,
-            receipt_number=name if RECEIPT_NUMBER.fullmatch(name) else None,
+            receipt_number=_receipt_number(target),
             target=target,
             facts=facts,
         )
@@ -80,8 +80,23 @@ def publish_all(
     session: Session, lines: Iterable[tuple[str, Mapping[str, Fact]]], *, now: datetime, kind: NewsKind, code: str
 ) -> None:  # fmt: skip
     """Add the same line with other facts for each of many (office code, facts), none of which opens anything."""
-    same = {"at": now, "kind": kind.value, "code": code, "receipt_number": None, "target": None}
-    rows = [same | {"office_code": office_code, "facts": dict(facts)} for office_code, facts in lines]
+    publish_each(session, ((office_code, None, facts) for office_code, facts in lines), now=now, kind=kind, code=code)
+
+
+def publish_each(
+    session: Session,
+    lines: Iterable[tuple[str, str | None, Mapping[str, Fact]]],
+    *,
+    now: datetime,
+    kind: NewsKind,
+    code: str,
+) -> None:
+    """Add the same line with other facts for each of many (office code, target, facts)."""
+    same: dict[str, object] = {"at": now, "kind": kind.value, "code": code}
+    rows = [
+        same | {"office_code": office, "receipt_number": _receipt_number(target), "target": target, "facts": dict(facts)}
+        for office, target, facts in lines
+    ]
     if rows:
         session.execute(insert(NewsRow), rows)
 
@@ -90,6 +105,12 @@ def latest(session: Session, office_code: str, *, most: int = LATEST) -> tuple[N
     """Return an office's latest lines, newest first."""
     query = select(NewsRow).where(NewsRow.office_code == office_code).order_by(NewsRow.id.desc()).limit(most)
     return tuple(_news_of(row) for row in session.scalars(query))
+
+
+def find(session: Session, office_code: str, news_id: int) -> News | None:
+    """Return a line of an office; another office's is none."""
+    row = session.scalar(select(NewsRow).where(NewsRow.office_code == office_code, NewsRow.id == news_id))
+    return _news_of(row) if row else None
 
 
 def search(
@@ -108,6 +129,11 @@ def search(
     if wanted := searchable(receipt_number).upper():
         query = query.where(NewsRow.receipt_number.startswith(wanted, autoescape=True))
     return page_of(session, query, page, _news_of, size=size)
+
+
+def _receipt_number(target: str | None) -> str | None:
+    name = (target or "").rpartition(":")[2]
+    return name if RECEIPT_NUMBER.fullmatch(name) else None
 
 
 def _news_of(row: NewsRow) -> News:

@@ -19,7 +19,7 @@ Each deed leaves an audit entry `application.<verb>` and a news line: applicatio
 application-answered, application-approved, application-rejected, application-withdrawn, application-cancelled,
 application-void, application-completed, application-moved.
 
-For pages: `of_office`, `queue`, `detail`, `last_applicant`.
+For pages: `of_office`, `open_of_office`, `queue`, `detail`, `last_applicant`.
 """
 
 from registry.applications.completion import (
@@ -33,7 +33,7 @@ from registry.applications.completion import (
 from registry.applications.endings import cancel, void
 from registry.applications.filing import Applications
 from registry.applications.moving import Move, move_start, require_movable
-from registry.applications.records import Application, applicants, find, last_applicant
+from registry.applications.records import Application, applicants, find, last_applicant, open_of_office
 from registry.applications.review import Counts, Review
 from registry.applications.views import Detail, ItemLine, Query, ResultLine, Summary, detail, of_office, queue
 
@@ -59,6 +59,7 @@ __all__ = [
     "mark_prepared",
     "move_start",
     "of_office",
+    "open_of_office",
     "overdue_settings",
     "queue",
     "require_movable",

@@ -14,7 +14,7 @@ from registry.applicants import Contact
 from registry.drafts import Kind
 from registry.news import RECEIPT_NUMBER, NewsKind
 from registry.offices import CONTACT_FIELDS
-from registry.states import APPLICATION, ApplicationEvent, ApplicationState
+from registry.states import APPLICATION, OPEN_STATES, ApplicationEvent, ApplicationState
 from registry.tables import ApplicationRow, TerminalChangeRow
 
 # Characters of what the center asks or gives as a reason, and of a customer's answer.
@@ -62,6 +62,13 @@ def last_applicant(session: Session, office_code: str) -> Contact | None:
     )
     row = session.scalar(query)
     return None if row is None else _applicant_of(row)
+
+
+def open_of_office(session: Session, office_code: str) -> tuple[Application, ...]:
+    """Return those applications of an office of which something is still to come, the oldest first."""
+    query = select(ApplicationRow).where(ApplicationRow.office_code == office_code, ApplicationRow.state.in_(OPEN_STATES))
+    ordered = query.order_by(ApplicationRow.applied_at, ApplicationRow.receipt_number)
+    return tuple(application_of(row) for row in session.scalars(ordered))
 
 
 def applicants(session: Session, receipt_numbers: Collection[str]) -> dict[str, Contact]:

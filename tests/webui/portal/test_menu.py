@@ -1,5 +1,7 @@
 """The menu and the news."""
 
+import re
+
 from registry import news
 from registry.news import NewsKind
 from registry.states import APPLICATION, ApplicationState
@@ -27,10 +29,12 @@ def test_the_menu_shows_the_latest_ten_lines_newest_first(doors: Doors) -> None:
 
 def test_a_line_names_its_receipt_number_and_leads_to_its_details(doors: Doors) -> None:
     number, _ = doors.prepared()
-    page = doors.customer().get("/").text
+    visitor = doors.customer()
+    page = visitor.get("/").text
     assert f"【{number}】" in page
-    assert f'href="/applications/{number}"' in page
-    assert f'href="/applications/{number}/id-notice"' in page
+    details = re.findall(r'href="(/news/\d+)"', page)
+    led_to = {visitor.get(address).location for address in details}
+    assert {f"/applications/{number}", f"/applications/{number}/id-notice"} <= led_to
 
 
 def test_another_office_sees_none_of_it(doors: Doors) -> None:
