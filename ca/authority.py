@@ -5,15 +5,15 @@ second transaction). Intent is durable before a signature exists; what is signed
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property, partial
 from math import inf
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -144,20 +144,7 @@ class Authority:
         transaction must then be rolled back, which the exception does.
         """
         key_policy.accept_unblocked(draft.spki_sha256, partial(blocked_keys.is_blocked, session))
-        row = CertificateRow(
-            issuer=draft.issuer,
-            serial=draft.serial,
-            kind="terminal",
-            subject=draft.subject,
-            spki_sha256=draft.spki_sha256,
-            state=CertificateState.RESERVED,
-            tbs=draft.tbs,
-            not_before=draft.not_before,
-            not_after=draft.not_after,
-            partition=draft.partition,
-            profile=self._kept_profile.keep(session, now),
-            reserved_at=now,
-        )
+        row = CertificateRow(**_promised(draft), profile=self._kept_profile.keep(session, now), reserved_at=now)
         session.flush()  # what the caller left waiting must not be mistaken for ours below
         session.add(row)
         try:
@@ -166,6 +153,15 @@ class Authority:
             # The serial's 158 random bits do not collide; the key's unique index is what spoke.
             raise Refused("key-used") from None
         return as_record(row)
+
+    def reserve_all(self, session: Session, drafts: Sequence[Draft], now: datetime) -> list[CertificateRecord]:
+        """Store many promises at once, whose keys the caller knows to be neither used nor blocked.
+
+        Raises IntegrityError when a key was used at this moment; the transaction must then be rolled back.
+        """
+        profile = self._kept_profile.keep(session, now)
+        session.execute(insert(CertificateRow), [_promised(draft) | {"profile": profile, "reserved_at": now} for draft in drafts])
+        return [_record_of(draft, now) for draft in drafts]
 
     def sign(self, reserved: CertificateRecord) -> bytes:
         """Sign exactly the stored bytes and return the certificate (DER). Never inside a transaction."""
@@ -234,7 +230,57 @@ def complete(session: Session, issuer: str, serial: str, der: bytes, now: dateti
     return bool(result.rowcount)  # type: ignore[attr-defined]
 
 
+def complete_all(session: Session, signed: Sequence[tuple[CertificateRecord, bytes]], now: datetime) -> bool:
+    """Store many signed certificates as `complete` does; return False when that failed for one: then roll back."""
+    statement = (
+        update(CertificateRow)
+        .where(
+            CertificateRow.issuer == bindparam("of_issuer"),
+            CertificateRow.serial == bindparam("of_serial"),
+            CertificateRow.state == CertificateState.RESERVED,
+            ~blocked_keys.on_blocked_key(),
+        )
+        .values(state=CertificateState.VALID, der=bindparam("signed"), issued_at=now)
+    )
+    rows = [{"of_issuer": record.issuer, "of_serial": record.serial, "signed": der} for record, der in signed]
+    return session.connection().execute(statement, rows).rowcount == len(rows)
+
+
 def reserved(session: Session, issuer: str, serial: str) -> CertificateRecord | None:
     """Return a certificate that waits for its signature, or None."""
     row = find_row(session, issuer, serial)
     return as_record(row) if row and row.state == CertificateState.RESERVED else None
+
+
+def _promised(draft: Draft) -> dict[str, Any]:
+    """Return the columns of a promise that its draft says."""
+    return {
+        "issuer": draft.issuer,
+        "serial": draft.serial,
+        "kind": "terminal",
+        "subject": draft.subject,
+        "spki_sha256": draft.spki_sha256,
+        "state": CertificateState.RESERVED,
+        "tbs": draft.tbs,
+        "not_before": draft.not_before,
+        "not_after": draft.not_after,
+        "partition": draft.partition,
+    }
+
+
+def _record_of(draft: Draft, now: datetime) -> CertificateRecord:
+    return CertificateRecord(
+        issuer=draft.issuer,
+        serial=draft.serial,
+        subject=draft.subject,
+        state=CertificateState.RESERVED,
+        spki_sha256=draft.spki_sha256,
+        tbs=draft.tbs,
+        der=None,
+        not_before=draft.not_before,
+        not_after=draft.not_after,
+        reserved_at=now,
+        issued_at=None,
+        revoked_at=None,
+        reason=None,
+    )

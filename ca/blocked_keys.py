@@ -32,6 +32,11 @@ def is_blocked(session: Session, spki_sha256: bytes) -> bool:
     return session.scalar(select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.spki_sha256 == spki_sha256)) is not None
 
 
+def blocked_among(session: Session, keys: Collection[bytes]) -> set[bytes]:
+    """Return those of some keys that are blocked."""
+    return set(session.scalars(select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.spki_sha256.in_(keys))))
+
+
 def on_blocked_key() -> ColumnElement[bool]:
     """Return the condition that a certificate's key is blocked."""
     return exists().where(BlockedKeyRow.spki_sha256 == CertificateRow.spki_sha256)

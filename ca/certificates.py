@@ -136,6 +136,16 @@ def key_was_used(session: Session, spki_sha256: bytes) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
+def used_keys(session: Session, keys: Collection[bytes]) -> set[bytes]:
+    """Return those of some public keys that a terminal certificate carries which may have been signed."""
+    query = select(CertificateRow.spki_sha256).where(
+        CertificateRow.spki_sha256.in_(keys),
+        CertificateRow.kind == "terminal",
+        CertificateRow.state != CertificateState.ABANDONED,
+    )
+    return set(session.scalars(query))
+
+
 def of_key(session: Session, spki_sha256: bytes) -> CertificateRecord | None:
     """Return the terminal certificate of a public key (SHA-256 over its SubjectPublicKeyInfo): there is at most one."""
     query = select(CertificateRow).where(

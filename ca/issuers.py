@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
@@ -127,9 +127,10 @@ def load_all(session: Session) -> list[Issuer]:
 
 def chain(session: Session, name: str) -> tuple[Issuer, ...]:
     """Return an issuer and those above it, without the root."""
-    by_subject = {issuer.certificate.subject: issuer for issuer in load_all(session)}
+    present = load_all(session)
+    by_subject = {issuer.certificate.subject: issuer for issuer in present}
     links: list[Issuer] = []
-    link = load(session, name)
+    link = next((issuer for issuer in present if issuer.name == name), None)
     while link is not None and link.certificate.issuer != link.certificate.subject:
         links.append(link)
         link = by_subject.get(link.certificate.issuer)
@@ -137,4 +138,10 @@ def chain(session: Session, name: str) -> tuple[Issuer, ...]:
 
 
 def _as_issuer(row: IssuerRow) -> Issuer:
-    return Issuer(row.name, row.key_name, x509.load_der_x509_certificate(row.certificate))
+    return _issuer(row.name, row.key_name, row.certificate)
+
+
+@lru_cache(maxsize=64)
+def _issuer(name: str, key_name: str, certificate: bytes) -> Issuer:
+    """Issuers never change, so each is read and its parts are derived once."""
+    return Issuer(name, key_name, x509.load_der_x509_certificate(certificate))

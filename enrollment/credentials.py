@@ -1,10 +1,11 @@
 """Which certificate is THE current one of a terminal, and what pages are told about it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, insert, select
 from sqlalchemy.orm import Session
 
 from ca import certificates
@@ -70,6 +71,28 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
     credential.issuer, credential.serial, credential.last_day = code_set.issuer, code_set.serial, last_day
     credential.access_key_digest, credential.since = code_set.access_key_digest, now
     session.flush()
+
+
+def present_among(session: Session, names: Collection[str]) -> set[str]:
+    """Return those of some terminals that have, or had, a certificate."""
+    return set(session.scalars(select(CredentialRow.terminal).where(CredentialRow.terminal.in_(names))))
+
+
+def begin_all(session: Session, redeemed: Sequence[tuple[Row[Any], CertificateRecord]], now: datetime) -> None:
+    """Make the certificates of redeemed sets the first ones of their terminals."""
+    rows = [
+        {
+            "terminal": code_set.terminal,
+            "office_code": code_set.office_code,
+            "issuer": issued.issuer,
+            "serial": issued.serial,
+            "last_day": tokyo_date(issued.not_after),
+            "access_key_digest": code_set.access_key_digest,
+            "since": now,
+        }
+        for code_set, issued in redeemed
+    ]
+    session.execute(insert(CredentialRow), rows)
 
 
 def pass_on(session: Session, renewal: RenewalRow, issued: CertificateRecord, now: datetime, words: Letters) -> None:

@@ -12,7 +12,7 @@ What entitles is a code set (`enrollment.redemption`) or the current certificate
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -72,7 +72,19 @@ class Entitlement(Protocol):
 
 
 @dataclass(frozen=True)
-class Issuance:
+class Terms:
+    """What a certificate has to say: whom it is for, the day before which it must not begin, and its CRL partition."""
+
+    subject: Subject
+    start_date: date
+    partition: int
+
+
+Entitled = TypeVar("Entitled", bound=Entitlement)
+
+
+@dataclass(frozen=True)
+class Issuance(Generic[Entitled]):
     """Issues what somebody is entitled to. Nothing leaves it that is not stored."""
 
     database: Database
@@ -80,24 +92,30 @@ class Issuance:
     authority: Authorities
     letters: Letters = letters.PLAIN
 
-    def issue(self, entitlement: Entitlement, key: RequestedKey, now: datetime) -> Retrieved:
+    def issue(self, entitlement: Entitled, key: RequestedKey, now: datetime) -> Retrieved:
         """Return the certificate of this key, made now or before.
 
         Raises the entitlement's refusals; "csr-…" and "key-…" for the key; and Unavailable, after which the same call may
         be made again.
         """
         reserved = self._claim(entitlement, key, now)
-        is_new = False
-        if reserved.state == CertificateState.RESERVED:
-            signed = self.authority.of(reserved.issuer).sign(reserved)
-            is_new = self._store(entitlement, reserved, signed, self.clock.now())
-            if not is_new:
-                self._give_way(key)
-        return self._answer(entitlement, key.spki_sha256, is_new=is_new)
+        if reserved.state != CertificateState.RESERVED:
+            return self._answer(entitlement, key.spki_sha256, is_new=False)
+        signed = self.authority.of(reserved.issuer).sign(reserved)
+        return self._finish(entitlement, key, reserved, signed)
 
-    def _claim(self, entitlement: Entitlement, key: RequestedKey, now: datetime) -> CertificateRecord:
+    def _claim(self, entitlement: Entitled, key: RequestedKey, now: datetime) -> CertificateRecord:
         """Return the certificate that is reserved for this key, reserving it where it is not; or the one it has."""
         authority = self.authority.at(now)
+        found = self._look(entitlement, key, authority, now)
+        if isinstance(found, CertificateRecord):
+            return found
+        with lint_record.kept(self.database, found.subject.terminal, now):
+            draft = authority.draft(key, found.subject, found.start_date, now, partition=found.partition)
+        return self._promise(entitlement, authority, draft, now)
+
+    def _look(self, entitlement: Entitled, key: RequestedKey, authority: Authority, now: datetime) -> "CertificateRecord | Terms":
+        """Return what this key has, or what a certificate for it would have to say."""
         with self.database.snapshot() as session:
             present = entitlement.given(session, key.spki_sha256, now)
             if present is not None and not _is_stale(present, authority, now):
@@ -105,18 +123,25 @@ class Issuance:
             entitlement.require_open(session, now)
             if present is None and certificates.key_was_used(session, key.spki_sha256):
                 raise Refused("key-used")
-            subject, start_date = entitlement.terms(session)
-            partition = authority.partition(session)
-        with lint_record.kept(self.database, subject.terminal, now):
-            draft = authority.draft(key, subject, start_date, now, partition=partition)
-        with self.database.transaction() as session:  # T1
-            present = entitlement.given(session, key.spki_sha256, now, lock=True)
+            return Terms(*entitlement.terms(session), authority.partition(session))
+
+    def _promise(self, entitlement: Entitled, authority: Authority, draft: Draft, now: datetime) -> CertificateRecord:
+        """T1. Return the certificate that is reserved for the draft's key, or that it has."""
+        with self.database.transaction() as session:
+            present = entitlement.given(session, draft.spki_sha256, now, lock=True)
             if present is not None and not _is_stale(present, authority, now):
                 return present  # a second try with the same key was here first
             entitlement.require_open(session, now)
             return entitlement.promise(session, authority, draft, now)
 
-    def _store(self, entitlement: Entitlement, reserved: CertificateRecord, signed: bytes, now: datetime) -> bool:
+    def _finish(self, entitlement: Entitled, key: RequestedKey, reserved: CertificateRecord, signed: bytes) -> Retrieved:
+        """Store the signature and answer."""
+        is_new = self._store(entitlement, reserved, signed, self.clock.now())
+        if not is_new:
+            self._give_way(key)
+        return self._answer(entitlement, key.spki_sha256, is_new=is_new)
+
+    def _store(self, entitlement: Entitled, reserved: CertificateRecord, signed: bytes, now: datetime) -> bool:
         """T2. Return whether this call stored it; whoever lost reads the winner's row."""
         try:
             with self.database.transaction() as session:
@@ -137,7 +162,7 @@ class Issuance:
             KeyBlocking(self.database, self.clock, self.letters).block([key.spki_sha256], _BLOCKING)
             raise Refused("key-blocked")
 
-    def _answer(self, entitlement: Entitlement, spki_sha256: bytes, *, is_new: bool) -> Retrieved:
+    def _answer(self, entitlement: Entitled, spki_sha256: bytes, *, is_new: bool) -> Retrieved:
         """Answer from what is stored, by the same rules for the winner, the loser and the one who comes again."""
         now = self.clock.now()
         with self.database.snapshot() as session:

@@ -6,11 +6,12 @@ without the receipt, which the portal offers as soon as there is one.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Index, String, Text, select, text
+from sqlalchemy import Index, Row, String, Text, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ca import certificates
@@ -21,6 +22,7 @@ from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.audit import AuditEntry, NoteError, ProofError
 from kernel.audit.notes import CheckSignature
+from kernel.clock import day_start
 from kernel.database import Base, Database, UtcDateTime
 from kernel.errors import Refused
 from kernel.outbox import Attachment
@@ -59,7 +61,7 @@ class RetrievalReceiptRow(Base):
 _FIRST = (RetrievalReceiptRow.posted_at.is_not(None), RetrievalReceiptRow.at)
 
 
-def owe(session: Session, row: CodeSetRow, issued: CertificateRecord, starts: datetime, now: datetime) -> None:
+def owe(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datetime) -> None:
     """Note that a certificate was retrieved with a code set, in the redemption's own transaction."""
     session.add(
         RetrievalReceiptRow(
@@ -68,10 +70,32 @@ def owe(session: Session, row: CodeSetRow, issued: CertificateRecord, starts: da
             terminal=row.terminal,
             office_code=row.office_code,
             at=now,
-            starts_at=starts,
+            starts_at=starts_at(issued, row.start_date),
             ends_at=issued.not_after,
         )
     )
+
+
+def owe_all(session: Session, retrieved: Sequence[tuple[Row[Any], CertificateRecord]], now: datetime) -> None:
+    """Note that certificates were retrieved, each with a code set, as `owe` does."""
+    rows = [
+        {
+            "issuer": issued.issuer,
+            "serial": issued.serial,
+            "terminal": row.terminal,
+            "office_code": row.office_code,
+            "at": now,
+            "starts_at": starts_at(issued, row.start_date),
+            "ends_at": issued.not_after,
+        }
+        for row, issued in retrieved
+    ]
+    session.execute(insert(RetrievalReceiptRow), rows)
+
+
+def starts_at(issued: CertificateRecord, start_date: date) -> datetime:
+    """Return the instant from which a certificate can be used."""
+    return max(issued.not_before, day_start(start_date))
 
 
 @dataclass(frozen=True)

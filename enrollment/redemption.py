@@ -9,8 +9,9 @@ same TBS is signed, another key is refused. After T2 the same key gets the same 
 suspension or revocation that lands between T1 and T2 wins, because T2 looks before it stores.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 
 from sqlalchemy.orm import Session
 
@@ -18,16 +19,20 @@ from ca import certificates, requests
 from ca.authority import Authorities, Authority, Draft
 from ca.certificates import CertificateRecord
 from ca.profiles import Subject
+from ca.requests import RequestedKey
 from enrollment import code_sets, credentials, guessing, letters, receipts, reissue_records, suspensions
+from enrollment import codes as code_rules
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
 from enrollment.deeds import Deed
-from enrollment.issuance import Issuance, Retrieved, require_good, subject_of
+from enrollment.issuance import Issuance, Retrieved, Terms, require_good, subject_of
+from enrollment.redemption_rounds import Asked, Claim, Rounds, Signed
 from enrollment.tables import CodeSetRow
 from kernel import audit
-from kernel.clock import Clock, day_start, tokyo_date
-from kernel.database import Database
+from kernel.clock import Clock, tokyo_date
+from kernel.database import Database, OutcomeUnknown
 from kernel.errors import Refused
+from kernel.gathering import ALONE
 from keys.codes import CodeHasher
 from registry import news, terminals
 from registry.letters import Letters
@@ -61,7 +66,13 @@ class Redemption:
         code_set_id = guessing.authenticate(self.database, self.hasher, codes, source, now)
         key = requests.read(request)
         entitlement = _OpenCodes(code_set_id, codes, self.hasher)
-        return Issuance(self.database, self.clock, self.authority, self.letters).issue(entitlement, key, now)
+        way = _Together(self.database, self.clock, self.authority, self.letters, rounds=self._rounds)
+        return way.issue(entitlement, key, now)
+
+    @cached_property
+    def _rounds(self) -> Rounds:
+        """What this process's redemptions meet in."""
+        return Rounds(self.database)
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,11 @@ class _OpenCodes:
             row = self._row(session)
         _require_usable(session, row, spki_sha256, now)
         return _certificate(session, row)
+
+    def asked(self, spki_sha256: bytes, authority: Authority, now: datetime) -> Asked:
+        """Return what a round is told of it."""
+        lock = guessing.access_key_throttle(code_rules.access_key_digest(self.hasher, self.codes.access_key))
+        return Asked(self.code_set_id, lock, spki_sha256, authority, now)
 
     def require_open(self, session: Session, now: datetime) -> None:
         """Agree: what `given` lets pass may be redeemed."""
@@ -127,6 +143,30 @@ class _OpenCodes:
         return session.get_one(CodeSetRow, self.code_set_id)
 
 
+@dataclass(frozen=True)
+class _Together(Issuance[_OpenCodes]):
+    """The way of those who come at the same moment; whoever is unusual, or was left out of a round, goes it alone."""
+
+    rounds: Rounds = field(kw_only=True)
+
+    def _look(self, entitlement: _OpenCodes, key: RequestedKey, authority: Authority, now: datetime) -> CertificateRecord | Terms:
+        found = self.rounds.looks.submit(entitlement.asked(key.spki_sha256, authority, now))
+        return super()._look(entitlement, key, authority, now) if found is ALONE else found
+
+    def _promise(self, entitlement: _OpenCodes, authority: Authority, draft: Draft, now: datetime) -> CertificateRecord:
+        claim = Claim(entitlement.asked(draft.spki_sha256, authority, now), draft)
+        promised = self.rounds.claims.submit(claim)
+        return super()._promise(entitlement, authority, draft, now) if promised is ALONE else promised
+
+    def _finish(self, entitlement: _OpenCodes, key: RequestedKey, reserved: CertificateRecord, signed: bytes) -> Retrieved:
+        try:
+            done = self.rounds.fulfilments.submit(Signed(entitlement.code_set_id, reserved, signed, self.clock.now()))
+        except OutcomeUnknown:
+            # The row knows; assume nothing.
+            return self._answer(entitlement, key.spki_sha256, is_new=False)
+        return super()._finish(entitlement, key, reserved, signed) if done is ALONE else done
+
+
 def _require_usable(session: Session, row: CodeSetRow, spki_sha256: bytes, now: datetime) -> None:
     """Raise the refusal that fits the state of a set whose codes are right."""
     # The terminal first: its suspension froze the codes and its abolition replaced them, and that is what helps to know.
@@ -167,5 +207,4 @@ def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: dat
         target=f"id_notice:{row.receipt_number}" if row.receipt_number else None,
         terminal=row.terminal,
     )
-    starts = max(issued.not_before, day_start(row.start_date))
-    receipts.owe(session, row, issued, starts, now)
+    receipts.owe(session, row, issued, now)

@@ -162,7 +162,10 @@ class Stage(StrEnum):
 def search(
     session: Session, stage: Stage, today: date, *, text: str = "", page: int = 1, size: int = SIZE
 ) -> Page[ReissueView]:  # fmt: skip
-    """Return reissues of a stage, those whose terminal or office code begins with the text; oldest first, ended ones newest."""
+    """Return reissues of a stage, those whose terminal or office code begins with the text.
+
+    Keys that others may have come first, then the oldest; ended ones newest first.
+    """
     query = select(ReissueRow).where(_of_stage(stage, today))
     if wanted := searchable(text).upper():
         begins = ReissueRow.terminal.startswith(wanted, autoescape=True)
@@ -170,7 +173,7 @@ def search(
     if stage is Stage.ENDED:
         query = query.order_by(ReissueRow.ended_at.desc(), ReissueRow.id)
     else:
-        query = query.order_by(ReissueRow.requested_at, ReissueRow.id)
+        query = query.order_by(ReissueRow.reason.in_(_COMPROMISES).desc(), ReissueRow.requested_at, ReissueRow.id)
     return page_of(session, query, page, view_of, size=size)
 
 
@@ -217,6 +220,11 @@ def open_of(session: Session, terminals: Collection[str]) -> dict[str, ReissueVi
     """Return the open reissues of many terminals by the terminal's name."""
     query = select(ReissueRow).where(ReissueRow.terminal.in_(terminals), ReissueRow.state.in_(OPEN))
     return {row.terminal: view_of(row) for row in session.scalars(query)}
+
+
+def open_among(session: Session, terminals: Collection[str]) -> set[str]:
+    """Return those of some terminals that have an open reissue."""
+    return set(session.scalars(select(ReissueRow.terminal).where(ReissueRow.terminal.in_(terminals), ReissueRow.state.in_(OPEN))))
 
 
 def open_one(session: Session, terminal: str) -> ReissueRow | None:

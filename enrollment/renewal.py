@@ -73,7 +73,8 @@ class Renewal:
         with self.database.snapshot() as session:
             identity.identify(session, certificate)
         key = requests.read(request)
-        return Issuance(self.database, self.clock, self.authority, self.letters).issue(entitlement, key, now)
+        way: Issuance[_Possession] = Issuance(self.database, self.clock, self.authority, self.letters)
+        return way.issue(entitlement, key, now)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ A key is whatever the caller counts by, already hashed when it is a secret or a 
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,6 +65,13 @@ def require_unlocked(session: Session, key: str, now: datetime, *, lock_row: boo
     locked_for = standing(session, key, now, lock_row=lock_row).locked_for
     if locked_for:
         raise Refused("throttled", retry_after=locked_for)
+
+
+def locked_among(session: Session, keys: Collection[str], now: datetime) -> set[str]:
+    """Return those of some keys that are locked; the rows of all of them are held until the transaction ends."""
+    query = select(ThrottleCounter.key, ThrottleCounter.locked_until).where(ThrottleCounter.key.in_(keys))
+    found = session.execute(query.order_by(ThrottleCounter.key).with_for_update())
+    return {key for key, until in found if until is not None and until > now}
 
 
 def locked_keys(session: Session, prefix: str, now: datetime, *, most: int = 1000) -> tuple[str, ...]:

@@ -8,6 +8,7 @@
 """
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 from sqlalchemy import select
@@ -80,6 +81,12 @@ def get(session: Session, code: str) -> Office | None:
     """Return an office."""
     row = session.get(OfficeRow, code) if CODE.fullmatch(code) else None
     return None if row is None else office_of(row, session.get_one(CompanyRow, row.company_abbreviation))
+
+
+def certificate_organizations(session: Session, codes: Collection[str]) -> Mapping[str, str]:
+    """Return what stands as O in the certificates of the terminals of many offices, by office code."""
+    query = select(OfficeRow.code, CompanyRow.latin_name, CompanyRow.name).join(CompanyRow).where(OfficeRow.code.in_(codes))
+    return {code: latin_name or name for code, latin_name, name in session.execute(query)}
 
 
 def company(session: Session, abbreviation: str) -> Company | None:

@@ -102,6 +102,19 @@ def named(session: Session, names: Collection[str], *, lock: bool = False) -> Ma
     return {row.name: terminal_of(row) for row in found}
 
 
+def states(session: Session, names: Collection[str], *, lock: bool = False) -> Mapping[str, TerminalState]:
+    """Return the states of many terminals, by name; `lock` holds their rows, in the order of their names."""
+    query = select(TerminalRow.name, TerminalRow.state).where(TerminalRow.name.in_(names)).order_by(TerminalRow.name)
+    return {row.name: row.state for row in session.execute(query.with_for_update() if lock else query)}
+
+
+def activate_all(session: Session, names: Collection[str], now: datetime) -> None:
+    """Take pending terminals into service; whoever does so holds their rows and has looked at their states."""
+    following = TERMINAL.step(TerminalState.PENDING, TerminalEvent.ACTIVATE)
+    pending = update(TerminalRow).where(TerminalRow.name.in_(names), TerminalRow.state == TerminalState.PENDING)
+    session.execute(pending.values(state=following, changed_at=now).execution_options(synchronize_session=False))
+
+
 def step(
     session: Session, name: str, event: TerminalEvent, now: datetime, *, rule: SuspensionRule | None = None
 ) -> Terminal:  # fmt: skip

@@ -4,7 +4,19 @@ No audit row, no deed: `record` joins the transaction of what it records.
 """
 
 from kernel.audit.continuations import LogName, found, names
-from kernel.audit.entries import Actor, AuditEntry, Subject, customer, job, operator, record, record_all, staff, terminal
+from kernel.audit.entries import (
+    Actor,
+    AuditEntry,
+    Subject,
+    customer,
+    job,
+    operator,
+    record,
+    record_all,
+    record_each,
+    staff,
+    terminal,
+)
 from kernel.audit.history import PastDeed, history
 from kernel.audit.notes import Checkpoint, CheckpointSigner, NoteError, VerifierKey, opened
 from kernel.audit.proofs import ProofError
@@ -44,6 +56,7 @@ __all__ = [
     "receipt",
     "record",
     "record_all",
+    "record_each",
     "seal",
     "staff",
     "terminal",

@@ -132,6 +132,13 @@ def record_all(session: Session, subjects: Iterable[Subject], *, now: datetime, 
         session.connection().execute(insert(AuditEntry), rows)
 
 
+def record_each(session: Session, subjects: Iterable[tuple[Actor, Subject]], *, now: datetime, action: str) -> None:
+    """Write the entries of one action that each was done by another, as `record_all` does."""
+    rows = [_values(now, actor, action, subject) for actor, subject in subjects]
+    if rows:
+        session.execute(insert(AuditEntry), rows)
+
+
 def _values(now: datetime, actor: Actor, action: str, subject: Subject) -> dict[str, Any]:
     salt, instant = secrets.token_bytes(16), now.astimezone(UTC).isoformat(timespec="microseconds")  # as it is read back
     content = Content(instant, str(actor), action, subject.name, subject.office_code, dict(subject.facts))

@@ -80,7 +80,7 @@ _NOT_DONE = (Harm.REFUSED, Harm.CUT, Harm.KILLED)
 _DONE = (Harm.DONE_AND_CUT, Harm.DONE_AND_KILLED)
 _T2_UNKNOWN = (Place.COMMIT, 2, Harm.DONE_AND_CUT)
 
-# A redemption reads twice, commits T1, signs, commits T2, and reads once more for its answer.
+# A redemption reads twice, commits T1, signs, commits T2, and answers with what it stored.
 WINDOWS = [
     *_in_database("while the codes are looked up", Stands.NOTHING, Place.READ, 1, _NOT_DONE),
     *_in_database("while the state is looked up", Stands.NOTHING, Place.READ, 2, _NOT_DONE),
@@ -95,7 +95,6 @@ WINDOWS = [
     *_in_database("signed, before T2", Stands.CLAIM, Place.WRITE, 2, _NOT_DONE),
     *_in_database("T2 is not committed", Stands.CLAIM, Place.COMMIT, 2, _NOT_DONE),
     *_in_database("T2 is committed", Stands.CERTIFICATE, Place.COMMIT, 2, _DONE),
-    *_in_database("after T2, before the answer", Stands.CERTIFICATE, Place.READ, 3, _NOT_DONE),
 ]
 
 

@@ -1,0 +1,128 @@
+"""Redemptions to be asked for: codes and requests made in advance, and who sends each of them once."""
+
+import json
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPSConnection
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+from sqlalchemy import insert
+
+from bench.ocsp import TICKS
+from enrollment import codes as code_rules
+from enrollment.preparation import store_sets
+from kernel.clock import tokyo_date
+from registry import terminals
+from registry.states import DeviceClass, SystemClass
+from registry.tables import TerminalRow
+from tests.support.house import APPROVER, OFFICE, PREPARER, House, new_request
+
+CONNECTIONS, PROCESSES = 32, 2
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How long answers took, in milliseconds."""
+
+    p50: float
+    p99: float
+
+
+def asked(port: int, path: str, bodies: Sequence[str], status: int, *, anew: bool) -> Seen:
+    """Send each body once, from processes of their own, over a new connection each or over 32 that are kept.
+
+    Raises RuntimeError when one is answered by another status than is wanted.
+    """
+    shares = [(port, path, bodies[number::PROCESSES], status, anew) for number in range(PROCESSES)]
+    with get_context("fork").Pool(PROCESSES) as pool:
+        waits = sorted(1_000 * wait for share in pool.starmap(_share, shares) for wait in share)
+    return Seen(waits[len(waits) // 2], waits[len(waits) * 99 // 100])
+
+
+def _share(port: int, path: str, bodies: list[str], status: int, anew: bool) -> list[float]:
+    """Send a process's share and return the seconds that each answer took, its handshake included."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    left, waits = deque(bodies), []
+
+    def work() -> None:
+        with closing(HTTPSConnection("127.0.0.1", port, timeout=30, context=context)) as connection:
+            while left:
+                with suppress(IndexError):
+                    body = left.popleft()
+                    begin = perf_counter()
+                    connection.request("POST", path, body, _JSON)
+                    answer = connection.getresponse()
+                    content = answer.read()
+                    waits.append(perf_counter() - begin)
+                    if answer.status != status:
+                        raise RuntimeError(f"{answer.status}: {content.decode()}")
+                    if anew:
+                        connection.close()
+
+    with ThreadPoolExecutor(CONNECTIONS // PROCESSES) as threads:
+        for worker in [threads.submit(work) for _ in range(CONNECTIONS // PROCESSES)]:
+            worker.result()
+    return waits
+
+
+def cpu_of(pids: Sequence[int]) -> float:
+    """Return the CPU seconds that processes have used, and those of their children that have ended."""
+    used = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        used += sum(map(int, fields[11:15]))
+    return used / TICKS
+
+
+@dataclass
+class Supply:
+    """Makes what is redeemed: terminals of one office with their codes, each with a P-256 request of its own."""
+
+    house: House
+    _made: int = field(default=0, repr=False)
+
+    def make(self, count: int) -> tuple[list[str], list[str]]:
+        """Return JSON bodies for the retrieval door, and those for cfssl of the same requests."""
+        names = [f"{number % 100_000:05}{'ABCDEFGHJK'[number // 100_000]}" for number in range(self._made, self._made + count)]
+        self._made += count
+        requests = [new_request().pem.decode("ascii") for _ in names]
+        ours = [json.dumps(codes | {"csr": pem}) for codes, pem in zip(self._codes(names), requests, strict=True)]
+        return ours, [json.dumps({"certificate_request": pem}) for pem in requests]
+
+    def _codes(self, names: Sequence[str]) -> list[dict[str, str]]:
+        house, now = self.house, self.house.clock.now()
+        with house.database.transaction() as session:
+            session.execute(insert(TerminalRow), [_terminal(name, house) for name in names])
+        with house.database.snapshot() as session:
+            found = list(terminals.named(session, names).values())
+        made = house.preparation.make_sets(found, str(APPROVER), PREPARER, now)
+        with house.database.transaction() as session:
+            store_sets(session, made, PREPARER, now)
+        opened = (
+            code_rules.unseal(house.opener, row["sealed"], code_set_id=row["id"], terminal=row["terminal"], office_code=OFFICE)
+            for row in made
+        )
+        return [vars(codes) for codes in opened]
+
+
+def _terminal(name: str, house: House) -> dict[str, object]:
+    now = house.clock.now()
+    return {
+        "name": name,
+        "office_code": OFFICE,
+        "system_class": SystemClass.SEA,
+        "device_class": DeviceClass.NET,
+        "package_class": "net",
+        "state": "pending",
+        "start_date": tokyo_date(now),
+        "registered_at": now,
+        "changed_at": now,
+    }
