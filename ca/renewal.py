@@ -137,8 +137,11 @@ def _validity(session: Session, row: CertificateRow, issuer: Issuer, now: dateti
     begin = (now - BACKDATING).replace(microsecond=0)
     end = min(begin + (row.not_after - row.not_before), issuer.certificate.not_valid_after_utc)
     if not is_turn:
-        others = select(func.max(CertificateRow.not_after)).where(
-            CertificateRow.issuer == issuer.name, CertificateRow.subject != row.subject
+        others = (
+            select(CertificateRow.not_after)
+            .where(CertificateRow.issuer == issuer.name, CertificateRow.subject != row.subject)
+            .order_by(CertificateRow.not_after.desc())
+            .limit(1)
         )
         agreed, last = terms.load(session, issuer.name), session.scalar(others)
         if agreed is not None and agreed.issues_from is not None and agreed.issues_from <= now:

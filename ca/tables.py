@@ -51,6 +51,8 @@ class CertificateRow(Base):
             sqlite_where=text("kind = 'service'"),
             postgresql_where=text("kind = 'service'"),
         ),
+        # When an issuer's last certificate ends is asked by each look for lists that are due.
+        Index("ix_ca_certificate_end", "issuer", "not_after"),
         # Of two ceremonies, or two nodes that renew, one makes the next certificate of a service.
         UniqueConstraint("subject", "follows"),
         Index(

@@ -95,7 +95,7 @@ class _Round:
                 yield Finding("key-blocked", record.subject, record.serial, f"it is {record.state}, and its key is blocked")
             for issuer in self._issuers.values():
                 yield from self._lists.verify(issuer)
-                listed = (((issuer.name, serial), issuer.name, "the published list") for serial, _ in self._lists.serials(issuer))
+                listed = (((issuer.name, serial), issuer.name, "the published list") for serial in self._lists.serials(issuer))
                 yield from traces.absent(session, listed)
 
     def _piece(self, piece: Sequence[Examined], origin: Provenance) -> Iterator[Finding]:
