@@ -151,6 +151,7 @@ def code(name: str) -> flask.Response:
 
 
 @blueprint.get("/root.pem", defaults=JA)
+@blueprint.get("/en/root.pem", defaults=EN)
 @guard.without_visit
 def root() -> flask.Response:
     """Give the root certificates; whoever takes them compares the fingerprint with what they were given another way."""
@@ -215,7 +216,7 @@ def _rendered(text: str, top: int = 2) -> str:
 def _in_language(address: str) -> str:
     """Return a path of ours in the reader's language; authors write it without."""
     home, own = "/bulletin/", "/bulletin/en/"
-    is_whole = not address.startswith(home) or address.startswith(own) or address == f"{home}root.pem"
+    is_whole = not address.startswith(home) or address.startswith(own)
     return address if language() == "ja" or is_whole else own + address.removeprefix(home)
 
 

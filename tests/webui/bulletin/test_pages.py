@@ -91,7 +91,17 @@ def test_a_code_that_is_typed_leads_to_its_page(board: Board) -> None:
 
 
 def test_pages_set_no_cookie_and_may_be_kept_by_anyone(board: Board) -> None:
-    for path in ("", "notices", f"notices/{board.maintenance}", "codes", "codes/A0014", "manuals/trust", "feed.atom", "root.pem"):
+    for path in (
+        "",
+        "notices",
+        f"notices/{board.maintenance}",
+        "codes",
+        "codes/A0014",
+        "manuals/trust",
+        "feed.atom",
+        "root.pem",
+        "en/root.pem",
+    ):
         response = board.reader().get(f"/bulletin/{path}")
         assert "Set-Cookie" not in response.headers, path
         assert "Vary" not in response.headers, path
