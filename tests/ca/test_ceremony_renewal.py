@@ -16,7 +16,7 @@ from tests.ca.test_ceremony_rollover import hold, issuer_named, publish_all, res
 from tests.support.clock import SettableClock
 from tests.support.house import House
 
-SERVICES = {"ocsp", "timestamp", "cmp", "tls-retrieval", "tls-terminals"}
+SERVICES = {"ocsp", "timestamp", "cmp", "documents", "tls-retrieval", "tls-terminals"}
 # Two years, of which a sixth is left.
 SOON = timedelta(days=730) * 5 / 6
 
