@@ -168,14 +168,17 @@ def trace(session: Session, terminal: Terminal, action: str, actor: Actor, now: 
     )
 
 
-def announce(session: Session, terminal: Terminal, code: str, now: datetime, **facts: str) -> None:
-    """Write the news line of what was done to a terminal."""
+def announce(
+    session: Session, terminal: Terminal, code: str, now: datetime, *, target: str | None = None, **facts: str
+) -> None:  # fmt: skip
+    """Write the news line of what was done to a terminal; `target` is what its details button opens (`registry.news`)."""
     news.publish(
         session,
         now=now,
         office_code=terminal.office_code,
         kind=NewsKind.CERTIFICATE,
         code=code,
+        target=target,
         terminal=terminal.name,
         **facts,
     )

@@ -108,7 +108,7 @@ class Reissues:
             row.answer = why
             reissue_records.end(session, row, ReissueEvent.DECLINE, now)
             trace(session, terminal, "reissue.decline", actor, now, reissue=row.id)
-            announce(session, terminal, "reissue-declined", now)
+            announce(session, terminal, "reissue-declined", now, target=_target(row))
             reissue_letters.post_declined(Envelope(session, self.letters, row.office_code, now), view_of(row), why)
             return view_of(row)
 
@@ -124,7 +124,7 @@ class Reissues:
                 raise Refused("reissue-unknown")
             reissue_records.end(session, row, ReissueEvent.WITHDRAW, now)
             trace(session, terminal, "reissue.withdraw", actor, now, reissue=row.id)
-            announce(session, terminal, "reissue-withdrawn", now)
+            announce(session, terminal, "reissue-withdrawn", now, target=_target(row))
             return view_of(row)
 
     def _request(
@@ -158,7 +158,7 @@ class Reissues:
         if self.same_day or actor.kind == "staff":
             self._accept(session, row, terminal, codes, by)
         else:
-            announce(session, terminal, "reissue-requested", now)
+            announce(session, terminal, "reissue-requested", now, target=_target(row))
             reissue_letters.post_requested(Envelope(session, self.letters, row.office_code, now), view_of(row))
         return view_of(row)
 
@@ -174,7 +174,7 @@ class Reissues:
         if renewal is not None and renewal.state != RenewalState.ISSUED:
             successions.give_up(session, renewal, now, actor=actor, reason=Reason.SUPERSEDED, cause="reissue")
         trace(session, terminal, "reissue.accept", actor, now, reissue=row.id)
-        announce(session, terminal, "reissue-accepted", now, ready_on=row.ready_on.isoformat())
+        announce(session, terminal, "reissue-accepted", now, target=_target(row), ready_on=f"{row.ready_on:%Y/%m/%d}")
         to = Envelope(session, self.letters, row.office_code, now)
         reissue_letters.post_accepted(to, view_of(row))
         if reason.is_compromise:
@@ -248,6 +248,11 @@ def end_overdue(database: Database, now: datetime, words: Letters = letters.PLAI
                 _revoke(to, terminal, codes, Ending(Reason.SUPERSEDED, _JOB, now))
                 done += 1
     return done
+
+
+def _target(row: ReissueRow) -> str:
+    """Return what the details button of its news opens."""
+    return f"reissue:{row.id}"
 
 
 def _revoke(to: Envelope, terminal: Terminal, codes: CodeSetRow | None, ending: Ending) -> None:

@@ -20,8 +20,9 @@ COMPROMISES = tuple(reason for reason in ReissueReason if reason.is_compromise)
 
 
 def reason_name(reason: ReissueReason) -> str:
-    """Return a reason in the reader's language."""
-    return REASONS[reason][language() == "en"]
+    """Return a reason in the reader's language, as it stands alone."""
+    japanese, english = REASONS[reason]
+    return english[0].upper() + english[1:] if language() == "en" else japanese
 
 
 def choices(reasons: Iterable[ReissueReason] = ReissueReason) -> list[tuple[str, str]]:

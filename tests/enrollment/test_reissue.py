@@ -209,6 +209,14 @@ def test_staff_find_reissues_by_stage_terminal_and_office(terminal: Renewable, c
     assert found(house, Stage.OPEN) == []
 
 
+def test_a_key_that_others_may_have_is_shown_first(terminal: Renewable, clock: SettableClock) -> None:
+    house = terminal.house
+    earlier = house.reissues.request(terminal.terminal, PC, CUSTOMER)
+    clock.advance(timedelta(hours=1))
+    stolen = house.reissues.request(house.issue().terminal, ReissueReason.STOLEN, CUSTOMER)
+    assert found(house, Stage.DECIDE) == [stolen, earlier]
+
+
 def test_staff_see_whom_they_keep_waiting(terminal: Renewable, clock: SettableClock) -> None:
     house = terminal.house
     clock.instant = day_start(date(2027, 10, 28)) + timedelta(hours=23, minutes=59, seconds=59, milliseconds=900)  # a Thursday

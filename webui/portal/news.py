@@ -57,6 +57,8 @@ def sentence(line: News) -> str:
 def address(line: News) -> str:
     """Return where a line's details are."""
     kind, _, name = (line.target or "").partition(":")
+    if kind == "reissue":
+        return flask.url_for("reissues.show", reissue_id=name)
     if kind in _ENDPOINTS:
         return flask.url_for(_ENDPOINTS[kind], receipt_number=name)
     # Codes that belong to no application are those of terminals which were taken over.

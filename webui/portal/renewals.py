@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from enrollment import credentials, reissue_records
 from enrollment.credentials import CertificateView
+from enrollment.reissue_records import ACCEPTED
 from enrollment.renewal_window import window_of
 from kernel.clock import tokyo_date
 from registry import terminals
@@ -33,14 +34,15 @@ class EndingLine:
 def banner(session: Session) -> tuple[EndingLine, ...]:
     """Return what is to be said of the office's certificates that end or have ended; nothing where all is well.
 
-    Terminals that are being reissued are left out: they can not renew, and their page says what is to be done.
+    Terminals that are being reissued are left out: they can not renew, or their PC is gone; their page says what is to be done.
     """
     now, terms = doorway().parts.clock.now(), portal().renewal_terms
     today = tokyo_date(now)
     found = credentials.ending(session, office_code(), by=today + timedelta(days=terms.days))
     names = [certificate.terminal for certificate in found]
     states = {name: one.state for name, one in terminals.named(session, names).items()}
-    reissued = reissue_records.accepted_among(session, names)
+    under_way = reissue_records.open_of(session, names)
+    reissued = {name for name, one in under_way.items() if one.state in ACCEPTED or one.reason.is_compromise}
     living = [one for one in found if states[one.terminal] in _LIVING and one.terminal not in reissued]
     over = [one for one in living if _last_day(one) < today]
     near = [one for one in living if window_of(one.not_after, terms.days).is_open(now)]

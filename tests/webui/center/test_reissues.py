@@ -18,6 +18,9 @@ from tests.webui.conftest import HANAKO, OPERATOR, SATO, TERMINAL, Doors
 from tests.webui.visitors import PASSWORD, Visitor
 from webui.accounts import NewAccount, Role
 
+# What PostgreSQL does is watched in the use cases' own tests and in tests/journeys/test_pc_swap.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 PC, LOST = ReissueReason.PC_REPLACED, ReissueReason.LOST
 MARKUP = "<b>新しいPC</b>"
 

@@ -19,6 +19,9 @@ from tests.webui.conftest import HANAKO, KATO, SATO, TERMINAL, Doors
 from tests.webui.visitors import Visitor
 from webui.portal.parts import RenewalTerms
 
+# What PostgreSQL does is watched in the use cases' own tests and in tests/journeys/test_pc_swap.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 PATH = f"/terminals/{TERMINAL}/reissue"
 PC, LOST = ReissueReason.PC_REPLACED, ReissueReason.LOST
 
@@ -77,6 +80,8 @@ def test_the_way_from_the_menu_to_the_request(doors: Doors) -> None:
     page = visitor.get(done.location).text
     assert "再発行のお申込を受け付けました。" in page
     assert "センターが内容を確認しています。" in page
+    newest = re.findall(r'<a class="more[^"]*" href="([^"]+)"', visitor.get("/").text)[0]
+    assert visitor.get(newest).location == f"/reissues/{reissue.id}"
     line = visitor.get("/contract/netnaccs").text
     assert f'<a href="/reissues/{reissue.id}">センター確認中' in line
     assert f'href="{PATH}"' not in line
@@ -233,6 +238,9 @@ def test_the_banner_leaves_out_who_needs_not_renew(issuing_doors: Doors, issued:
     reissue = accepted(doors, terminal=issued)
     assert "証明書の更新が必要な端末" not in doors.customer().get("/").text
     Reissues(doors.database, doors.clock).withdraw(reissue.id, HANAKO.actor)
+    stolen = asked(doors, ReissueReason.STOLEN, issued)
+    assert "証明書の更新が必要な端末" not in doors.customer().get("/").text
+    Reissues(doors.database, doors.clock).withdraw(stolen.id, HANAKO.actor)
     assert "証明書の更新が必要な端末" in doors.customer().get("/").text
     Endings(doors.database, doors.clock).suspend(issued, SATO)
     assert "証明書の更新が必要な端末" not in doors.customer().get("/").text
