@@ -10,7 +10,7 @@ from webui.accounts import PasswordLinks, UserLetters, network_of
 from webui.doorway import doorway
 from webui.refusals import SHARED
 from webui.sheet import Sheet
-from webui.texts import mark, say
+from webui.texts import say
 
 blueprint = flask.Blueprint("account_links", __name__)
 
@@ -42,8 +42,14 @@ def choose_password() -> Response:
             faults = {"code" if refused.code in _OF_CODE else "new_password": sentence_of(refused)}
     if faults:
         return flask.make_response(flask.render_template("account-password.html", sheet=sheet.with_faults(faults)), 422)
-    flask.flash(mark("パスワードを設定しました。新しいパスワードでログインしてください。"))
-    return flask.redirect(flask.url_for("entrance.log_in"), 303)
+    return flask.redirect(flask.url_for("account_links.chosen"), 303)
+
+
+@blueprint.get("/account/password/chosen")
+@guard.public
+def chosen() -> str:
+    """Say that the password is set, and lead on to the log-in page."""
+    return flask.render_template("account-password-chosen.html")
 
 
 def password_links() -> PasswordLinks:
