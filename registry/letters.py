@@ -193,6 +193,7 @@ Please answer it in the support system, or withdraw the application.
 {ja}
 
 このメールは送信専用のため、ご返信いただいてもお答えできません。
+手順とエラーコード：{self._bulletin}
 お問い合わせ：ヘルプデスク　{self.help_desk}（24時間）
 {CENTER_JA}
 
@@ -205,10 +206,15 @@ This is the {self.service_en}.
 {en}
 
 Replies to this mail are not read.
+Manuals and error codes: {self._bulletin}en/
 Help desk: {self.help_desk} (24 hours)
 {CENTER_EN}
 """
         return Letter(subject, body)
+
+    @property
+    def _bulletin(self) -> str:
+        return f"{self.portal_url.rstrip('/')}/bulletin/"
 
     def _ended(self, to: Contact, office: Office, receipt: Receipt, reason: str | None, ending: tuple[str, str, str]) -> Letter:
         subject, told_ja, told_en = ending

@@ -48,7 +48,7 @@ def _blocks(text: str, link: Link, top: int) -> Iterator[Markup]:
             yield Markup('<pre class="command">{}</pre>').format(lines)
         elif item := _ITEM.fullmatch(first):
             items = Markup("").join(Markup("<li>{}</li>").format(_inline(one, link)) for one in _items(block))
-            yield Markup("<{kind}>{items}</{kind}>").format(kind="ul" if item["bullet"] else "ol", items=items)
+            yield Markup("<ul>{}</ul>" if item["bullet"] else _ordered(item["number"])).format(items)  # noqa: S704 (ours)
         else:
             yield Markup("<p>{}</p>").format(Markup("<br>").join(_inline(line, link) for line in block))
 
@@ -72,6 +72,12 @@ def _kind(line: str, group: list[str]) -> str:
     if group and _ITEM.fullmatch(group[0]) and line.startswith("  "):
         return _kind(group[0], [])  # goes on with the item above
     return "command" if line.startswith(_COMMAND) else "text"
+
+
+def _ordered(number: str) -> str:
+    """Return the frame of a numbered list; one that a command has interrupted goes on with its number."""
+    start = int(number[:-1])
+    return "<ol>{}</ol>" if start == 1 else f'<ol start="{start}">{{}}</ol>'
 
 
 def _items(lines: list[str]) -> Iterator[str]:

@@ -57,7 +57,7 @@ class BulletinDesk:
         with self.database.transaction() as session:
             row = _held(session, number, version)
             event = NoticeEvent.EDIT if row.state == NoticeState.DRAFT else NoticeEvent.CORRECT
-            _step(session, row, event, actor=actor, now=now, content=content)
+            _step(session, row, _Deed(event, actor, now, content=content))
             return NoticeState(row.state)
 
     def publish(self, number: int, version: int, actor: Actor) -> datetime:
@@ -70,14 +70,25 @@ class BulletinDesk:
             row = _held(session, number, version)
             if row.publish_until is not None and row.publish_until < tokyo_date(now):
                 raise Refused("bulletin-over")
-            _step(session, row, NoticeEvent.PUBLISH, actor=actor, now=now)
+            _step(session, row, _Deed(NoticeEvent.PUBLISH, actor, now))
             return row.visible_from or now
 
     def withdraw(self, number: int, version: int, actor: Actor, *, reason: str) -> None:
         """Take a notice away; its number stays taken and its history stays."""
         now = self.clock.now()
         with self.database.transaction() as session:
-            _step(session, _held(session, number, version), NoticeEvent.WITHDRAW, actor=actor, now=now, reason=reason)
+            _step(session, _held(session, number, version), _Deed(NoticeEvent.WITHDRAW, actor, now, reason=reason))
+
+
+@dataclass(frozen=True)
+class _Deed:
+    """What somebody does to a notice: with a new content, or with a reason."""
+
+    event: NoticeEvent
+    actor: Actor
+    now: datetime
+    content: Content | None = None
+    reason: str = ""
 
 
 def _held(session: Session, number: int, version: int) -> NoticeRow:
@@ -89,30 +100,20 @@ def _held(session: Session, number: int, version: int) -> NoticeRow:
     return row
 
 
-def _step(  # noqa: PLR0913 (one deed's facts)
-    session: Session,
-    row: NoticeRow,
-    event: NoticeEvent,
-    *,
-    actor: Actor,
-    now: datetime,
-    content: Content | None = None,
-    reason: str = "",
-) -> None:
-    state = BULLETIN.step(NoticeState(row.state), event)
-    was_seen = row.visible_from is not None and row.visible_from <= now
-    if content is not None:
-        _write(row, dataclasses.replace(content, publish_from=row.publish_from) if was_seen else content)
+def _step(session: Session, row: NoticeRow, deed: _Deed) -> None:
+    state = BULLETIN.step(NoticeState(row.state), deed.event)
+    was_seen = row.visible_from is not None and row.visible_from <= deed.now
+    if deed.content is not None:
+        _write(row, dataclasses.replace(deed.content, publish_from=row.publish_from) if was_seen else deed.content)
     if state is NoticeState.PUBLISHED:
-        _schedule(row, now, was_seen=was_seen)
-    if event is NoticeEvent.CORRECT and was_seen:
-        row.corrected_at = now
-    row.state, row.version, row.changed_at, row.changed_by = state.value, row.version + 1, now, str(actor)
+        _schedule(row, deed.now, was_seen=was_seen)
+    if deed.event is NoticeEvent.CORRECT and was_seen:
+        row.corrected_at = deed.now
+    row.state, row.version, row.changed_at, row.changed_by = state.value, row.version + 1, deed.now, str(deed.actor)
     session.flush()
-    _remember(session, row, event, reason)
-    audit.record(
-        session, now=now, actor=actor, action=f"bulletin.{event}", subject=f"bulletin:{row.id}", version=row.version
-    )  # fmt: skip
+    _remember(session, row, deed.event, deed.reason)
+    action, subject = f"bulletin.{deed.event}", f"bulletin:{row.id}"
+    audit.record(session, now=deed.now, actor=deed.actor, action=action, subject=subject, version=row.version)
 
 
 def _schedule(row: NoticeRow, now: datetime, *, was_seen: bool) -> None:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from webui.markup import render
 
-KNOWN = re.compile(r'</?(?:h[2-6]|p|ul|ol|li|strong|code|pre)>|<br>|<pre class="command">|<a href="(?:https?://|/)[^"]*">|</a>')
+KNOWN = re.compile(
+    r'</?(?:h[2-6]|p|ul|ol|li|strong|code|pre)>|<ol start="\d+">|<br>|<pre class="command">|<a href="(?:https?://|/)[^"]*">|</a>'
+)
 
 
 def test_blocks_are_headings_lists_commands_and_paragraphs() -> None:
@@ -21,6 +23,10 @@ def test_blocks_are_headings_lists_commands_and_paragraphs() -> None:
         '<pre class="command">tegata terminal renew',
         "--force</pre>\n<h3>小</h3>",
     ]
+
+
+def test_a_numbered_list_goes_on_after_a_command() -> None:
+    assert re.findall(r"<ol[^>]*>", render("1. a\n\n    b\n\n2. c\n3. d")) == ["<ol>", '<ol start="2">']
 
 
 def test_pieces_are_links_stress_and_code() -> None:
