@@ -2,6 +2,7 @@
 
     is_business_day(day), add_business_days(day, count)
     is_scheduled(day), schedule(first, last), next_scheduled(day)
+    read_day(text, field=…) -> date | FieldFault            a day as typed
     read_start(text, today) -> date | FieldFault       the page's wished date, as typed
     check_start(start, today)                          raises Refused for the center's confirmed date
     warnings(start, today) -> tuple[StartWarning, ...]      off-schedule, near: told, never refused
@@ -80,11 +81,8 @@ def schedule(first: date, last: date) -> tuple[date, ...]:
     return tuple(day for day in days if is_scheduled(day))
 
 
-def read_start(text: str, today: date, *, field: str = "wished_start") -> date | FieldFault:
-    """Read a wished start date: 20261210, 2026-12-10 or 2026/12/10, also in full width.
-
-    Faults: required, date-form, date-impossible, date-past, date-far (with `last`).
-    """
+def read_day(text: str, *, field: str) -> date | FieldFault:
+    """Read a day: 20261210, 2026-12-10 or 2026/12/10, also in full width. Faults: required, date-form, date-impossible."""
     typed = half_width(text)
     if not typed:
         return FieldFault(field, "required")
@@ -92,9 +90,16 @@ def read_start(text: str, today: date, *, field: str = "wished_start") -> date |
     if parts is None or (parts[2] == "" and len(typed) != len("20261210")):
         return FieldFault(field, "date-form")
     try:
-        start = date(int(parts[1]), int(parts[3]), int(parts[4]))
+        return date(int(parts[1]), int(parts[3]), int(parts[4]))
     except ValueError:
         return FieldFault(field, "date-impossible")
+
+
+def read_start(text: str, today: date, *, field: str = "wished_start") -> date | FieldFault:
+    """Read a wished start date, as `read_day` does; further faults: date-past, date-far (with `last`)."""
+    start = read_day(text, field=field)
+    if isinstance(start, FieldFault):
+        return start
     if start < today:
         return FieldFault(field, "date-past")
     return FieldFault(field, "date-far", {"last": today + HORIZON}) if start > today + HORIZON else start

@@ -1,25 +1,48 @@
 """契約: what an office has agreed with the center, as the contract page's tabs show it.
 
 get(session, office_code) -> Contract | None
-current_values(office, contract) -> Mapping[str, str]     by change item: the "before" of an application
+present(office, contract) -> Present                      by change item: the "before" of an application
 set_price_plan(session, office_code, plan)
+
+`execution` changes a contract; rows of its lists are never deleted, they end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from kernel.database import Base
 from kernel.errors import Refused
-from registry.items import ID_NUMBERS, PRICE_PLAN
+from registry.changes import Present, Row
+from registry.forms import FORMS, Edit, Form
 from registry.offices import Office
 from registry.states import PaymentMethod, PricePlan, SystemClass
-from registry.tables import ContractRow, UserCodeRow
+from registry.tables import (
+    BrokerRow,
+    BusinessRow,
+    ContractRow,
+    GeneralTerminalRow,
+    LineRow,
+    PartnershipRow,
+    UserCodeRow,
+)
 
-_SYSTEM = {SystemClass.SEA: "海上", SystemClass.AIR: "航空", SystemClass.SHARED: "共用"}
-_PAYMENT = {PaymentMethod.DEBIT: "口座振替", PaymentMethod.TRANSFER: "銀行振込"}
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Business:
+    """利用業種: what an office does in one class."""
+
+    system_class: SystemClass
+    business: str
+    start_date: date
+    end_date: date | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +62,60 @@ class UserCode:
     end_date: date | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """一般NACCS回線: its number, where it ends, and its kind (`forms.LINE_KINDS`)."""
+
+    number: str
+    postal_code: str
+    place: str
+    kind: str
+    start_date: date
+    end_date: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneralTerminal:
+    """一般NACCS端末 at one of the office's lines, if that is known (`forms.DEVICES`). It has no certificate."""
+
+    name: str
+    system_class: SystemClass
+    device: str
+    line_number: str | None
+    start_date: date
+    end_date: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partner:
+    """共用 of a user code with another office, or, without one, 共同利用."""
+
+    user_code: str
+    partner: str
+    start_date: date
+    end_date: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """通関士ID: a customs broker who acts under a user code."""
+
+    user_code: str
+    id_number: str
+    family_name: str
+    given_name: str
+    family_kana: str
+    given_kana: str
+    licence: str
+    start_date: date
+    end_date: date | None = None
+
+    @property
+    def full_name(self) -> str:
+        """Return family and given name with a full-width space between them."""
+        return f"{self.family_name}　{self.given_name}"
+
+
 @dataclass(frozen=True)
 class ContractEntry:
     """A contract's content; no price plan while the office has not applied for terminals yet."""
@@ -53,25 +130,38 @@ class ContractEntry:
     signed_on: date
     price_plan: PricePlan | None = None
     payment_method: PaymentMethod | None = None
+    mailboxes: int = 0
+    # The last day, once staff have noted that the contract ends.
+    ends_on: date | None = None
     user_codes: tuple[UserCode, ...] = ()
+    businesses: tuple[Business, ...] = ()
+    lines: tuple[Line, ...] = ()
+    general_terminals: tuple[GeneralTerminal, ...] = ()
+    partners: tuple[Partner, ...] = ()
+    brokers: tuple[Broker, ...] = ()
 
 
 # An office's contract as it stands is what was entered, changed since by applications.
 Contract = ContractEntry
-CONTRACT_FIELDS = tuple(field.name for field in fields(ContractEntry) if field.name != "user_codes")
-_USER_CODE_FIELDS = tuple(field.name for field in fields(UserCode))
+# The contract's lists: records and rows have the same names. In the order in which they are written and shown.
+LISTS: Mapping[str, tuple[type[Any], type[Base], tuple[str, ...]]] = {
+    "businesses": (Business, BusinessRow, ("system_class", "business")),
+    "user_codes": (UserCode, UserCodeRow, ("user_code", "id_number")),
+    "lines": (Line, LineRow, ("number",)),
+    "general_terminals": (GeneralTerminal, GeneralTerminalRow, ("name",)),
+    "partners": (Partner, PartnershipRow, ("user_code", "partner")),
+    "brokers": (Broker, BrokerRow, ("user_code", "id_number")),
+}
+CONTRACT_FIELDS = tuple(field.name for field in fields(ContractEntry) if field.name not in LISTS)
 
 
 def get(session: Session, office_code: str) -> Contract | None:
-    """Return an office's contract."""
+    """Return an office's contract, ended rows of its lists too."""
     row = session.get(ContractRow, office_code)
     if row is None:
         return None
-    query = (
-        select(UserCodeRow).where(UserCodeRow.office_code == office_code).order_by(UserCodeRow.user_code, UserCodeRow.id_number)
-    )
-    user_codes = tuple(UserCode(**{name: getattr(code, name) for name in _USER_CODE_FIELDS}) for code in session.scalars(query))
-    return Contract(**{name: getattr(row, name) for name in CONTRACT_FIELDS}, user_codes=user_codes)
+    lists: dict[str, Any] = {name: _listed(session, office_code, *told) for name, told in LISTS.items()}
+    return Contract(**{name: getattr(row, name) for name in CONTRACT_FIELDS}, **lists)
 
 
 def set_price_plan(session: Session, office_code: str, plan: PricePlan) -> None:
@@ -82,65 +172,66 @@ def set_price_plan(session: Session, office_code: str, plan: PricePlan) -> None:
     row.price_plan = plan
 
 
-def current_values(office: Office, contract: Contract) -> Mapping[str, str]:
-    """Return what the contract says now, by change item; an item of which it says nothing is not there."""
-    values = {code: tell(office, contract) for code, tell in _TOLD.items()}
-    return {code: value for code, value in values.items() if value}
+def present(office: Office, contract: Contract) -> Present:
+    """Return what the contract says now, by change item; rows that have an end are not there: nothing changes them."""
+    records = {item: tuple(record for record in tell(contract) if record.end_date is None) for item, tell in _LISTED.items()}
+    sources = {"company": office.company, "office": office, "contract": contract}
+    found: dict[str, tuple[Row, ...]] = {}
+    for item, form in FORMS.items():
+        if item in records:
+            found[item] = tuple(_row(form, record) for record in records[item])
+        elif not form.is_request:
+            values = {field.code: _text(_value(sources, field.column)) for field in form.fields}
+            found[item] = (Row("", values),)
+    return found
 
 
-def _names(office: Office, _: Contract) -> str:
-    return f"企業名：{office.company.name}\n事業所名：{office.name}\n所在地：〒{office.postal_code}　{office.address}"
+def _listed(
+    session: Session, office_code: str, record: type[Record], table: type[Any], order: tuple[str, ...]
+) -> tuple[Record, ...]:  # fmt: skip
+    columns = tuple(field.name for field in fields(record))  # type: ignore[arg-type]
+    query = select(table).where(table.office_code == office_code).order_by(*(getattr(table, name) for name in order))
+    return tuple(record(**{name: getattr(row, name) for name in columns}) for row in session.scalars(query))
 
 
-def _head_office(office: Office, _: Contract) -> str:
-    company = office.company
-    return f"所在地：〒{company.postal_code}　{company.address}\n電話番号：{company.phone}"
+def _row(form: Form, record: object) -> Row:
+    # What is asked for new rows only belongs to another item, unless it names the row.
+    shown = (field for field in form.fields if not field.when_added or field.code in form.names or Edit.CHANGE not in form.edits)
+    values = {field.code: _text(getattr(record, field.code)) for field in shown}
+    return Row("-".join(values[name] for name in form.names), values)
 
 
-def _administrator(office: Office, _: Contract) -> str:
-    person = office.administrator
-    return f"{person.full_name}\n電話番号：{person.phone}\nFAX番号：{person.fax or '登録なし'}"
+def _value(sources: Mapping[str, Any], column: str) -> object:
+    place, _, name = column.partition(".")
+    source = sources[place]
+    if place == "office" and name.startswith("administrator_"):
+        return getattr(source.administrator, name.removeprefix("administrator_"))
+    return getattr(source, name)
 
 
-def _businesses(_: Office, contract: Contract) -> str:
-    return _lines(f"{_SYSTEM[code.system_class]}　{code.business}" for code in contract.user_codes)
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value.value if isinstance(value, StrEnum) else str(value)
 
 
-def _statistics(_: Office, contract: Contract) -> str:
-    return _lines(
-        f"{code.user_code}　有料分：{_yes(code.paid_statistics)}　無料分：{_yes(code.free_statistics)}"
-        for code in contract.user_codes
-    )
+def _codes(contract: Contract) -> Iterable[UserCode]:
+    """Return one row of each user code: what is said of a code is the same in all its rows."""
+    one_each = {code.user_code: code for code in contract.user_codes if code.end_date is None}
+    return (one_each[code] for code in sorted(one_each))
 
 
-def _storage(_: Office, contract: Contract) -> str:
-    return _lines(f"{code.user_code}　{'要' if code.storage else '不要'}" for code in contract.user_codes)
-
-
-def _billing_address(_: Office, contract: Contract) -> str:
-    return f"{contract.billing_name}\n〒{contract.billing_postal_code}　{contract.billing_address}"
-
-
-def _lines(lines: Iterable[str]) -> str:
-    return "\n".join(dict.fromkeys(lines))
-
-
-def _yes(value: bool) -> str:  # noqa: FBT001
-    return "あり" if value else "なし"
-
-
-_TOLD: Mapping[str, Callable[[Office, Contract], str]] = {
-    "names": _names,
-    "contractor": lambda _, contract: f"{contract.contractor_title}　{contract.contractor_name}".strip(),
-    "head_office": _head_office,
-    "administrator": _administrator,
-    "businesses": _businesses,
-    "user_codes": lambda _, contract: _lines(code.user_code for code in contract.user_codes),
-    ID_NUMBERS: lambda _, contract: _lines(f"{code.user_code}－{code.id_number}" for code in contract.user_codes),
-    PRICE_PLAN: lambda _, contract: contract.price_plan.value if contract.price_plan else "",
-    "statistics": _statistics,
-    "storage": _storage,
-    "billing_address": _billing_address,
-    "billing_contact": lambda _, contract: f"{contract.billing_contact}\n電話番号：{contract.billing_phone}",
-    "payment_method": lambda _, contract: _PAYMENT[contract.payment_method] if contract.payment_method else "",
+_LISTED: Mapping[str, Callable[[Contract], Iterable[Any]]] = {
+    "businesses": lambda contract: contract.businesses,
+    "user_codes": _codes,
+    "id_numbers": lambda contract: contract.user_codes,
+    "lines": lambda contract: contract.lines,
+    "general_terminals": lambda contract: contract.general_terminals,
+    "statistics": _codes,
+    "storage": _codes,
+    "sharing": lambda contract: (partner for partner in contract.partners if partner.user_code),
+    "joint_use": lambda contract: (partner for partner in contract.partners if not partner.user_code),
+    "broker_ids": lambda contract: contract.brokers,
 }

@@ -2,6 +2,7 @@
 
     Drafts(database, clock).begin(customer, kind) -> Draft
     Drafts(database, clock).load(customer, kind) -> Draft | None
+    Drafts(database, clock).all_of(customer) -> tuple[Draft, ...]
     Drafts(database, clock).save(customer, draft_id, section, typed) -> Draft
     Drafts(database, clock).discard(customer, draft_id)
 
@@ -34,18 +35,19 @@ ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Kind(StrEnum):
-    """What is applied for."""
+    """What is applied for: a change of the contract, system settings, customs brokers' IDs."""
 
     CONTRACT_CHANGE = "contract_change"
+    SYSTEM_SETTINGS = "system_settings"
+    BROKER_IDS = "broker_ids"
 
 
 class Section(StrEnum):
-    """The pages of an application, in their order. `CHANGES` is described in `proposals`."""
+    """The pages of an application that are no item's. Each ticked item has a page of its own, called by the item's code."""
 
     CHOICE = "choice"
     APPLICANT = "applicant"
     TERMINALS = "terminals"
-    CHANGES = "changes"
     REMARKS = "remarks"
 
 
@@ -69,14 +71,14 @@ class Draft:
     id: str
     kind: Kind
     version: int
-    sections: Mapping[Section, Typed]
+    sections: Mapping[str, Typed]
     updated_at: datetime
 
-    def section(self, section: Section) -> Typed:
+    def section(self, section: str) -> Typed:
         """Return what was typed into a page."""
         return self.sections.get(section, {})
 
-    def has(self, section: Section) -> bool:
+    def has(self, section: str) -> bool:
         """Return whether a page was saved at all."""
         return section in self.sections
 
@@ -94,10 +96,17 @@ class Drafts:
             row = session.scalar(_of(customer, kind))
             return None if row is None else draft_of(row)
 
+    def all_of(self, customer: Customer) -> tuple[Draft, ...]:
+        """Return the customer's drafts of all kinds, in the kinds' order."""
+        own = (DraftRow.office_code == customer.office_code, DraftRow.login == customer.login)
+        with self.database.snapshot() as session:
+            found = {draft.kind: draft for draft in map(draft_of, session.scalars(select(DraftRow).where(*own)))}
+        return tuple(found[kind] for kind in Kind if kind in found)
+
     def begin(self, customer: Customer, kind: Kind = Kind.CONTRACT_CHANGE) -> Draft:
         """Return the customer's draft of a kind, a new one if there is none."""
         with self.database.transaction() as session:
-            values = {
+            values: dict[str, object] = {
                 "id": secrets.token_hex(16),
                 "office_code": customer.office_code,
                 "login": customer.login,
@@ -109,7 +118,7 @@ class Drafts:
             insert_if_absent(session, DraftRow, values)
             return draft_of(session.scalars(_of(customer, kind)).one())
 
-    def save(self, customer: Customer, draft_id: str, section: Section, typed: Typed) -> Draft:
+    def save(self, customer: Customer, draft_id: str, section: str, typed: Typed) -> Draft:
         """Put what a page holds into the draft, as typed.
 
         Raises Refused("draft-unknown") when the draft was submitted or discarded meanwhile, Refused("draft-too-large").
@@ -118,7 +127,7 @@ class Drafts:
             row = locked(session, customer, draft_id)
             if row is None:
                 raise Refused("draft-unknown")
-            content = row.content | {section.value: {name: list(values) for name, values in typed.items()}}
+            content = row.content | {str(section): {name: list(values) for name, values in typed.items()}}
             if len(json.dumps(content, ensure_ascii=False)) > MOST:
                 raise Refused("draft-too-large")
             row.content, row.version, row.updated_at = content, row.version + 1, self.clock.now()
@@ -142,8 +151,7 @@ def locked(session: Session, customer: Customer, draft_id: str) -> DraftRow | No
 
 def draft_of(row: DraftRow) -> Draft:
     """Return a row's content."""
-    sections = {Section(name): typed for name, typed in row.content.items()}
-    return Draft(row.id, Kind(row.kind), row.version, sections, row.updated_at)
+    return Draft(row.id, Kind(row.kind), row.version, dict(row.content), row.updated_at)
 
 
 def _of(customer: Customer, kind: Kind) -> Select[DraftRow]:

@@ -1,7 +1,8 @@
 """The change items of an application: the reference's table as data, and the rules of the page that ticks them.
 
-    GROUPS, ITEMS                                       the table
-    check_choice(typed, *, first_time, today) -> Choice | Faults
+    GROUPS                                              the table of a change of contract
+    OF_KIND, ITEMS                                      the only item of other kinds; all items by code
+    check_choice(typed, *, kind, first_time, today) -> Choice | Faults
 
 All items can be ticked together, except that the exclusive group (その他の契約変更) goes with nothing outside it. Short
 labels stand here in both languages, because pages, mails and documents name the items alike.
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from registry.calendar import read_start
+from registry.drafts import Kind
 from registry.faults import Faults, FieldFault, Typed, first
 
 
@@ -152,20 +154,23 @@ GROUPS = (
         exclusive=True,
     ),
 )
-ITEMS = {item.code: item for group in GROUPS for item in group.items}
+# Applications about one thing only: nothing is ticked.
+OF_KIND = {
+    Kind.SYSTEM_SETTINGS: Item("system_settings", "システム設定", "System settings"),
+    Kind.BROKER_IDS: Item("broker_ids", "通関士ID（追加・削除）", "Customs brokers' IDs (add, delete)"),
+}
+ITEMS = {item.code: item for group in GROUPS for item in group.items} | {item.code: item for item in OF_KIND.values()}
+_TABLE = frozenset(item.code for group in GROUPS for item in group.items)
 EXCLUSIVE = frozenset(item.code for group in GROUPS if group.exclusive for item in group.items)
 
 
-def described(items: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those items whose new value the customer describes in words: all but terminals and price plan."""
-    return tuple(code for code in items if code not in (TERMINALS, PRICE_PLAN))
-
-
-def check_choice(typed: Typed, *, first_time: bool, today: date) -> Choice | Faults:
+def check_choice(typed: Typed, *, kind: Kind = Kind.CONTRACT_CHANGE, first_time: bool, today: date) -> Choice | Faults:
     """Check the page of items and wished start date; `first_time` when the office never had a terminal."""
-    ticked = typed.get("items", [])
+    only = OF_KIND.get(kind)
+    ticked = [only.code] if only else typed.get("items", [])
     items = tuple(code for code in ITEMS if code in ticked)
-    faults = [fault for fault in (_fault_of(items, ticked, first_time=first_time),) if fault is not None]
+    fault = None if only else _fault_of(items, ticked, first_time=first_time)
+    faults = [] if fault is None else [fault]
     start = read_start(first(typed, "wished_start"), today)
     if isinstance(start, FieldFault):
         return Faults([*faults, start])
@@ -175,7 +180,7 @@ def check_choice(typed: Typed, *, first_time: bool, today: date) -> Choice | Fau
 def _fault_of(items: tuple[str, ...], ticked: list[str], *, first_time: bool) -> FieldFault | None:
     if not ticked:
         return FieldFault("items", "items-none")
-    if not ITEMS.keys() >= set(ticked):
+    if not set(ticked) <= _TABLE:
         return FieldFault("items", "items-unknown")
     if EXCLUSIVE & set(items) and not set(items) <= EXCLUSIVE:
         return FieldFault("items", "items-exclusive")

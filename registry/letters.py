@@ -38,6 +38,15 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What was applied for: the items in both languages, and the wished start date."""
+
+    items_ja: tuple[str, ...]
+    items_en: tuple[str, ...]
+    wished_start: date
+
+
+@dataclass(frozen=True)
 class Letters:
     """Words mails; `portal_url` is where customers log in, the rest is who writes and whom to call."""
 
@@ -46,12 +55,15 @@ class Letters:
     service_en: str = f"{CENTER_EN} Support System"
     help_desk: str = "0120-000-000"
 
-    def received(self, to: Contact, office: Office, receipt: Receipt) -> Letter:
-        """Word the receipt mail."""
+    def received(self, to: Contact, office: Office, receipt: Receipt, asked: Asked) -> Letter:
+        """Word the receipt mail. It names the items; before and after stand in the portal only."""
         ja = f"""\
 利用申込を受け付けました。これから内容を確認いたします。
 
 {_receipt_ja(receipt)}
+利用開始希望日：{_ja(asked.wished_start)}
+申込項目：
+{_list(asked.items_ja, "・")}
 
 確認が終わりましたら、あらためてメールでお知らせします。ご回答は翌営業日以降になることがあります。
 審査の状況はサポートシステムでご覧いただけます。
@@ -60,6 +72,9 @@ class Letters:
 We have received your application and will now look at it.
 
 {_receipt_en(receipt)}
+Wished start date: {asked.wished_start.isoformat()}
+Items:
+{_list(asked.items_en, "- ")}
 
 You will get another mail when we have finished. This may take until the next business day or longer.
 You can follow the review in the support system.
@@ -276,6 +291,10 @@ def post(
 def receipt(number: str, applied_at: datetime) -> Receipt:
     """Return what mails name of an application: its number and its day in Tokyo."""
     return Receipt(number, tokyo_date(applied_at))
+
+
+def _list(lines: tuple[str, ...], mark: str) -> str:
+    return "\n".join(f"{mark}{line}" for line in lines)
 
 
 def _ja(day: date) -> str:

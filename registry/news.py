@@ -33,6 +33,7 @@ class NewsKind(StrEnum):
 
     APPLICATION = "application"
     CERTIFICATE = "certificate"
+    SETTINGS = "settings"
 
 
 @dataclass(frozen=True)

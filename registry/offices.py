@@ -2,6 +2,7 @@
 
     get(session, code) -> Office | None
     company(session, abbreviation) -> Company | None
+    siblings(session, code) -> dict[str, str]
     search(session, text="", page=1) -> Page[Office]
 
 `registration` enters new ones.
@@ -93,6 +94,12 @@ def company(session: Session, abbreviation: str) -> Company | None:
     """Return a company."""
     row = session.get(CompanyRow, abbreviation) if ABBREVIATION.fullmatch(abbreviation) else None
     return None if row is None else company_of(row)
+
+
+def siblings(session: Session, code: str) -> dict[str, str]:
+    """Return the other offices of an office's company: names by codes."""
+    query = select(OfficeRow.code, OfficeRow.name).where(OfficeRow.company_abbreviation == code[:3], OfficeRow.code != code)
+    return dict(session.execute(query.order_by(OfficeRow.code)).all())
 
 
 def search(session: Session, text: str = "", *, page: int = 1, size: int = SIZE) -> Page[Office]:

@@ -2,18 +2,17 @@
 
     situation(session, office_code, today) -> Situation                 what the rules need to know of the office
     check_terminals(typed, situation) -> TerminalWishes | Faults        the terminals' page
-    check_changes(typed, choice, situation) -> ItemChanges | Faults     the page of the other items
+    check_change(item, draft, choice, situation) -> ItemChange | Faults the page of another item
     check_remarks(typed) -> str | Faults
-    sections(choice) -> tuple[Section, ...]                             which pages a choice of items leads to
+    sections(choice) -> tuple[str, ...]                                 which pages a choice of items leads to
     read(draft, situation) -> Proposal | Faults                         all pages; fields are `section.field`
     lines(wishes, terminals) -> tuple[TerminalLine, ...]                before and after, unchanged terminals too
 
-`items.check_choice` and `applicants.check_contact` check the first two pages.
+`items.check_choice` and `applicants.check_contact` check the first two pages, `changes.check_item` the items' pages.
 
 Fields of the terminals' page: `add.<device>.<system>` (how many more, not the total), `class.<name>` (a system class),
 `abolish` (several names). Fault codes: count-digits, count-most (with `most`), terminals-none, terminal-unknown,
 terminal-both (changed and abolished), terminal-busy (with `receipt_number` of the open application), class-unknown.
-Fields of the other items' page: `after.<item>`. Fault codes: required, too-long, character, plan-unknown, plan-same.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,11 +26,15 @@ from sqlalchemy.orm import Session
 from kernel.errors import Refused
 from registry import contracts, offices, terminals
 from registry.applicants import Contact, check_contact
+from registry.changes import Ground, ItemChange, Present, check_item
 from registry.drafts import Draft, Section
 from registry.faults import Faults, FieldFault, Typed, first
-from registry.items import ITEMS, PRICE_PLAN, TERMINALS, Choice, check_choice, described
+from registry.fields import Owned
+from registry.forms import FORMS
+from registry.items import FIRST_TIME, TERMINALS, Choice, check_choice
 from registry.japanese import free_text, half_width
-from registry.states import DeviceClass, PricePlan, SystemClass
+from registry.offices import Office
+from registry.states import DeviceClass, SystemClass
 from registry.tables import TerminalChangeRow, TerminalRow
 from registry.terminals import PACKAGES, Terminal
 
@@ -53,14 +56,17 @@ class Change(StrEnum):
 class Situation:
     """What the rules need to know of an office on a day.
 
-    `busy` tells which terminal is changed by which open application; `current` what the contract says, by item.
+    `busy` tells which terminal is changed by which open application; `present` what the contract says, by item;
+    `siblings` are the company's other offices, by code and name.
     """
 
     today: date
     first_time: bool
+    office: Office
     terminals: tuple[Terminal, ...]
     busy: Mapping[str, str]
-    current: Mapping[str, str]
+    present: Present
+    siblings: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -91,29 +97,13 @@ class TerminalWishes:
 
 
 @dataclass(frozen=True)
-class ItemChange:
-    """An item's value before (none where the contract has none) and after."""
-
-    item: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True)
-class ItemChanges:
-    """The other items' page, clean, in the items' order."""
-
-    changes: tuple[ItemChange, ...] = ()
-
-
-@dataclass(frozen=True)
 class Proposal:
     """All pages, clean."""
 
     choice: Choice
     applicant: Contact
     terminals: TerminalWishes
-    changes: ItemChanges
+    changes: tuple[ItemChange, ...]
     remarks: str
 
 
@@ -143,18 +133,17 @@ def situation(session: Session, office_code: str, today: date) -> Situation:
     return Situation(
         today=today,
         first_time=not terminals.ever_had_one(session, office_code),
+        office=office,
         terminals=terminals.all_of_office(session, office_code),
         busy=dict(session.execute(busy).all()),
-        current=contracts.current_values(office, contract),
+        present=contracts.present(office, contract),
+        siblings=offices.siblings(session, office_code),
     )
 
 
-def sections(choice: Choice) -> tuple[Section, ...]:
-    """Return the pages that a choice of items leads to, after itself and the applicant's."""
-    found = [Section.TERMINALS] if TERMINALS in choice.items else []
-    if described(choice.items) or PRICE_PLAN in choice.items:
-        found.append(Section.CHANGES)
-    return (*found, Section.REMARKS)
+def sections(choice: Choice) -> tuple[str, ...]:
+    """Return the pages that a choice of items leads to, after itself and the applicant's: one for each item."""
+    return (*choice.items, Section.REMARKS)
 
 
 def check_terminals(typed: Typed, situation: Situation) -> TerminalWishes | Faults:
@@ -178,19 +167,33 @@ def check_terminals(typed: Typed, situation: Situation) -> TerminalWishes | Faul
     return TerminalWishes(additions, reclassifications, abolitions)
 
 
-def check_changes(typed: Typed, choice: Choice, situation: Situation) -> ItemChanges | Faults:
-    """Check the page of the other ticked items."""
-    faults: list[FieldFault] = []
-    changes = []
-    for item in (code for code in ITEMS if code in choice.items and code != TERMINALS):
-        before, field = situation.current.get(item), f"after.{item}"
-        text = first(typed, field)
-        after = _plan(field, text, situation) if item == PRICE_PLAN else free_text(field, text, most=TEXT_MOST, required=True)
-        if isinstance(after, FieldFault):
-            faults.append(after)
-        else:
-            changes.append(ItemChange(item, before, after))
-    return Faults(faults) if faults else ItemChanges(tuple(changes))
+def check_change(item: str, draft: Draft, choice: Choice, situation: Situation) -> ItemChange | Faults:
+    """Check the page of an item other than the terminals."""
+    return check_item(
+        item,
+        draft.section(item),
+        ground(item, draft, choice, situation),
+        # Who must tick it with the first terminals may find that all is there already.
+        may_stay=situation.first_time and item in FIRST_TIME,
+    )
+
+
+def ground(item: str, draft: Draft, choice: Choice, situation: Situation) -> Ground:
+    """Return what the check of an item's page needs to know; what the same application adds can be chosen, too."""
+    wanted = {field.kind.item: field.kind.field for field in FORMS[item].fields if isinstance(field.kind, Owned)}
+    offered = {other: _offered(other, field, draft, choice, situation) for other, field in wanted.items()}
+    return Ground(situation.office.code, situation.present, offered)
+
+
+def _offered(item: str, field: str, draft: Draft, choice: Choice, situation: Situation) -> tuple[str, ...]:
+    values = [row.values[field] for row in situation.present.get(item, ())]
+    if item in choice.items:
+        change = check_change(item, draft, choice, situation)
+        entries = () if isinstance(change, Faults) else change.entries
+        gone = {(entry.before or {})[field] for entry in entries if entry.after is None}
+        added = [entry.after[field] for entry in entries if entry.before is None and entry.after and field in entry.after]
+        values = [*(value for value in values if value not in gone), *added]
+    return tuple(dict.fromkeys(values))
 
 
 def check_remarks(typed: Typed) -> str | Faults:
@@ -201,36 +204,32 @@ def check_remarks(typed: Typed) -> str | Faults:
 
 def read(draft: Draft, situation: Situation) -> Proposal | Faults:
     """Check all pages of a draft; pages that the choice does not lead to are passed over, whatever they hold."""
-    choice = check_choice(draft.section(Section.CHOICE), first_time=situation.first_time, today=situation.today)
+    choice = choice_of(draft, situation)
     applicant = check_contact(draft.section(Section.APPLICANT))
     remarks = check_remarks(draft.section(Section.REMARKS))
     wishes: TerminalWishes | Faults = TerminalWishes()
-    changes: ItemChanges | Faults = ItemChanges()
+    checked: dict[str, ItemChange | Faults] = {}
     if isinstance(choice, Choice):
         if TERMINALS in choice.items:
             wishes = check_terminals(draft.section(Section.TERMINALS), situation)
-        changes = check_changes(draft.section(Section.CHANGES), choice, situation)
-    pages = {
-        Section.CHOICE: choice,
-        Section.APPLICANT: applicant,
-        Section.TERMINALS: wishes,
-        Section.CHANGES: changes,
-        Section.REMARKS: remarks,
-    }
+        checked = {item: check_change(item, draft, choice, situation) for item in choice.items if item != TERMINALS}
+    changes = tuple(change for change in checked.values() if isinstance(change, ItemChange))
     if (
         isinstance(choice, Faults)
         or isinstance(applicant, Faults)
         or isinstance(wishes, Faults)
-        or isinstance(changes, Faults)
         or isinstance(remarks, Faults)
+        or len(changes) < len(checked)
     ):
-        return Faults(
-            replace(fault, field=f"{section}.{fault.field}")
-            for section, page in pages.items()
-            if isinstance(page, Faults)
-            for fault in page
-        )
+        first_pages: dict[str, object] = {Section.CHOICE: choice, Section.APPLICANT: applicant, Section.TERMINALS: wishes}
+        return _all_faults({**first_pages, **checked, Section.REMARKS: remarks})
     return Proposal(choice, applicant, wishes, changes, remarks)
+
+
+def choice_of(draft: Draft, situation: Situation) -> Choice | Faults:
+    """Check a draft's first page."""
+    typed = draft.section(Section.CHOICE)
+    return check_choice(typed, kind=draft.kind, first_time=situation.first_time, today=situation.today)
 
 
 def lines(wishes: TerminalWishes, existing: Iterable[Terminal]) -> tuple[TerminalLine, ...]:
@@ -284,11 +283,10 @@ def _reclassifications(typed: Typed, own: Mapping[str, Terminal], faults: list[F
             yield Reclassification(name, terminal.system_class, SystemClass(wanted))
 
 
-def _plan(field: str, text: str, situation: Situation) -> str | FieldFault:
-    if not text:
-        return FieldFault(field, "required")
-    if text not in tuple(PricePlan):
-        return FieldFault(field, "plan-unknown")
-    # An office that must tick the plan with its first terminals may keep the one that it has.
-    same = text == situation.current.get(PRICE_PLAN) and not situation.first_time
-    return FieldFault(field, "plan-same") if same else text
+def _all_faults(pages: Mapping[str, object]) -> Faults:
+    return Faults(
+        replace(fault, field=f"{section}.{fault.field}")
+        for section, page in pages.items()
+        if isinstance(page, Faults)
+        for fault in page
+    )

@@ -19,7 +19,7 @@ from kernel.clock import Clock
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
 from registry.applicants import Contact, check_contact, check_phone, contact_form
-from registry.contracts import CONTRACT_FIELDS, ContractEntry
+from registry.contracts import CONTRACT_FIELDS, LISTS, Business, ContractEntry, UserCode
 from registry.faults import Faults, FieldFault, Invalid
 from registry.japanese import digits, full_width_line, half_width
 from registry.offices import ABBREVIATION, CODE, OFFICE_FIELDS, Company, Office, OfficeEntry, company_of, get
@@ -87,6 +87,10 @@ def _enter_contract(session: Session, office_code: str, contract: ContractEntry)
     for code in contract.user_codes:
         if not insert_if_absent(session, UserCodeRow, asdict(code) | {"office_code": office_code}):
             raise Refused("user-code-exists", user_code=code.user_code, id_number=code.id_number)
+    for name, (_, table, _) in LISTS.items():
+        if name != "user_codes":
+            session.add_all(table(office_code=office_code, **asdict(record)) for record in getattr(contract, name))
+            session.flush()  # a terminal names its line
 
 
 def check_registration(
@@ -106,7 +110,15 @@ def check_registration(
         faults += [fault for fault in checked if isinstance(fault, FieldFault)]
     if faults:
         raise Invalid(Faults(faults))
-    return company, office, contract
+    return company, office, replace(contract, businesses=contract.businesses or _businesses(contract.user_codes))
+
+
+def _businesses(user_codes: tuple[UserCode, ...]) -> tuple[Business, ...]:
+    """Return the business types that user codes name, for a contract that is entered without any."""
+    begun = {(code.system_class, code.business): code.start_date for code in reversed(user_codes)}
+    return tuple(
+        Business(system_class=system, business=business, start_date=begun[system, business]) for system, business in sorted(begun)
+    )
 
 
 def _clean(entry: Entry, checks: Mapping[str, Check], prefix: str, faults: list[FieldFault]) -> Entry:

@@ -46,6 +46,16 @@ def next_terminal_names(session: Session, device_class: DeviceClass, count: int)
     return tuple(f"{number + 1:05d}{letters[letter]}" for letter, number in positions)
 
 
+def next_line_number(session: Session) -> str:
+    """Return the next number of a general NACCS line, as L000001; existing lines may have it already."""
+    return f"L{_advance(session, 'line'):06d}"
+
+
+def next_general_name(session: Session) -> str:
+    """Return the next name of a general NACCS terminal, as 00001G; existing ones may have it already."""
+    return f"{_advance(session, 'general-terminal'):05d}G"
+
+
 def _advance(session: Session, name: str, by: int = 1) -> int:
     query = select(SeriesRow).where(SeriesRow.name == name).with_for_update().execution_options(populate_existing=True)
     row = session.scalar(query)

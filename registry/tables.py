@@ -135,6 +135,8 @@ class ContractRow(Base):
     billing_contact: Mapped[str] = mapped_column(String(100))
     billing_phone: Mapped[str] = mapped_column(String(11))
     signed_on: Mapped[date]
+    mailboxes: Mapped[int]
+    ends_on: Mapped[date | None]
 
 
 class UserCodeRow(Base):
@@ -160,6 +162,92 @@ class UserCodeRow(Base):
     free_statistics: Mapped[bool]
     storage: Mapped[bool]
     shared: Mapped[bool]
+    start_date: Mapped[date]
+    end_date: Mapped[date | None]
+
+
+def _one_open(table: str, *columns: str) -> Index:
+    """Return the constraint that of rows without an end there is one of each."""
+    is_open = text("end_date IS NULL")
+    return Index(f"uq_{table}_open", *columns, unique=True, sqlite_where=is_open, postgresql_where=is_open)
+
+
+class BusinessRow(Base):
+    """利用業種 of an office."""
+
+    __tablename__ = "registry_business"
+    __table_args__ = (_one_open("registry_business", "office_code", "system_class", "business"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    office_code: Mapped[str] = mapped_column(ForeignKey("registry_office.code"))
+    system_class: Mapped[SystemClass] = mapped_column(_one_of(SystemClass, "registry_business", "system_class"))
+    business: Mapped[str] = mapped_column(String(40))
+    start_date: Mapped[date]
+    end_date: Mapped[date | None]
+
+
+class LineRow(Base):
+    """一般NACCS回線; its number never comes back."""
+
+    __tablename__ = "registry_line"
+    __table_args__ = (CheckConstraint(_shaped("number", 1, 6), "ck_registry_line_number"),)
+
+    number: Mapped[str] = mapped_column(String(7), primary_key=True)
+    office_code: Mapped[str] = mapped_column(ForeignKey("registry_office.code"), index=True)
+    postal_code: Mapped[str] = mapped_column(String(7))
+    place: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(20))
+    start_date: Mapped[date]
+    end_date: Mapped[date | None]
+
+
+class GeneralTerminalRow(Base):
+    """一般NACCS端末: without a certificate, so it is no `TerminalRow`; its name never comes back either."""
+
+    __tablename__ = "registry_general_terminal"
+    __table_args__ = (CheckConstraint(_numbered("name", 5), "ck_registry_general_terminal_name"),)
+
+    name: Mapped[str] = mapped_column(String(6), primary_key=True)
+    office_code: Mapped[str] = mapped_column(ForeignKey("registry_office.code"), index=True)
+    system_class: Mapped[SystemClass] = mapped_column(_one_of(SystemClass, "registry_general_terminal", "system_class"))
+    device: Mapped[str] = mapped_column(String(20))
+    line_number: Mapped[str | None] = mapped_column(ForeignKey("registry_line.number"))
+    start_date: Mapped[date]
+    end_date: Mapped[date | None]
+
+
+class PartnershipRow(Base):
+    """共用 of a user code with another office, or 共同利用, which names none."""
+
+    __tablename__ = "registry_partnership"
+    __table_args__ = (
+        _one_open("registry_partnership", "office_code", "user_code", "partner"),
+        CheckConstraint("partner <> office_code", "ck_registry_partnership_partner"),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    office_code: Mapped[str] = mapped_column(ForeignKey("registry_office.code"))
+    user_code: Mapped[str] = mapped_column(String(8))
+    partner: Mapped[str] = mapped_column(ForeignKey("registry_office.code"))
+    start_date: Mapped[date]
+    end_date: Mapped[date | None]
+
+
+class BrokerRow(Base):
+    """通関士ID: a customs broker who acts under a user code."""
+
+    __tablename__ = "registry_broker"
+    __table_args__ = (_one_open("registry_broker", "user_code", "id_number"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    office_code: Mapped[str] = mapped_column(ForeignKey("registry_office.code"), index=True)
+    user_code: Mapped[str] = mapped_column(String(8))
+    id_number: Mapped[str] = mapped_column(String(3))
+    family_name: Mapped[str] = mapped_column(String(40))
+    given_name: Mapped[str] = mapped_column(String(40))
+    family_kana: Mapped[str] = mapped_column(String(40))
+    given_kana: Mapped[str] = mapped_column(String(40))
+    licence: Mapped[str] = mapped_column(String(20))
     start_date: Mapped[date]
     end_date: Mapped[date | None]
 
@@ -264,20 +352,16 @@ class ApplicationRow(Base):
 
 
 class ApplicationItemRow(Base):
-    """One ticked item: what the contract said, what the customer wants, and when staff had carried it out."""
+    """One ticked item: what becomes of its rows (`changes.as_stored`), and when that was carried out."""
 
     __tablename__ = "registry_application_item"
     __table_args__ = (CheckConstraint("(executed_at IS NULL) = (executed_by IS NULL)", "ck_registry_application_item_executed"),)
 
     receipt_number: Mapped[str] = mapped_column(ForeignKey("registry_application.receipt_number"), primary_key=True)
     item: Mapped[str] = mapped_column(String(30), primary_key=True)
-    before: Mapped[str | None] = mapped_column(Text)
-    after: Mapped[str | None] = mapped_column(Text)
+    entries: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     executed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     executed_by: Mapped[str | None] = mapped_column(String(100))
-    added: Mapped[int] = mapped_column(default=0)
-    changed: Mapped[int] = mapped_column(default=0)
-    removed: Mapped[int] = mapped_column(default=0)
 
 
 class AdditionRow(Base):

@@ -196,10 +196,18 @@ def all_of_office(session: Session, office_code: str) -> tuple[Terminal, ...]:
 
 
 def search(
-    session: Session, *, text: str = "", state: TerminalState | None = None, page: int = 1, size: int = SIZE
+    session: Session,
+    *,
+    text: str = "",
+    state: TerminalState | None = None,
+    office_code: str = "",
+    page: int = 1,
+    size: int = SIZE,
 ) -> Page[Terminal]:
-    """Return terminals for staff, by name: those whose name or office code begins with the text, in a state."""
+    """Return terminals by name: those whose name or office code begins with the text, in a state, of an office."""
     query = select(TerminalRow).order_by(TerminalRow.name)
+    if office_code:
+        query = query.where(TerminalRow.office_code == office_code)
     if wanted := searchable(text).upper():
         query = query.where(
             TerminalRow.name.startswith(wanted, autoescape=True) | TerminalRow.office_code.startswith(wanted, autoescape=True)

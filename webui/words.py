@@ -12,7 +12,10 @@ from enrollment.code_sets import CodeSetState
 from enrollment.credentials import CertificateView
 from enrollment.disclosure import Part
 from kernel.clock import tokyo_date
+from registry.changes import ItemChange, ToldEntry, told
+from registry.drafts import Kind
 from registry.faults import FieldFault
+from registry.forms import FORMS, Edit
 from registry.items import GROUPS, ITEMS, Item
 from registry.proposals import Change
 from registry.states import ApplicationState, DeviceClass, PaymentMethod, PricePlan, SuspensionRule, SystemClass, TerminalState
@@ -71,6 +74,17 @@ CHANGES: Mapping[Change, Label] = {
     Change.RECLASSIFY: Label(mark("変更"), "warn"),
     Change.ABOLISH: Label(mark("廃止"), "bad"),
     Change.KEEP: Label(mark("変更なし")),
+}
+EDITS: Mapping[Edit, Label] = {
+    Edit.ADD: Label(mark("追加"), "info"),
+    Edit.CHANGE: Label(mark("変更"), "warn"),
+    Edit.DELETE: Label(mark("削除"), "bad"),
+}
+# 申込分類.
+APPLICATION_KINDS: Mapping[Kind, str] = {
+    Kind.CONTRACT_CHANGE: mark("変更申込"),
+    Kind.SYSTEM_SETTINGS: mark("システム設定申込"),
+    Kind.BROKER_IDS: mark("変更申込(通関士)"),
 }
 CODE_SET_STATES: Mapping[CodeSetState, Label] = {
     CodeSetState.PREPARED: Label(mark("未取得"), "info"),
@@ -134,11 +148,20 @@ FAULTS: Mapping[str, str] = {
     "terminal-both": mark("端末%(terminal)sは、区分の変更と廃止を同時に申し込めません。"),
     "terminal-busy": mark("端末%(terminal)sは、申込%(receipt_number)sで変更の手続き中です。"),
     "class-unknown": mark("システム区分を選択してください。"),
-    "plan-unknown": mark("料金プランを選択してください。"),
+    "code-form": mark("%(shape)sのように、半角の英数字で入力してください。"),
+    "latin": mark("半角の英数字で入力してください。使える記号は . , & ' ( ) / + : - です。"),
+    "latin-required": mark("企業名が%(most)s文字を超えるため、英字の企業名を入力してください。"),
+    "number-digits": mark("半角数字で入力してください。"),
+    "number-most": mark("%(most)s以下の数を入力してください。"),
+    "option-unknown": mark("選択肢から選んでください。"),
+    "own-office": mark("ほかの事業所の事業所コードを入力してください。"),
+    "postal-code": mark("郵便番号は7桁の数字で入力してください。"),
+    "row-last": mark("利用者コードごとに、識別番号が1つ以上必要です。"),
+    "row-twice": mark("同じ内容が、すでに登録または入力されています。"),
+    "unchanged": mark("変更する内容を入力してください。変更しない場合は、項目の選択を外してください。"),
     "category-unknown": mark("種別を選択してください。"),
     "date-order": mark("公開日以降の日付を入力してください。"),
     "one-line": mark("1行で入力してください。"),
-    "plan-same": mark("現在と異なる料金プランを選択してください。"),
 }
 _UNKNOWN_FAULT = mark("この内容は登録できません(%(code)s)。")
 
@@ -151,6 +174,21 @@ def item_name(code: str) -> str:
 def translated(key: str, words: Mapping[str, str]) -> str:
     """Return the word for a key in the reader's language."""
     return gettext(words[key])
+
+
+def told_change(change: ItemChange) -> tuple[ToldEntry, ...]:
+    """Return an item's before and after in the reader's language."""
+    return told(change, language())
+
+
+def told_value(item: str, field: str, value: str) -> str:
+    """Return a value of an item's field in the reader's language."""
+    return FORMS[item].field(field).tell(value, language())
+
+
+def field_name(item: str, field: str) -> str:
+    """Return an item's field in the reader's language."""
+    return FORMS[item].field(field).label(language())
 
 
 def result_name(code: str) -> str:
@@ -198,11 +236,13 @@ def suspension(terminal: Terminal) -> str:
 def equip(templates: dict[str, object]) -> None:
     """Give templates the words under their names."""
     templates |= {
+        "APPLICATION_KINDS": APPLICATION_KINDS,
         "APPLICATION_STATES": APPLICATION_STATES,
         "CHANGES": CHANGES,
         "CODE_PARTS": CODE_PARTS,
         "CODE_SET_STATES": CODE_SET_STATES,
         "DEVICE_CLASSES": DEVICE_CLASSES,
+        "EDITS": EDITS,
         "PAYMENT_METHODS": PAYMENT_METHODS,
         "PRICE_PLANS": PRICE_PLANS,
         "REVOCATION_REASONS": REVOCATION_REASONS,
@@ -210,7 +250,10 @@ def equip(templates: dict[str, object]) -> None:
         "TERMINAL_STATES": TERMINAL_STATES,
         "certificate_label": certificate_label,
         "item_name": item_name,
+        "field_name": field_name,
         "suspension": suspension,
+        "told": told_change,
+        "told_value": told_value,
     }
 
 

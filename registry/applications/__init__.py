@@ -17,7 +17,8 @@ Rows are locked in this order: application, its terminals by name, counters; who
 
 Each deed leaves an audit entry `application.<verb>` and a news line: application-applied, application-queried,
 application-answered, application-approved, application-rejected, application-withdrawn, application-cancelled,
-application-void, application-completed, application-moved.
+application-void, application-completed, application-moved; an item that staff carried out leaves item-executed, and
+company-changed for the company's other offices.
 
 For pages: `of_office`, `open_of_office`, `queue`, `detail`, `last_applicant`.
 """
@@ -34,13 +35,12 @@ from registry.applications.endings import cancel, void
 from registry.applications.filing import Applications
 from registry.applications.moving import Move, move_start, require_movable
 from registry.applications.records import Application, applicants, find, last_applicant, open_of_office
-from registry.applications.review import Counts, Review
+from registry.applications.review import Review
 from registry.applications.views import Detail, ItemLine, Query, ResultLine, Summary, detail, of_office, queue
 
 __all__ = [
     "Application",
     "Applications",
-    "Counts",
     "Detail",
     "DueAbolition",
     "ItemLine",

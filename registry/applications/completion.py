@@ -12,6 +12,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import contracts, terminals
 from registry.applications.records import Application, Deed, application_of, leave_trace, locked, take_step
+from registry.changes import from_stored
 from registry.items import ITEMS, PRICE_PLAN, TERMINALS
 from registry.states import ApplicationEvent, ApplicationState, PricePlan, TerminalState
 from registry.tables import ApplicationItemRow, ApplicationRow, TerminalChangeRow
@@ -172,20 +173,22 @@ def _execute_reclassifications(session: Session, row: ApplicationRow, now: datet
 
 def _execute_price_plan(session: Session, row: ApplicationRow, now: datetime) -> None:
     item = session.get(ApplicationItemRow, (row.receipt_number, PRICE_PLAN))
-    if item is None or item.after is None or item.executed_at is not None:
+    if item is None or item.executed_at is not None:
         return
-    contracts.set_price_plan(session, row.office_code, PricePlan(item.after))
-    item.executed_at, item.executed_by, item.changed = now, str(_JOB), 1
-    audit.record(
-        session,
-        now=now,
-        actor=_JOB,
-        action="contract.price-plan",
-        subject=f"office:{row.office_code}",
-        office_code=row.office_code,
-        before=item.before,
-        after=item.after,
-    )
+    item.executed_at, item.executed_by = now, str(_JOB)
+    for entry in from_stored(PRICE_PLAN, item.entries).entries:  # none, when the plan was only confirmed
+        before, after = (entry.before or {})[PRICE_PLAN], (entry.after or {})[PRICE_PLAN]
+        contracts.set_price_plan(session, row.office_code, PricePlan(after))
+        audit.record(
+            session,
+            now=now,
+            actor=_JOB,
+            action="contract.price-plan",
+            subject=f"office:{row.office_code}",
+            office_code=row.office_code,
+            before=before,
+            after=after,
+        )
 
 
 def _terminals_are_done(session: Session, row: ApplicationRow, now: datetime) -> bool:

@@ -21,11 +21,12 @@ from registry.applications.records import (
     send,
     take_step,
 )
+from registry.changes import as_stored
 from registry.drafts import Customer
 from registry.faults import Faults, FieldFault, Invalid
-from registry.items import TERMINALS
+from registry.items import ITEMS, TERMINALS
 from registry.japanese import free_text
-from registry.letters import Letters
+from registry.letters import Asked, Letters
 from registry.proposals import Proposal, TerminalWishes
 from registry.series import next_receipt_number
 from registry.states import APPLICATION, ApplicationEvent, SystemClass, TerminalState
@@ -68,7 +69,7 @@ class Applications:
             row = _enter(session, draft, proposal, customer, now)
             session.delete(draft)
             leave_trace(session, row, Deed("apply", customer.actor, now), items=",".join(proposal.choice.items))
-            send(session, row, now, self.letters.received)
+            send(session, row, now, lambda to, office, receipt: self.letters.received(to, office, receipt, _asked(proposal)))
             return row.receipt_number
 
     def answer(self, customer: Customer, receipt_number: str, text: str) -> Application:
@@ -133,11 +134,18 @@ def _enter(session: Session, draft: DraftRow, proposal: Proposal, customer: Cust
     session.flush()
     number = row.receipt_number
     if TERMINALS in proposal.choice.items:
-        session.add(ApplicationItemRow(receipt_number=number, item=TERMINALS))
-    session.add_all(ApplicationItemRow(receipt_number=number, **asdict(change)) for change in proposal.changes.changes)
+        session.add(ApplicationItemRow(receipt_number=number, item=TERMINALS, entries=[]))
+    session.add_all(
+        ApplicationItemRow(receipt_number=number, item=change.item, entries=as_stored(change)) for change in proposal.changes
+    )
     session.add_all(AdditionRow(receipt_number=number, **asdict(addition)) for addition in proposal.terminals.additions)
     _enter_terminal_changes(session, number, proposal.terminals, before)
     return row
+
+
+def _asked(proposal: Proposal) -> Asked:
+    items = tuple(ITEMS[code] for code in proposal.choice.items)
+    return Asked(tuple(item.ja for item in items), tuple(item.en for item in items), proposal.choice.wished_start)
 
 
 def _lock_terminals(session: Session, office_code: str, wishes: TerminalWishes) -> dict[str, SystemClass]:

@@ -21,6 +21,14 @@ from registry.tables import ApplicationRow, TerminalChangeRow
 WORDS_MOST = 1000
 
 
+# 種別 of the news about an application.
+NEWS_KINDS = {
+    Kind.CONTRACT_CHANGE: NewsKind.APPLICATION,
+    Kind.SYSTEM_SETTINGS: NewsKind.SETTINGS,
+    Kind.BROKER_IDS: NewsKind.APPLICATION,
+}
+
+
 @dataclass(frozen=True)
 class Application:
     """An application as it stood when it was read; `applied_by`, `approver` and `mover` are actors as the audit log names them.
@@ -137,7 +145,7 @@ def leave_trace(session: Session, row: ApplicationRow, deed: Deed, **facts: audi
         session,
         now=deed.now,
         office_code=row.office_code,
-        kind=NewsKind.APPLICATION,
+        kind=NEWS_KINDS[Kind(row.kind)],
         code=f"application-{row.state if deed.news is None else deed.news}",
         target=f"application:{row.receipt_number}",
     )

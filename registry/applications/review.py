@@ -10,8 +10,9 @@ from kernel import audit
 from kernel.clock import Clock, tokyo_date
 from kernel.database import Database
 from kernel.errors import Refused
-from registry import calendar, terminals
+from registry import calendar, news, offices, terminals
 from registry.applications.records import (
+    NEWS_KINDS,
     WORDS_MOST,
     Application,
     Deed,
@@ -22,22 +23,17 @@ from registry.applications.records import (
     send,
     take_step,
 )
+from registry.changes import ItemChange, changes_company, counted, from_stored
+from registry.drafts import Kind
+from registry.execution import carry_out
 from registry.faults import Faults, FieldFault, Invalid
 from registry.items import ITEMS, PRICE_PLAN, TERMINALS
 from registry.japanese import free_text
 from registry.letters import Letters
+from registry.news import NewsKind
 from registry.states import ApplicationEvent, ApplicationState
 from registry.tables import AdditionRow, ApplicationItemRow, ApplicationRow, QueryRow
 from registry.terminals import Batch
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many things an item that was carried out by hand has added, changed and removed."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,16 +105,17 @@ class Review:
             send(session, row, now, lambda to, office, receipt: self.letters.rejected(to, office, receipt, why))
             return application_of(row)
 
-    def mark_executed(self, receipt_number: str, item: str, counts: Counts = Counts(), *, actor: audit.Actor) -> Application:
-        """Note that staff have carried out an item by hand, with what the result block counts.
+    def mark_executed(self, receipt_number: str, item: str, *, actor: audit.Actor) -> Application:
+        """Note that staff have carried out an item, and change the contract accordingly.
 
         Raises Refused with application-unknown, application-state (it is not approved or prepared), item-unknown
-        (not ticked), item-typed (terminals and price plan are carried out by themselves), item-executed (already).
+        (not ticked), item-typed (terminals and price plan are carried out by themselves), item-executed (already), and
+        as `execution.carry_out` does, above all contract-differs: then nothing is changed.
         """
         now = self.clock.now()
         with self.database.transaction() as session:
             row = locked(session, receipt_number)
-            if row.state not in (ApplicationState.APPROVED, ApplicationState.PREPARED):
+            if row.state not in (ApplicationState.APPROVED, ApplicationState.PREPARED) or row.start_date is None:
                 raise Refused("application-state", state=row.state.value, event="mark-executed")
             if item in (TERMINALS, PRICE_PLAN):
                 raise Refused("item-typed", item=item)
@@ -127,18 +124,50 @@ class Review:
                 raise Refused("item-unknown", item=item)
             if ticked.executed_at is not None:
                 raise Refused("item-executed", item=item)
+            change = from_stored(item, ticked.entries)
+            carry_out(session, row.office_code, change, row.start_date)
             ticked.executed_at, ticked.executed_by = now, str(actor)
-            ticked.added, ticked.changed, ticked.removed = counts.added, counts.changed, counts.removed
-            audit.record(
-                session,
-                now=now,
-                actor=actor,
-                action="application.execute",
-                subject=f"application:{receipt_number}",
-                office_code=row.office_code,
-                item=item,
-            )
+            _tell_execution(session, row, change, Deed("execute", actor, now))
             return application_of(row)
+
+
+def _tell_execution(session: Session, row: ApplicationRow, change: ItemChange, deed: Deed) -> None:
+    """Write audit and news of an item that was carried out; a company's change is told to all its offices."""
+    counts = counted(change)
+    audit.record(
+        session,
+        now=deed.now,
+        actor=deed.actor,
+        action=f"application.{deed.verb}",
+        subject=f"application:{row.receipt_number}",
+        office_code=row.office_code,
+        item=change.item,
+        added=counts.added,
+        changed=counts.changed,
+        removed=counts.removed,
+    )
+    news.publish(
+        session,
+        now=deed.now,
+        office_code=row.office_code,
+        kind=NEWS_KINDS[Kind(row.kind)],
+        code="item-executed",
+        target=f"application:{row.receipt_number}",
+        item=change.item,
+    )
+    if not changes_company(change):
+        return
+    for office_code in offices.siblings(session, row.office_code):
+        audit.record(
+            session,
+            now=deed.now,
+            actor=deed.actor,
+            action="company.change",
+            subject=f"office:{office_code}",
+            office_code=office_code,
+            item=change.item,
+        )
+        news.publish(session, now=deed.now, office_code=office_code, kind=NewsKind.APPLICATION, code="company-changed")
 
 
 def _words(field: str, text: str) -> str:

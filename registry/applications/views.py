@@ -12,6 +12,7 @@ from registry import calendar, proposals, terminals
 from registry.applications.records import Application, application_of, row_of
 from registry.applications.workload import Task, waits_for
 from registry.calendar import StartWarning
+from registry.changes import ItemChange, counted, from_stored, in_words
 from registry.items import ITEMS, TERMINALS
 from registry.japanese import searchable
 from registry.paging import SIZE, Page, page_of
@@ -44,11 +45,24 @@ class Summary:
 class ItemLine:
     """A ticked item with its before and after, and when it was carried out; terminals have their own lines."""
 
-    item: str
-    before: str | None
-    after: str | None
+    change: ItemChange
     executed_at: datetime | None
     executed_by: str | None
+
+    @property
+    def item(self) -> str:
+        """Return the item's code."""
+        return self.change.item
+
+    @property
+    def before(self) -> str | None:
+        """Return what the contract said, in Japanese, for documents."""
+        return in_words(self.change, "ja")[0]
+
+    @property
+    def after(self) -> str | None:
+        """Return what is wanted, in Japanese, for documents."""
+        return in_words(self.change, "ja")[1]
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,7 @@ class Query:
 
 @dataclass(frozen=True)
 class ResultLine:
-    """A line of the result block: how many of what were added, changed, removed (for terminals: or will be)."""
+    """A line of the result block: how many of what were added, changed, removed, or will be."""
 
     item: str
     added: int
@@ -129,7 +143,7 @@ def detail(session: Session, receipt_number: str, *, office_code: str | None = N
     lines = _lines(session, receipt_number)
     return Detail(
         application=application_of(row),
-        items=tuple(ItemLine(item.item, item.before, item.after, item.executed_at, item.executed_by) for item in items),
+        items=tuple(ItemLine(_change_of(item), item.executed_at, item.executed_by) for item in items),
         lines=lines,
         terminals=terminals.made_by(session, receipt_number),
         queries=_queries(session, receipt_number),
@@ -197,8 +211,13 @@ def _queries(session: Session, receipt_number: str) -> tuple[Query, ...]:
     return tuple(Query(row.question, row.asked_at, row.answer, row.answered_at) for row in session.scalars(query))
 
 
+def _change_of(row: ApplicationItemRow) -> ItemChange:
+    return from_stored(row.item, row.entries)
+
+
 def _results(items: tuple[ApplicationItemRow, ...], lines: tuple[TerminalLine, ...]) -> tuple[ResultLine, ...]:
-    by_hand = {item.item: ResultLine(item.item, item.added, item.changed, item.removed) for item in items}
-    counted = {change: sum(line.count for line in lines if line.change is change) for change in Change}
-    by_hand[TERMINALS] = ResultLine(TERMINALS, counted[Change.ADD], counted[Change.RECLASSIFY], counted[Change.ABOLISH])
-    return tuple(by_hand.get(item, ResultLine(item, 0, 0, 0)) for item in RESULTS)
+    counts = {item.item: counted(_change_of(item)) for item in items}
+    by_item = {item: ResultLine(item, one.added, one.changed, one.removed) for item, one in counts.items()}
+    found = {change: sum(line.count for line in lines if line.change is change) for change in Change}
+    by_item[TERMINALS] = ResultLine(TERMINALS, found[Change.ADD], found[Change.RECLASSIFY], found[Change.ABOLISH])
+    return tuple(by_item.get(item, ResultLine(item, 0, 0, 0)) for item in RESULTS)

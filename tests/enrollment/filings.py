@@ -31,7 +31,6 @@ def filed(house: House, typed: Typed) -> str:
         Section.CHOICE: {"items": ["terminals"], "wished_start": [start_of(house).strftime("%Y%m%d")]},
         Section.APPLICANT: contact_form(JIRO),
         Section.TERMINALS: typed,
-        Section.CHANGES: {},
         Section.REMARKS: {"remarks": [""]},
     }
     for section, content in pages.items():

@@ -1,6 +1,6 @@
 """A registered office, its users, and applications of any shape, made through the room's own use cases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
 import pytest
@@ -10,8 +10,8 @@ from kernel.database import Database
 from registry.applicants import Contact, contact_form
 from registry.applications import Applications, Review
 from registry.calendar import next_scheduled
-from registry.contracts import ContractEntry, UserCode
-from registry.drafts import Customer, Draft, Drafts, Section
+from registry.contracts import Business, ContractEntry, UserCode
+from registry.drafts import Customer, Draft, Drafts, Kind, Section
 from registry.letters import Letters
 from registry.offices import Company, Office, OfficeEntry
 from registry.registration import Offices
@@ -55,6 +55,7 @@ CONTRACT = ContractEntry(
     price_plan=PricePlan.A,
     payment_method=PaymentMethod.DEBIT,
     user_codes=(USER_CODE,),
+    businesses=(Business(system_class=SystemClass.SEA, business="通関業", start_date=date(2025, 4, 1)),),
 )
 Typed = dict[str, list[str]]
 TWO_MORE: Typed = {"add.net.sea": ["2"]}
@@ -100,24 +101,25 @@ File = Callable[..., str]
 def fill(drafts: Drafts, clock: SettableClock) -> Fill:
     """Return what fills in a draft: by default two more netNACCS terminals for sea."""
 
-    def fill_in(
+    def fill_in(  # noqa: PLR0913 (a draft has as many pages)
         *,
         customer: Customer = HANAKO,
         items: tuple[str, ...] = ("terminals",),
         terminals: Typed | None = None,
-        changes: Typed | None = None,
+        changes: Mapping[str, Typed] | None = None,
         applicant: Contact = APPLICANT,
         wished: date | None = None,
+        kind: Kind = Kind.CONTRACT_CHANGE,
     ) -> Draft:
         wished = wished or next_scheduled(clock.now().date() + timedelta(days=16))
-        pages: dict[Section, Typed] = {
+        pages: dict[str, Typed] = {
             Section.CHOICE: {"items": list(items), "wished_start": [wished.strftime("%Y%m%d")]},
             Section.APPLICANT: contact_form(applicant),
             Section.TERMINALS: TWO_MORE if terminals is None else terminals,
-            Section.CHANGES: changes or {},
+            **(changes or {}),
             Section.REMARKS: {"remarks": ["よろしく"]},
         }
-        draft = drafts.begin(customer)
+        draft = drafts.begin(customer, kind)
         for section, typed in pages.items():
             draft = drafts.save(customer, draft.id, section, typed)
         return draft

@@ -13,6 +13,8 @@ from tests.registry.racing import race
 from tests.registry.reading import deeds, page, told
 
 pytestmark = pytest.mark.usefixtures("terminal")
+PLAN_B = {"price_plan": {"price_plan": ["B"]}}
+NEW_NAME = {"names": {"office_name": ["新しい名前"]}}
 # 00:00 on the start date in Tokyo.
 MIDNIGHT = datetime(2026, 12, 9, 15, 0, tzinfo=UTC)
 BEFORE = MIDNIGHT - timedelta(seconds=1)
@@ -86,7 +88,7 @@ def test_the_start_date_completes_a_prepared_application_at_midnight_in_tokyo(
 
 
 def test_the_job_does_nothing_twice(database: Database, review: Review, file: File) -> None:
-    number = file(items=("terminals", "price_plan"), terminals={"class.99999W": ["air"]}, changes={"after.price_plan": ["B"]})
+    number = file(items=("terminals", "price_plan"), terminals={"class.99999W": ["air"]}, changes=PLAN_B)
     review.approve(number, START, approver=SATO)
     outcomes = race(4, lambda _: complete_due(database, now=MIDNIGHT + timedelta(days=9)))
     assert sum(outcome for outcome in outcomes if isinstance(outcome, int)) == 1
@@ -121,7 +123,7 @@ def test_a_change_of_class_takes_effect_on_the_start_date(database: Database, re
 
 
 def test_a_price_plan_takes_effect_on_the_start_date(database: Database, review: Review, file: File) -> None:
-    number = file(items=("price_plan",), changes={"after.price_plan": ["B"]})
+    number = file(items=("price_plan",), changes=PLAN_B)
     review.approve(number, START, approver=SATO)
     complete_due(database, now=MIDNIGHT)
     with database.snapshot() as session:
@@ -181,7 +183,7 @@ def test_abolition_and_completion_at_one_moment_get_on_with_each_other(database:
 def test_an_item_that_staff_have_not_carried_out_keeps_an_application_open(
     database: Database, review: Review, file: File
 ) -> None:
-    number = file(items=("names", "price_plan"), changes={"after.names": ["新しい名前"], "after.price_plan": ["B"]})
+    number = file(items=("names", "price_plan"), changes=PLAN_B | NEW_NAME)
     review.approve(number, START, approver=SATO)
     assert complete_due(database, now=MIDNIGHT) == 0
     review.mark_executed(number, "names", actor=SUZUKI)
@@ -197,7 +199,7 @@ def test_an_application_under_review_waits_whatever_its_date(database: Database,
 def test_the_first_terminals_of_an_office_bring_plan_and_numbers(database: Database, review: Review, file: File) -> None:
     number = file(
         items=("id_numbers", "terminals", "price_plan"),
-        changes={"after.id_numbers": ["NAC01－002を追加"], "after.price_plan": ["B"]},
+        changes=PLAN_B | {"id_numbers": {"new1.user_code": ["NAC01"], "new1.id_number": ["002"]}},
     )
     review.approve(number, date(2026, 12, 10), approver=SATO)
     prepare(database, number)

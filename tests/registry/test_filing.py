@@ -28,7 +28,7 @@ def test_a_submitted_draft_is_an_application_with_all_that_was_typed(
     number = file(
         items=("terminals", "names"),
         terminals=TWO_MORE | {"class.99999W": ["air"]},
-        changes={"after.names": ["新しい名前"]},
+        changes={"names": {"office_name": ["新しい名前"]}},
     )
     shown = page(database, number)
     application = shown.application
@@ -37,7 +37,7 @@ def test_a_submitted_draft_is_an_application_with_all_that_was_typed(
     assert (application.applied_at, application.applied_by) == (clock.now(), "customer:NAC001/hanako")
     assert (application.applicant, application.remarks) == (APPLICANT, "よろしく")
     assert application.wished_start == date(2026, 12, 10)
-    assert [(item.item, item.after) for item in shown.items] == [("names", "新しい名前"), ("terminals", None)]
+    assert [(item.item, item.after) for item in shown.items] == [("names", "事業所名：新しい名前"), ("terminals", None)]
     assert [(line.change, line.terminal_name, line.after, line.count) for line in shown.lines] == [
         ("add", None, SystemClass.SEA, 2),
         ("reclassify", "99999W", SystemClass.AIR, 1),
@@ -51,7 +51,8 @@ def test_submission_leaves_audit_news_and_a_mail_to_applicant_and_administrator(
     sent = mails(database)
     assert [mail.recipient for mail in sent] == ["hanako@example.jp", "taro@example.jp"]
     assert {mail.subject for mail in sent} == {"【NSS】利用申込受付のお知らせ"}
-    assert all(number in mail.body and "2026年11月24日" in mail.body for mail in sent)
+    for words in (number, "2026年11月24日", "・netNACCS端末の登録情報", "- netNACCS terminals", "利用開始希望日：2026年12月10日"):
+        assert all(words in mail.body for mail in sent)
 
 
 def test_an_applicant_who_is_the_administrator_gets_one_mail(database: Database, file: File) -> None:

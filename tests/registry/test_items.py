@@ -2,9 +2,12 @@ from datetime import date
 
 import pytest
 
+from registry.drafts import Kind, Section
 from registry.faults import Faults
-from registry.items import EXCLUSIVE, GROUPS, ITEMS, Choice, check_choice
+from registry.forms import FORMS
+from registry.items import EXCLUSIVE, GROUPS, ITEMS, OF_KIND, TERMINALS, Choice, check_choice
 
+TABLE = {item.code for group in GROUPS for item in group.items}
 TODAY = date(2026, 11, 24)
 
 
@@ -19,17 +22,30 @@ def codes(found: Choice | Faults) -> list[str]:
 
 def test_the_table_has_the_references_twenty_three_items_in_nine_groups() -> None:
     assert len(GROUPS) == 9
-    assert len(ITEMS) == sum(len(group.items) for group in GROUPS) == 23
+    assert len(ITEMS) - len(OF_KIND) == sum(len(group.items) for group in GROUPS) == 23
     assert all(len(code) <= 30 and item.ja and item.en for code, item in ITEMS.items())
 
 
+def test_every_item_but_the_terminals_has_a_form() -> None:
+    assert {*FORMS, TERMINALS} == set(ITEMS)
+    assert not set(ITEMS) & (set(Section) - {Section.TERMINALS})
+
+
+@pytest.mark.parametrize("kind", sorted(OF_KIND))
+def test_an_application_about_one_thing_asks_for_its_date_only(kind: Kind) -> None:
+    found = check_choice({"wished_start": ["20261210"]}, kind=kind, first_time=True, today=TODAY)
+    assert found == Choice((OF_KIND[kind].code,), date(2026, 12, 10))
+    assert isinstance(check_choice({}, kind=kind, first_time=False, today=TODAY), Faults)
+    assert codes(check(OF_KIND[kind].code)) == ["items-unknown"]
+
+
 def test_all_items_outside_the_exclusive_group_can_be_ticked_together() -> None:
-    together = tuple(code for code in ITEMS if code not in EXCLUSIVE)
+    together = tuple(code for code in ITEMS if code in TABLE - EXCLUSIVE)
     assert check(*reversed(together)) == Choice(together, date(2026, 12, 10))
 
 
 @pytest.mark.parametrize("other", sorted(EXCLUSIVE))
-@pytest.mark.parametrize("item", sorted(ITEMS.keys() - EXCLUSIVE))
+@pytest.mark.parametrize("item", sorted(TABLE - EXCLUSIVE))
 def test_an_item_of_the_exclusive_group_goes_with_nothing_outside_it(other: str, item: str) -> None:
     assert codes(check(other, item)) == ["items-exclusive"]
 

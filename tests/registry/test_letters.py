@@ -3,12 +3,13 @@ from datetime import date
 
 import pytest
 
-from registry.letters import Letter, Letters, Receipt
+from registry.letters import Asked, Letter, Letters, Receipt
 from registry.offices import Office
 from tests.registry.conftest import APPLICANT, COMPANY, OFFICE
 
 LETTERS = Letters("https://portal.example.jp/")
 RECEIPT = Receipt("130007A", date(2013, 11, 20))
+ASKED = Asked(("識別番号",), ("ID numbers",), date(2013, 12, 5))
 HERE = Office(
     code=OFFICE.code,
     name=OFFICE.name,
@@ -22,7 +23,7 @@ HERE = Office(
     company=COMPANY,
 )
 ALL = [
-    LETTERS.received(APPLICANT, HERE, RECEIPT),
+    LETTERS.received(APPLICANT, HERE, RECEIPT, ASKED),
     LETTERS.reviewed(APPLICANT, HERE, RECEIPT, start_date=date(2013, 12, 10), settings_deadline=None),
     LETTERS.reviewed(APPLICANT, HERE, RECEIPT, start_date=date(2013, 12, 10), settings_deadline=date(2013, 12, 4)),
     LETTERS.queried(APPLICANT, HERE, RECEIPT, "台数は？"),
@@ -56,5 +57,5 @@ def test_the_deadline_of_system_settings_is_told_only_when_there_is_one() -> Non
 
 
 def test_a_person_without_department_is_addressed_without_a_gap() -> None:
-    letter = LETTERS.received(replace(APPLICANT, department=""), HERE, RECEIPT)
+    letter = LETTERS.received(replace(APPLICANT, department=""), HERE, RECEIPT, ASKED)
     assert letter.body.startswith("日本通関商事株式会社　東京第一事業所\n")

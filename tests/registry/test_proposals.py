@@ -1,24 +1,25 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry import contracts
 from registry.applicants import contact_form
+from registry.changes import Entry, ItemChange
 from registry.drafts import Draft, Kind, Section
 from registry.faults import Faults
 from registry.items import EXCLUSIVE, ITEMS, Choice
+from registry.offices import Office
 from registry.proposals import (
     Addition,
     Change,
-    ItemChange,
-    ItemChanges,
     Proposal,
     Reclassification,
     Situation,
     TerminalWishes,
-    check_changes,
+    check_change,
     check_remarks,
     check_terminals,
     lines,
@@ -27,7 +28,7 @@ from registry.proposals import (
 )
 from registry.states import DeviceClass, SystemClass, TerminalState
 from registry.terminals import Terminal
-from tests.registry.conftest import APPLICANT
+from tests.registry.conftest import APPLICANT, COMPANY, CONTRACT, OFFICE
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 START = date(2026, 12, 10)
@@ -49,9 +50,20 @@ def terminal(name: str, system_class: SystemClass = SystemClass.SEA) -> Terminal
     )
 
 
+def draft(**pages: dict[str, list[str]]) -> Draft:
+    return Draft("d", Kind.CONTRACT_CHANGE, 1, pages, NOW)
+
+
 OWN = (terminal("77777W"), terminal("88888W"), terminal("99999W"))
+HERE = Office(**{field.name: getattr(OFFICE, field.name) for field in fields(OFFICE)}, company=COMPANY)
 SITUATION = Situation(
-    today=NOW.date(), first_time=False, terminals=OWN, busy={"77777W": "260001A"}, current={"price_plan": "A", "names": "旧"}
+    today=NOW.date(),
+    first_time=False,
+    office=HERE,
+    terminals=OWN,
+    busy={"77777W": "260001A"},
+    present=contracts.present(HERE, CONTRACT),
+    siblings={},
 )
 
 
@@ -99,40 +111,33 @@ def test_what_can_not_become_of_terminals_is_refused(typed: dict[str, list[str]]
     assert faults(check_terminals(typed, SITUATION)) == expected
 
 
-def test_each_other_item_needs_its_new_value_and_shows_its_present_one() -> None:
-    choice = Choice(("names", "user_codes", "terminals", "price_plan"), START)
-    typed = {"after.names": [" 新しい名前\r\n二行目 "], "after.user_codes": ["追加"], "after.price_plan": ["B"]}
-    assert check_changes(typed, choice, SITUATION) == ItemChanges(
-        (
-            ItemChange("names", "旧", "新しい名前\n二行目"),
-            ItemChange("user_codes", None, "追加"),
-            ItemChange("price_plan", "A", "B"),
-        )
-    )
-
-
-@pytest.mark.parametrize(
-    ("item", "text", "code"),
-    [
-        ("names", "", "required"),
-        ("names", " \n ", "required"),
-        ("names", "長" * 401, "too-long"),
-        ("names", "\x07", "character"),
-        ("names", "\ud800", "character"),
-        ("price_plan", "", "required"),
-        ("price_plan", "C", "plan-unknown"),
-        ("price_plan", "A", "plan-same"),
-    ],
-)
-def test_a_new_value_that_is_none_is_refused(item: str, text: str, code: str) -> None:
-    found = check_changes({f"after.{item}": [text]}, Choice((item,), START), SITUATION)
-    assert faults(found) == {f"after.{item}": code}
+def change(item: str, typed: dict[str, list[str]], *, first_time: bool = False, **others: dict[str, list[str]]) -> object:
+    choice = Choice(tuple(code for code in ITEMS if code in {item, *others}), START)
+    return check_change(item, draft(**{item: typed, **others}), choice, replace(SITUATION, first_time=first_time))
 
 
 def test_an_office_that_must_choose_a_plan_may_keep_its_plan() -> None:
-    first_time = replace(SITUATION, first_time=True)
-    found = check_changes({"after.price_plan": ["A"]}, Choice(("price_plan",), START), first_time)
-    assert found == ItemChanges((ItemChange("price_plan", "A", "A"),))
+    assert faults(change("price_plan", {"price_plan": ["A"]})) == {"price_plan": "unchanged"}
+    assert change("price_plan", {"price_plan": ["A"]}, first_time=True) == ItemChange("price_plan")
+    assert faults(change("price_plan", {"price_plan": ["C"]}, first_time=True)) == {"price_plan": "option-unknown"}
+
+
+def test_a_page_that_was_never_sent_is_open_even_where_nothing_must_change() -> None:
+    assert faults(change("price_plan", {}, first_time=True)) == {"price_plan": "unchanged"}
+    assert faults(change("names", {}, first_time=True)) == {"company_name": "unchanged"}
+
+
+def test_what_the_same_application_adds_can_be_chosen_and_what_it_deletes_can_not() -> None:
+    new = {"new1.user_code": ["NAC02"], "new1.id_number": ["001"], "new1.system_class": ["sea"]}
+    codes = new | {"new1.business": ["通関業"], "new1.processing": ["会話型"], "NAC01.delete": ["yes"]}
+    for user_code, found in (("NAC02", None), ("NAC01", "option-unknown")):
+        typed = {"new1.user_code": [user_code], "new1.id_number": ["009"]}
+        checked = change("id_numbers", typed, user_codes=codes)
+        assert (faults(checked) if found else checked) == (
+            {"new1.user_code": found}
+            if found
+            else ItemChange("id_numbers", (Entry("new1", None, {"user_code": user_code, "id_number": "009"}),))
+        )
 
 
 def test_remarks_may_be_left_empty_and_have_an_end() -> None:
@@ -142,8 +147,7 @@ def test_remarks_may_be_left_empty_and_have_an_end() -> None:
 
 def test_a_choice_leads_to_the_pages_of_its_items() -> None:
     assert sections(Choice(("terminals",), START)) == (Section.TERMINALS, Section.REMARKS)
-    assert sections(Choice(("price_plan",), START)) == (Section.CHANGES, Section.REMARKS)
-    assert sections(Choice(("names", "terminals"), START)) == (Section.TERMINALS, Section.CHANGES, Section.REMARKS)
+    assert sections(Choice(("names", "terminals"), START)) == ("names", Section.TERMINALS, Section.REMARKS)
 
 
 def test_before_and_after_shows_every_terminal() -> None:
@@ -161,10 +165,6 @@ def test_before_and_after_shows_every_terminal() -> None:
     ]
 
 
-def draft(**pages: dict[str, list[str]]) -> Draft:
-    return Draft("d", Kind.CONTRACT_CHANGE, 1, {Section(name): typed for name, typed in pages.items()}, NOW)
-
-
 def test_faults_of_all_pages_name_their_page() -> None:
     found = read(draft(), SITUATION)
     assert isinstance(found, Faults)
@@ -177,7 +177,8 @@ def test_a_page_that_the_choice_does_not_lead_to_is_passed_over() -> None:
             choice={"items": ["names"], "wished_start": ["20261210"]},
             applicant=contact_form(APPLICANT),
             terminals={"add.net.sea": ["rubbish"]},
-            changes={"after.names": ["新"], "after.storage": ["\x00"]},
+            names={"office_name": ["新"]},
+            storage={"NAC01.storage": ["\x00"]},
         ),
         SITUATION,
     )
@@ -186,19 +187,24 @@ def test_a_page_that_the_choice_does_not_lead_to_is_passed_over() -> None:
 
 
 FIELDS = st.sampled_from(
-    ["add.net.sea", "add.web.air", "class.99999W", "class.x", "class.", "abolish", "after.names", "after.price_plan"]
+    [
+        *("add.net.sea", "add.web.air", "class.99999W", "class.x", "class.", "abolish", "office_name", "price_plan"),
+        *("NAC01.storage", "NAC01.delete", "new1.user_code", "new2.user_code", "new2.id_number", "company_latin_name", "partner"),
+    ]
 )
 TEXTS = st.text(max_size=12) | st.sampled_from(["2", "air", "99999W", "77777W", "A", "B"])
 
 
-@given(st.dictionaries(FIELDS, st.lists(TEXTS, max_size=3)), st.sets(st.sampled_from(sorted(ITEMS.keys() - EXCLUSIVE))))
+@given(
+    st.dictionaries(FIELDS, st.lists(TEXTS, max_size=3)),
+    st.sets(st.sampled_from(sorted(ITEMS.keys() - EXCLUSIVE - {"system_settings", "broker_ids"}))),
+)
 def test_whatever_is_typed_is_a_proposal_or_faults(typed: dict[str, list[str]], items: set[str]) -> None:
     found = read(
         draft(
             choice={"items": sorted(items), "wished_start": ["20261210"]},
             applicant=contact_form(APPLICANT),
-            terminals=typed,
-            changes=typed,
+            **dict.fromkeys(items, typed),
         ),
         SITUATION,
     )

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from sqlalchemy import select
@@ -8,15 +9,17 @@ from kernel.audit import AuditEntry
 from kernel.database import Database, connect
 from kernel.errors import Refused
 from registry import contracts, offices
-from registry.contracts import ContractEntry
+from registry.changes import Row
+from registry.contracts import Broker, ContractEntry, GeneralTerminal, Line, Partner
 from registry.faults import Invalid
 from registry.offices import Company, Office, OfficeEntry
 from registry.registration import Offices
+from registry.states import SystemClass
 from tests.registry.conftest import ADMINISTRATOR, COMPANY, CONTRACT, OFFICE, USER_CODE
 from tests.support.clock import SettableClock
 
 SECOND = replace(OFFICE, code="NAC002", name="大阪事業所")
-WITHOUT_CODES = replace(CONTRACT, user_codes=())
+WITHOUT_CODES = replace(CONTRACT, user_codes=(), businesses=())
 
 
 @pytest.fixture
@@ -146,16 +149,63 @@ def test_staff_find_offices_by_code_and_by_either_name(database: Database, regis
             assert [office.code for office in offices.search(session, text).records] == codes, text
 
 
-def test_the_contract_tells_its_current_values_by_item(registrar: Offices) -> None:
-    values = contracts.current_values(register(registrar), CONTRACT)
-    assert values["price_plan"] == "A"
-    assert values["id_numbers"] == "NAC01－001"
-    assert values["payment_method"] == "口座振替"
-    assert "東京第一事業所" in values["names"]
-    assert "lines" not in values
+def test_the_contract_tells_what_it_says_by_item(registrar: Offices) -> None:
+    found = contracts.present(register(registrar), CONTRACT)
+    assert found["price_plan"] == (Row("", {"price_plan": "A"}),)
+    assert found["payment_method"][0].values == {"payment_method": "debit"}
+    assert found["id_numbers"] == (Row("NAC01-001", {"user_code": "NAC01", "id_number": "001"}),)
+    assert found["statistics"][0].values == {"user_code": "NAC01", "paid_statistics": "yes", "free_statistics": "no"}
+    assert found["businesses"] == (Row("sea-通関業", {"system_class": "sea", "business": "通関業"}),)
+    assert found["names"][0].values["office_name"] == "東京第一事業所"
+    assert found["administrator"][0].values["fax"] == ""
+    assert found["lines"] == ()
+    assert "transfer" not in found
 
 
-def test_a_new_contract_has_no_values_for_what_was_never_agreed(registrar: Offices) -> None:
+def test_a_new_contract_says_nothing_of_what_was_never_agreed(registrar: Offices) -> None:
     new = replace(WITHOUT_CODES, price_plan=None, payment_method=None)
-    values = contracts.current_values(register(registrar), new)
-    assert not {"price_plan", "payment_method", "id_numbers", "user_codes", "statistics"} & values.keys()
+    found = contracts.present(register(registrar), new)
+    assert (found["price_plan"][0].values, found["mailboxes"][0].values) == ({"price_plan": ""}, {"mailboxes": "0"})
+    assert found["user_codes"] == found["id_numbers"] == found["statistics"] == ()
+
+
+def test_what_has_an_end_is_not_there_to_be_changed(registrar: Offices) -> None:
+    ended = replace(USER_CODE, end_date=date(2026, 3, 31))
+    assert contracts.present(register(registrar), replace(CONTRACT, user_codes=(ended,)))["user_codes"] == ()
+
+
+def test_a_contract_keeps_its_lists(database: Database, registrar: Offices) -> None:
+    since = date(2025, 4, 1)
+    register(registrar, office=SECOND, contract=WITHOUT_CODES)
+    contract = replace(
+        CONTRACT,
+        mailboxes=2,
+        lines=(Line(number="L000007", postal_code="1350064", place="東京都", kind="shared", start_date=since),),
+        general_terminals=(
+            GeneralTerminal(name="00007G", system_class=SystemClass.AIR, device="pc", line_number="L000007", start_date=since),
+        ),
+        partners=(Partner(user_code="NAC01", partner="NAC002", start_date=since),),
+        brokers=(
+            Broker(
+                user_code="NAC01",
+                id_number="0A1",
+                family_name="通関",
+                given_name="士郎",
+                family_kana="ツウカン",
+                given_kana="シロウ",
+                licence="12-3456",
+                start_date=since,
+            ),
+        ),
+    )
+    register(registrar, contract=contract)
+    with database.snapshot() as session:
+        assert contracts.get(session, "NAC001") == contract
+
+
+def test_business_types_follow_from_the_user_codes_where_none_are_entered(database: Database, registrar: Offices) -> None:
+    register(registrar, contract=replace(CONTRACT, businesses=()))
+    with database.snapshot() as session:
+        found = contracts.get(session, "NAC001")
+    assert found is not None
+    assert found.businesses == CONTRACT.businesses

@@ -8,7 +8,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import applications as room
 from registry import terminals
-from registry.applications import Applications, Counts, Review
+from registry.applications import Applications, Review
 from registry.drafts import Customer
 from registry.faults import Invalid
 from registry.states import ApplicationState, DeviceClass, SystemClass, TerminalState
@@ -18,6 +18,7 @@ from tests.registry.reading import deeds, mails, page, told
 from tests.support.clock import SettableClock
 
 pytestmark = pytest.mark.usefixtures("terminal")
+ONE_LINE = {"lines": {"new1.postal_code": ["1350064"], "new1.place": ["東京都江東区４－５"], "new1.kind": ["shared"]}}
 
 
 def test_approval_confirms_a_start_date_and_names_the_terminals(database: Database, review: Review, file: File) -> None:
@@ -86,7 +87,7 @@ def test_today_and_a_sunday_can_be_confirmed(review: Review, file: File, clock: 
 
 
 def test_items_that_need_system_settings_get_a_deadline_which_is_mailed(database: Database, review: Review, file: File) -> None:
-    number = file(items=("lines",), changes={"after.lines": ["1回線を追加"]})
+    number = file(items=("lines",), changes=ONE_LINE)
     approved = review.approve(number, START, approver=SATO)
     assert approved.settings_deadline == date(2026, 12, 4)
     assert "2026年12月4日" in mails(database)[-1].body
@@ -96,15 +97,15 @@ def test_items_that_need_system_settings_get_a_deadline_which_is_mailed(database
 
 
 def test_a_start_that_leaves_no_time_for_system_settings_is_not_confirmed(review: Review, file: File) -> None:
-    number = file(items=("lines",), changes={"after.lines": ["1回線を追加"]})
+    number = file(items=("lines",), changes=ONE_LINE)
     with pytest.raises(Refused, match="settings-too-late"):
         review.approve(number, date(2026, 11, 27), approver=SATO)
 
 
 def test_settings_that_staff_have_made_are_not_overdue(database: Database, review: Review, file: File) -> None:
-    number = file(items=("lines",), changes={"after.lines": ["1回線を追加"]})
+    number = file(items=("lines",), changes=ONE_LINE)
     review.approve(number, START, approver=SATO)
-    review.mark_executed(number, "lines", Counts(added=1), actor=SUZUKI)
+    review.mark_executed(number, "lines", actor=SUZUKI)
     with database.snapshot() as session:
         assert room.overdue_settings(session, START) == ()
     assert [(line.item, line.added) for line in page(database, number).results if line.added] == [("lines", 1)]
@@ -172,7 +173,7 @@ def test_a_void_application_takes_its_terminals_with_it(
 
 
 def test_what_was_carried_out_is_marked_once(database: Database, review: Review, file: File) -> None:
-    number = file(items=("terminals", "names"), changes={"after.names": ["新"]})
+    number = file(items=("terminals", "names"), changes={"names": {"office_name": ["新"]}})
 
     def refused(item: str) -> Any:  # noqa: ANN401 (whatever a refusal's code is)
         with pytest.raises(Refused) as refusal:

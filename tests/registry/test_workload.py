@@ -22,7 +22,7 @@ def waiting(database: Database) -> Mapping[Task, int]:
 
 def test_an_application_waits_for_one_after_another(database: Database, review: Review, file: File, clock: SettableClock) -> None:
     assert waiting(database) == {}
-    number = file(items=("terminals", "names"), changes={"after.names": ["新しい名前"]})
+    number = file(items=("terminals", "names"), changes={"names": {"office_name": ["新しい名前"]}})
     assert waiting(database) == {Task.REVIEW: 1}
     review.query(number, "台数は？", actor=SATO)
     assert waiting(database) == {Task.ANSWER: 1}
@@ -36,6 +36,6 @@ def test_an_application_waits_for_one_after_another(database: Database, review: 
 
 
 def test_what_is_carried_out_by_itself_waits_for_nobody(database: Database, review: Review, file: File) -> None:
-    number = file(items=("price_plan",), changes={"after.price_plan": ["B"]})
+    number = file(items=("price_plan",), changes={"price_plan": {"price_plan": ["B"]}})
     review.approve(number, START, approver=SATO)
     assert waiting(database) == {}

@@ -22,6 +22,8 @@ SAMPLES = {
     "login": "jiro",
     "batch_id": "0" * 32,
     "digest": "0",
+    "item": "names",
+    "kind": "system_settings",
     "key": "0" * 32,
     "language": "ja",
     "name": "style.css",
@@ -46,7 +48,7 @@ def routes(app: flask.Flask) -> Iterator[tuple[Rule, str, Access]]:
 
 
 def address(rule: Rule) -> str:
-    values: dict[str, Any] = {name: SAMPLES.get(name, "1") for name in rule.arguments}
+    values: dict[str, Any] = {name: SAMPLES.get(name, "1") for name in rule.arguments} | (rule.defaults or {})
     return flask.url_for(rule.endpoint, **values)
 
 

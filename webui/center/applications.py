@@ -14,7 +14,6 @@ from kernel.outbox import MailState
 from registry import applications, offices
 from registry.applications import Detail, workload
 from registry.applications.workload import BY_ITSELF, Task
-from registry.drafts import Kind
 from registry.offices import Office
 from registry.states import APPLICATION, ApplicationEvent, ApplicationState, TerminalState
 from webui import guard
@@ -40,8 +39,6 @@ STAGES = {
     "ended": mark("終了"),
     "all": mark("すべて"),
 }
-# 申込分類.
-KINDS = {Kind.CONTRACT_CHANGE: mark("変更申込")}
 _STATES = {
     "open": (ApplicationState.APPROVED, ApplicationState.PREPARED),
     "ended": (
@@ -132,7 +129,6 @@ def show(number: str) -> str:
         possible=possible(dossier.detail),
         by_itself=BY_ITSELF,
         standing=center().documents.standing(application),
-        kinds=KINDS,
         labels=_calendar().labels(application),
         told_then=applied_warnings(dossier.detail.warnings),
         told_now=start_warnings(application.wished_start, today) if application.state in UNDER_REVIEW else (),

@@ -8,14 +8,16 @@ from werkzeug.wrappers import Response
 
 from kernel.clock import tokyo_date
 from kernel.errors import Refused
-from registry import calendar
-from registry.applications import Counts, Detail
+from registry import calendar, execution, offices
+from registry.applications import Detail
 from registry.applications.records import WORDS_MOST
 from registry.applications.workload import BY_ITSELF
 from registry.calendar import read_start
+from registry.changes import ItemChange, changes_company
 from registry.faults import FieldFault
+from registry.forms import FORMS
 from registry.items import ITEMS
-from registry.japanese import free_text, half_width
+from registry.japanese import free_text
 from registry.proposals import Change
 from webui import guard
 from webui.accounts import Role
@@ -45,9 +47,6 @@ class Wording:
 _ASKING = Wording(mark("確認事項を送る"), "question", mark("確認事項"))
 _REJECTING = Wording(mark("申込を不承認にする"), "reason", mark("お客様に伝える理由"))
 _CANCELLING = Wording(mark("申込を取り消す"), "reason", mark("お客様に伝える理由"))
-# What an item that was carried out by hand may count at most.
-_COUNT_MOST = 9999
-_COUNTS = ("added", "changed", "removed")
 # Refusals of a date, which stand beside its field.
 _OF_DATE = {"date-past", "date-far", "settings-too-late"}
 
@@ -164,7 +163,7 @@ def cancel(number: str) -> Response | str:
 @blueprint.route("/items/<item>", methods=["GET", "POST"])
 @guard.staff(Role.REVIEW)
 def execute(number: str, item: str) -> Response | str:
-    """Note that an item was carried out by hand, and how many things were added, changed and removed."""
+    """Carry out an item: the contract changes as the customer wants it, if it still says what it said then."""
     dossier = dossier_of(number)
     line = next((line for line in dossier.detail.items if line.item == item), None)
     if line is None or item in BY_ITSELF or item not in ITEMS:
@@ -174,15 +173,10 @@ def execute(number: str, item: str) -> Response | str:
             return deeds.arrive(address_of(number), sentence_of(Refused("item-executed")), deeds.REFUSED)
         if not possible(dossier.detail).execute:
             return deeds.arrive(address_of(number), wrong_state(dossier), deeds.REFUSED)
-        sheet = Sheet(dict.fromkeys(_COUNTS, "0"))
-        return flask.render_template("execution.html", dossier=dossier, line=line, sheet=sheet)
-    sheet = deeds.typed(*_COUNTS)
-    counts = _counts(sheet)
-    if isinstance(counts, Sheet):
-        return flask.make_response(flask.render_template("execution.html", dossier=dossier, line=line, sheet=counts), 422)
+        return _execution(dossier, line.change)
 
     def note() -> str:
-        center().review.mark_executed(number, item, counts, actor=guard.person().actor)
+        center().review.mark_executed(number, item, actor=guard.person().actor)
         return say(mark("「%(item)s」を実施済みにしました。"), item=item_name(item))
 
     return deeds.carry_out(note, address_of(number))
@@ -357,12 +351,16 @@ def _words_form(wording: Wording, dossier: Dossier, sheet: Sheet) -> Response:
     return flask.make_response(page, 422 if sheet.faults else 200)
 
 
-def _counts(sheet: Sheet) -> Counts | Sheet:
-    faults, values = {}, {}
-    for name in _COUNTS:
-        number = half_width(sheet[name]) or "0"
-        if not (number.isascii() and number.isdecimal()) or len(number) > len(str(_COUNT_MOST)):
-            faults[name] = say(mark("0から%(most)sまでの数字で入力してください。"), most=_COUNT_MOST)
-        else:
-            values[name] = int(number)
-    return sheet.with_faults(faults) if faults else Counts(**values)
+def _execution(dossier: Dossier, change: ItemChange) -> str:
+    office_code = dossier.office.code
+    with doorway().parts.database.snapshot() as session:
+        conflicts = execution.conflicts(session, office_code, change)
+        siblings = offices.siblings(session, office_code) if changes_company(change) else {}
+    return flask.render_template(
+        "execution.html",
+        dossier=dossier,
+        line=next(line for line in dossier.detail.items if line.item == change.item),
+        conflicts=conflicts,
+        siblings=siblings,
+        is_request=FORMS[change.item].is_request,
+    )

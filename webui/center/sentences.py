@@ -9,13 +9,15 @@ from registry.states import ApplicationState, TerminalState
 from webui import account_words, papers, refusals
 from webui.refusals import Sentence
 from webui.texts import gettext, mark, show_day
-from webui.words import APPLICATION_STATES, TERMINAL_STATES
+from webui.words import APPLICATION_STATES, TERMINAL_STATES, item_name
 
 SENTENCES: Mapping[str, Sentence] = {
     **account_words.SENTENCES,
     **papers.SENTENCES,
     "administrator-none": Sentence(
-        mark("この事業所には有効な管理責任者のユーザーがないため、コードを分けて表示できません。先に管理責任者を招待してください。")
+        mark(
+            "この事業所には有効な管理責任者のユーザーがないため、コードを分けて表示できません。先に管理責任者を招待してください。"
+        )
     ),
     "mail-sent": Sentence(mark("このメールは、すでに送信されています。")),
     "mail-unknown": Sentence(mark("このメールはありません。"), HTTPStatus.NOT_FOUND),
@@ -32,6 +34,11 @@ SENTENCES: Mapping[str, Sentence] = {
     "terminal-names-exhausted": Sentence(mark("割り当てられる論理端末名が残っていません。システム管理者に連絡してください。")),
     "item-unknown": Sentence(mark("この申込に、その変更項目はありません。"), HTTPStatus.NOT_FOUND),
     "item-typed": Sentence(mark("この変更項目は利用開始日に自動で実施されます。")),
+    "contract-differs": Sentence(
+        mark("申込の後で契約内容が変わったため、「%(item)s」を実施できません。現在の契約内容を確認してください。")
+    ),
+    "user-code-taken": Sentence(mark("利用者コード%(user_code)sは、すでに使われています。お客様に確認してください。")),
+    "terminals-remain": Sentence(mark("論理端末が残っています。すべての端末を廃止してから、契約の終了を実施してください。")),
     "item-executed": Sentence(mark("この変更項目はすでに実施済みです。")),
     "same-person": Sentence(
         mark("この申込を承認した職員は、コードを準備できません。開始日を変更した職員も同じです。ほかの職員が準備してください。")
@@ -74,6 +81,8 @@ def in_words(refused: Refused) -> Refused:
     """Return a refusal whose facts are words of the reader's language."""
     facts = {name: show_day(value) if isinstance(value, date) else value for name, value in refused.facts.items()}
     state = str(facts.get("state", ""))
+    if refused.code == "contract-differs":
+        facts["item"] = item_name(str(facts["item"]))
     if refused.code == "application-state" and state in tuple(ApplicationState):
         facts["state"] = gettext(APPLICATION_STATES[ApplicationState(state)].text)
     if refused.code == "terminal-state" and state in tuple(TerminalState):

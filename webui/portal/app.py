@@ -20,14 +20,15 @@ from webui.portal import (
     documents,
     forgotten,
     id_notice,
+    item_pages,
     lost_codes,
     menu,
     reissues,
     users,
     verify,
 )
+from webui.portal.kinds import kind_name
 from webui.portal.parts import PortalParts
-from webui.portal.wizard import ENDPOINTS
 from webui.refusals import Sentence
 from webui.texts import mark
 
@@ -94,6 +95,7 @@ def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
         menu.blueprint,
         contract.blueprint,
         apply.blueprint,
+        item_pages.blueprint,
         confirmation.blueprint,
         applications.blueprint,
         documents.blueprint,
@@ -113,7 +115,7 @@ def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
     app.jinja_env.globals |= {
         "REISSUE_STATES": reissuing.STATES,
         "Right": Right,
-        "endpoints": ENDPOINTS,
+        "kind_name": kind_name,
         "reissue_reason": reissuing.reason_name,
     }
     return app

@@ -10,17 +10,18 @@ from registry import applications, calendar, offices
 from registry.applicants import contact_form
 from registry.calendar import STANDARD_LEAD
 from registry.drafts import Section
-from registry.items import PRICE_PLAN, TERMINALS
+from registry.items import OF_KIND, TERMINALS
 from registry.states import DeviceClass, SystemClass
 from webui import guard
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import wizard
+from webui.portal.kinds import KindBlueprint, kind
 from webui.portal.parts import customer, office_code, portal
 from webui.texts import mark
 from webui.words import item_groups
 
-blueprint = flask.Blueprint("apply", __name__, url_prefix="/apply")
+blueprint = KindBlueprint("apply", __name__)
 
 APPLICANT_FIELDS = (
     "family_name",
@@ -41,15 +42,15 @@ _SHOWN = timedelta(days=183)
 @guard.customer(right=Right.APPLY)
 def guidance() -> str:
     """Explain the four steps, and offer to go on with what was begun."""
-    return flask.render_template("apply-guidance.html", draft=portal().drafts.load(customer()))
+    return flask.render_template("apply-guidance.html", kind=kind(), draft=portal().drafts.load(customer(), kind()))
 
 
 @blueprint.post("")
 @guard.customer(right=Right.APPLY)
 def begin() -> Response:
     """Begin a draft, or go on with the one there is where it still needs the customer."""
-    portal().drafts.begin(customer())
-    return flask.redirect(flask.url_for(wizard.ENDPOINTS[wizard.progress().first_open()]), 303)
+    portal().drafts.begin(customer(), kind())
+    return flask.redirect(wizard.address(wizard.progress().first_open()), 303)
 
 
 @blueprint.post("/discard")
@@ -72,7 +73,7 @@ def items() -> str:
         present=present,
         steps=wizard.steps(),
         sheet=present.sheet(Section.CHOICE),
-        groups=item_groups(),
+        groups=() if kind() in OF_KIND else item_groups(),
         # Most come for terminals; the boxes stay as they were left.
         ticked=typed.get("items", [] if typed else [TERMINALS]),
         lead=STANDARD_LEAD,
@@ -162,33 +163,5 @@ def enter_terminals() -> Response:
     return wizard.go_on(wizard.save(present, Section.TERMINALS, typed), Section.TERMINALS)
 
 
-@blueprint.get("/changes")
-@guard.customer(right=Right.APPLY)
-def changes() -> str:
-    """Show the other ticked items with what the contract says now."""
-    present = wizard.at(Section.CHANGES)
-    return flask.render_template(
-        "apply-changes.html",
-        present=present,
-        steps=wizard.steps(),
-        sheet=present.sheet(Section.CHANGES),
-        codes=_other_items(present),
-        plan=PRICE_PLAN,
-    )
-
-
-@blueprint.post("/changes")
-@guard.customer(right=Right.APPLY)
-def enter_changes() -> Response:
-    """Keep the other items' page."""
-    present = wizard.at(Section.CHANGES)
-    typed = wizard.typed_form(*(f"after.{code}" for code in _other_items(present)))
-    return wizard.go_on(wizard.save(present, Section.CHANGES, typed), Section.CHANGES)
-
-
 def _month_of(day: date) -> date:
     return day.replace(day=1)
-
-
-def _other_items(present: wizard.Progress) -> list[str]:
-    return [code for code in present.choice.items if code != TERMINALS] if present.choice else []

@@ -5,16 +5,18 @@ from werkzeug.wrappers import Response
 
 from kernel.errors import Refused
 from registry import applications, calendar, proposals
+from registry.changes import changes_company
 from registry.drafts import Section
 from registry.faults import Faults, Invalid
 from webui import guard
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import wizard
+from webui.portal.kinds import KindBlueprint, kind
 from webui.portal.parts import customer, office_code, portal
 from webui.texts import gettext, mark
 
-blueprint = flask.Blueprint("confirmation", __name__, url_prefix="/apply")
+blueprint = KindBlueprint("confirmation", __name__)
 
 # Two presses at one moment come between each other's steps: one saves the remarks or registers while the other looks.
 # Looking again settles it.
@@ -29,7 +31,7 @@ def show() -> str:
     # Faulty remarks are shown beside their field, on this very page.
     proposal = proposals.read(present.without(Section.REMARKS), present.situation)
     if isinstance(proposal, Faults):
-        flask.abort(flask.redirect(flask.url_for(wizard.ENDPOINTS[present.first_open()]), 303))
+        flask.abort(flask.redirect(wizard.address(present.first_open()), 303))
     return flask.render_template(
         "apply-confirm.html",
         present=present,
@@ -38,7 +40,8 @@ def show() -> str:
         lines=proposals.lines(proposal.terminals, present.situation.terminals),
         warnings=calendar.warnings(proposal.choice.wished_start, present.situation.today),
         sheet=present.sheet(Section.REMARKS),
-        edit={section.value: flask.url_for(wizard.ENDPOINTS[section]) for section in present.pages()},
+        edit={str(section): wizard.address(section) for section in present.pages()},
+        siblings=present.situation.siblings if any(map(changes_company, proposal.changes)) else {},
     )
 
 
@@ -57,7 +60,7 @@ def register() -> Response:
         except Invalid:
             # The world has moved on: another application holds a terminal, or the date has passed.
             flask.flash(gettext(mark("確認中に状況が変わりました。内容を見直してください。")), "warn")
-            return flask.redirect(flask.url_for(wizard.ENDPOINTS[wizard.progress().first_open()], _anchor="faults"), 303)
+            return flask.redirect(wizard.address(wizard.progress().first_open(), anchor="faults"), 303)
         except Refused as refused:
             code = refused.code
             if code not in {"draft-stale", "draft-unknown"}:
@@ -80,7 +83,7 @@ def done(receipt_number: str) -> str:
 
 
 def _register(draft_id: str, shown: str) -> Response:
-    draft = portal().drafts.load(customer())
+    draft = portal().drafts.load(customer(), kind())
     if draft is None or draft.id != draft_id:
         # Registered already (then this is its number), or discarded.
         return _to_completion(portal().applications.submit(customer(), draft_id, version=0))

@@ -4,8 +4,9 @@ import flask
 from sqlalchemy.orm import Session
 
 from enrollment import credentials
+from enrollment.renewal_window import window_of
 from registry import contracts, offices, terminals
-from registry.states import DeviceClass, SystemClass
+from registry.states import DeviceClass, SystemClass, TerminalState
 from webui import guard
 from webui.doorway import doorway
 from webui.portal import reissues, renewals
@@ -14,16 +15,20 @@ from webui.texts import gettext, mark
 
 blueprint = flask.Blueprint("contract", __name__)
 
+_PAGE = 50
+
 TABS = {
-    "office": mark("企業・事業所"),
+    "office": mark("事業所"),
     "user-codes": mark("利用者コード"),
     "netnaccs": "netNACCS",
+    "general-naccs": mark("一般NACCS"),
+    "lines": mark("回線"),
     "billing": mark("請求先"),
 }
 
 
 @blueprint.get("/contract", defaults={"tab": "office"})
-@blueprint.get("/contract/<any('user-codes', netnaccs, billing):tab>")
+@blueprint.get("/contract/<any('user-codes', netnaccs, 'general-naccs', lines, billing):tab>")
 @guard.customer()
 def show(tab: str) -> str:
     """Show one tab of the contract."""
@@ -31,21 +36,34 @@ def show(tab: str) -> str:
         office, contract = offices.get(session, office_code()), contracts.get(session, office_code())
         if office is None or contract is None:
             flask.abort(404)
+        siblings = offices.siblings(session, office_code())
         facts = _terminals(session) if tab == "netnaccs" else {}
     tabs = [(key, gettext(label), flask.url_for("contract.show", tab=key)) for key, label in TABS.items()]
-    return flask.render_template(f"contract-{tab}.html", tab=tab, tabs=tabs, office=office, contract=contract, **facts)
+    return flask.render_template(
+        f"contract-{tab}.html", tab=tab, tabs=tabs, office=office, contract=contract, siblings=siblings, **facts
+    )
 
 
 def _terminals(session: Session) -> dict[str, object]:
-    found = terminals.of_office(session, office_code(), page=flask.request.args.get("page", 1, type=int), abolished=True)
+    query = flask.request.args
+    text = query.get("q", "").strip()
+    state = TerminalState(query["state"]) if query.get("state") in tuple(TerminalState) else None
+    page = query.get("page", 1, type=int)
+    found = terminals.search(session, text=text, state=state, office_code=office_code(), page=page, size=_PAGE)
+    certificates = credentials.of_terminals(session, [terminal.name for terminal in found.records])
+    days = portal().renewal_terms.days
     return {
         "found": found,
+        "asked": {"q": text, "state": state.value if state else ""},
+        "is_search": bool(text or state),
         "counts": terminals.counts(session, office_code()),
-        "certificates": credentials.of_terminals(session, [terminal.name for terminal in found.records]),
+        "certificates": certificates,
+        "windows": {name: window_of(one.not_after, days) for name, one in certificates.items()},
         "reissues": reissues.offers(session, found.records),
         "ending": renewals.banner(session),
         "devices": list(DeviceClass),
         "systems": list(SystemClass),
+        "states": list(TerminalState),
         "notice": portal().notices.notice(None, office_code()),
         "now": doorway().parts.clock.now(),
     }

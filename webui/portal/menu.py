@@ -12,7 +12,9 @@ from webui.doorway import doorway
 from webui.news_marks import NewsMarks, reader_of, unread
 from webui.portal import news as lines
 from webui.portal import next_steps, renewals
+from webui.portal.kinds import NAMES
 from webui.portal.parts import customer, office_code, portal
+from webui.texts import gettext
 
 blueprint = flask.Blueprint("menu", __name__)
 
@@ -35,14 +37,14 @@ def show() -> str:
         steps = next_steps.of_office(session, office_code(), guard.person(), now)
         ending = renewals.banner(session)
         failing = outbox.failing_addresses(session, office_code(), now=now) if guard.person().may(Right.USERS) else ()
-    draft = portal().drafts.load(customer())
+    drafts = [(gettext(NAMES[draft.kind]), draft) for draft in portal().drafts.all_of(customer())]
     return flask.render_template(
         "menu.html",
         news=recent[: news.LATEST],
         fresh=fresh,
         newest=recent[0].id if recent else 0,
         lines=lines,
-        draft=draft,
+        drafts=drafts,
         failing=failing,
         ending=ending,
         steps=steps,

@@ -6,11 +6,12 @@ import flask
 
 from registry.news import News, NewsKind
 from webui.texts import gettext, mark, say
-from webui.words import Label
+from webui.words import Label, item_name
 
 KINDS: Mapping[NewsKind, Label] = {
     NewsKind.APPLICATION: Label(mark("利用申込"), "info"),
     NewsKind.CERTIFICATE: Label(mark("証明書"), "good"),
+    NewsKind.SETTINGS: Label(mark("システム設定"), "info"),
 }
 SENTENCES: Mapping[str, str] = {
     "application-answered": mark("確認事項への回答を受け付けました。"),
@@ -30,6 +31,10 @@ SENTENCES: Mapping[str, str] = {
     "codes-frozen": mark("端末%(terminal)sのコードが凍結されました。"),
     "codes-thawed": mark("端末%(terminal)sのコードの凍結が解除されました。"),
     "codes-prepared": mark("デジタル証明書を取得できるようになりました。ID通知内容を確認の上、端末ごとに取得してください。"),
+    "company-changed": mark(
+        "同じ企業のほかの事業所の申込により、企業名または本社の情報が変わりました。契約内容を確認してください。"
+    ),
+    "item-executed": mark("「%(item)s」の変更を実施しました。契約内容を確認してください。"),
     "reissue-accepted": mark("端末%(terminal)sのデジタル証明書を再発行します。%(ready_on)s以降に取得できるようになります。"),
     "reissue-declined": mark("端末%(terminal)sの再発行はお受けできませんでした。理由はメールでお知らせしています。"),
     "reissue-requested": mark("端末%(terminal)sの再発行のお申込を受け付けました。"),
@@ -51,7 +56,8 @@ _ENDPOINTS = {"application": "applications.show", "id_notice": "id_notice.show"}
 def sentence(line: News) -> str:
     """Return what a line says in the reader's language."""
     text = SENTENCES.get(line.code)
-    return say(text, **line.facts) if text else gettext(mark("お知らせがあります。詳細を確認してください。"))
+    facts = {name: item_name(str(fact)) if name == "item" else fact for name, fact in line.facts.items()}
+    return say(text, **facts) if text else gettext(mark("お知らせがあります。詳細を確認してください。"))
 
 
 def address(line: News) -> str:
@@ -61,5 +67,7 @@ def address(line: News) -> str:
         return flask.url_for("reissues.show", reissue_id=name)
     if kind in _ENDPOINTS:
         return flask.url_for(_ENDPOINTS[kind], receipt_number=name)
+    if line.code == "company-changed":
+        return flask.url_for("contract.show")
     # Codes that belong to no application are those of terminals which were taken over.
     return flask.url_for("id_notice.show") if line.code.startswith("codes-") else flask.url_for("contract.show", tab="netnaccs")

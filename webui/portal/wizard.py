@@ -6,7 +6,6 @@ shows the faults. So Back, reload, the language switch and leaving for lunch los
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -19,9 +18,10 @@ from registry import proposals
 from registry.applicants import check_contact
 from registry.drafts import Draft, Section
 from registry.faults import Faults, Typed, first
-from registry.items import Choice, check_choice
+from registry.items import OF_KIND, Choice
 from registry.proposals import Situation
 from webui.doorway import doorway
+from webui.portal.kinds import kind
 from webui.portal.parts import customer, office_code, portal
 from webui.sheet import Sheet
 from webui.texts import gettext, mark
@@ -35,11 +35,13 @@ STEPS = (
     mark("確認"),
     mark("完了"),
 )
-ENDPOINTS: Mapping[Section, str] = {
+# What the second step is where there is nothing to choose.
+_DATE_ONLY = mark("利用開始希望日")
+# Of the pages that are no item's but the terminals.
+_ENDPOINTS = {
     Section.CHOICE: "apply.items",
     Section.APPLICANT: "apply.applicant",
     Section.TERMINALS: "apply.terminals",
-    Section.CHANGES: "apply.changes",
     Section.REMARKS: "confirmation.show",
 }
 
@@ -52,54 +54,54 @@ class Progress:
     situation: Situation
     choice: Choice | None
 
-    def pages(self) -> tuple[Section, ...]:
+    def pages(self) -> tuple[str, ...]:
         """Return the pages that the ticked items lead to, in order; the last one is the confirmation."""
         if self.choice is None:
             return (Section.CHOICE,)
         return (Section.CHOICE, Section.APPLICANT, *proposals.sections(self.choice))
 
-    def faults(self, section: Section) -> Faults:
+    def faults(self, section: str) -> Faults:
         """Return what is wrong with a page."""
         typed = self.draft.section(section)
         match section:
             case Section.CHOICE:
-                return _faults(check_choice(typed, first_time=self.situation.first_time, today=self.situation.today))
+                return _faults(proposals.choice_of(self.draft, self.situation))
             case Section.APPLICANT:
                 return _faults(check_contact(typed))
             case Section.TERMINALS:
                 return _faults(proposals.check_terminals(typed, self.situation))
-            case Section.CHANGES if self.choice:
-                return _faults(proposals.check_changes(typed, self.choice, self.situation))
             case Section.REMARKS:
                 return _faults(proposals.check_remarks(typed))
+            case item if self.choice:
+                return _faults(proposals.check_change(item, self.draft, self.choice, self.situation))
             case _:
                 return Faults()
 
     def fingerprint(self) -> str:
         """Return a hash of all pages but the remarks, which the confirmation itself may still change."""
-        pages = {name.value: dict(typed) for name, typed in self.draft.sections.items() if name is not Section.REMARKS}
+        pages = {str(name): dict(typed) for name, typed in self.draft.sections.items() if name != Section.REMARKS}
         return hashlib.sha256(json.dumps(pages, sort_keys=True).encode()).hexdigest()
 
-    def without(self, section: Section) -> Draft:
+    def without(self, section: str) -> Draft:
         """Return the draft without one of its pages."""
-        return replace(self.draft, sections={name: typed for name, typed in self.draft.sections.items() if name is not section})
+        return replace(self.draft, sections={name: typed for name, typed in self.draft.sections.items() if name != section})
 
-    def first_open(self) -> Section:
+    def first_open(self) -> str:
         """Return the first page that still needs the customer."""
         return next((page for page in self.pages() if self.faults(page)), self.pages()[-1])
 
-    def before(self, section: Section) -> Section | None:
+    def before(self, section: str) -> str | None:
         """Return the page before a page; none before the first."""
         pages = self.pages()
         position = pages.index(section) if section in pages else 0
         return pages[position - 1] if position else None
 
-    def after(self, section: Section) -> Section:
+    def after(self, section: str) -> str:
         """Return the page after a page."""
         pages = self.pages()
         return pages[pages.index(section) + 1]
 
-    def sheet(self, section: Section, prefilled: Typed | None = None) -> Sheet:
+    def sheet(self, section: str, prefilled: Typed | None = None) -> Sheet:
         """Return what a page shows: what was typed with its faults, or what it is prefilled with."""
         if not self.draft.has(section):
             return sheet_of(prefilled or {})
@@ -108,7 +110,7 @@ class Progress:
 
 def progress() -> Progress:
     """Return the customer's application in the making; without one, lead to the guidance page."""
-    draft = portal().drafts.load(customer())
+    draft = portal().drafts.load(customer(), kind())
     if draft is None:
         flask.abort(flask.redirect(flask.url_for("apply.guidance"), 303))
     return progress_of(draft)
@@ -118,21 +120,21 @@ def progress_of(draft: Draft) -> Progress:
     """Return what a draft has come to."""
     with doorway().parts.database.snapshot() as session:
         situation = proposals.situation(session, office_code(), today())
-    choice = check_choice(draft.section(Section.CHOICE), first_time=situation.first_time, today=situation.today)
+    choice = proposals.choice_of(draft, situation)
     return Progress(draft, situation, None if isinstance(choice, Faults) else choice)
 
 
-def at(section: Section) -> Progress:
+def at(section: str) -> Progress:
     """Return the application in the making for one of its pages; when an earlier page is not right yet, lead there."""
     present = progress()
     pages = present.pages()
     open_page = present.first_open()
     if section not in pages or pages.index(open_page) < pages.index(section):
-        flask.abort(flask.redirect(flask.url_for(ENDPOINTS[open_page]), 303))
+        flask.abort(flask.redirect(address(open_page), 303))
     return present
 
 
-def save(present: Progress, section: Section, typed: Typed) -> Progress:
+def save(present: Progress, section: str, typed: Typed) -> Progress:
     """Keep a page as typed; when the draft was submitted or discarded in another window, lead to the guidance page."""
     try:
         portal().drafts.save(customer(), present.draft.id, section, typed)
@@ -143,7 +145,7 @@ def save(present: Progress, section: Section, typed: Typed) -> Progress:
     return progress()
 
 
-def go_on(present: Progress, section: Section) -> Response:
+def go_on(present: Progress, section: str) -> Response:
     """Lead on from a saved page: to the one before when that was pressed, right or not; back to it when it has faults.
 
     Else to the page after it, or to the confirmation when that was pressed.
@@ -151,10 +153,17 @@ def go_on(present: Progress, section: Section) -> Response:
     if goes_back():
         return to_page_before(present, section)
     if section not in present.pages() or present.faults(section):
-        return flask.redirect(flask.url_for(ENDPOINTS[section], _anchor="faults"), 303)
+        return flask.redirect(address(section, anchor="faults"), 303)
     if flask.request.form.get("then") == "confirm":
-        return flask.redirect(flask.url_for(ENDPOINTS[present.first_open()]), 303)
-    return flask.redirect(flask.url_for(ENDPOINTS[present.after(section)]), 303)
+        return flask.redirect(address(present.first_open()), 303)
+    return flask.redirect(address(present.after(section)), 303)
+
+
+def address(section: str, *, anchor: str | None = None) -> str:
+    """Return where a page is."""
+    if section in _ENDPOINTS:
+        return flask.url_for(_ENDPOINTS[Section(section)], _anchor=anchor)
+    return flask.url_for("item_pages.show", item=section, _anchor=anchor)
 
 
 def goes_back() -> bool:
@@ -162,10 +171,10 @@ def goes_back() -> bool:
     return flask.request.form.get("then") == "back"
 
 
-def to_page_before(present: Progress, section: Section) -> Response:
+def to_page_before(present: Progress, section: str) -> Response:
     """Lead to the page before one; before the first comes the guidance."""
     before = present.before(section)
-    return flask.redirect(flask.url_for(ENDPOINTS[before] if before else "apply.guidance"), 303)
+    return flask.redirect(address(before) if before else flask.url_for("apply.guidance"), 303)
 
 
 def typed_form(*names: str) -> Typed:
@@ -183,7 +192,8 @@ def sheet_of(typed: Typed, faults: Faults | None = None) -> Sheet:
 
 def steps() -> list[str]:
     """Return the steps' names in the reader's language."""
-    return [gettext(step) for step in STEPS]
+    only_one = kind() in OF_KIND
+    return [gettext(_DATE_ONLY if only_one and step == STEPS[1] else step) for step in STEPS]
 
 
 def today() -> date:

@@ -26,17 +26,17 @@ def file_application(
     *,
     items: tuple[str, ...] = ("terminals",),
     terminals: Mapping[str, list[str]] | None = None,
-    changes: Mapping[str, str] | None = None,
+    changes: Mapping[str, Mapping[str, str]] | None = None,
     remarks: str = "",
     wished: date = START,
 ) -> str:
     """Apply as hanako of NAC001 and return the receipt number."""
     draft = doors.drafts.begin(HANAKO)
-    pages: dict[Section, Mapping[str, list[str]]] = {
+    pages: dict[str, Mapping[str, list[str]]] = {
         Section.CHOICE: {"items": list(items), "wished_start": [wished.isoformat()]},
         Section.APPLICANT: contact_form(APPLICANT),
         Section.TERMINALS: {"add.net.sea": ["1"]} if terminals is None else terminals,
-        Section.CHANGES: {f"after.{item}": [text] for item, text in (changes or {}).items()},
+        **{item: {name: [text] for name, text in typed.items()} for item, typed in (changes or {}).items()},
         Section.REMARKS: {"remarks": [remarks]},
     }
     for section, typed in pages.items():
@@ -46,7 +46,7 @@ def file_application(
 
 def with_items_by_hand(doors: Doors) -> str:
     """Apply for a change that staff carry out by hand, and approve it."""
-    number = file_application(doors, items=("storage",), changes={"storage": "要"})
+    number = file_application(doors, items=("mailboxes",), changes={"mailboxes": {"mailboxes": "2"}})
     doors.review.approve(number, START, approver=SATO)
     return number
 
@@ -103,7 +103,11 @@ def day(issuing_doors: Doors, house: House) -> Day:
     lock(house, locked)
     house.notices.show(prepared, "NAC001", waiting, HANAKO.actor)
     items = ("names", "terminals", "price_plan", "billing_contact")
-    changes = {"names": f"企業名：{MARKUP}", "price_plan": "B", "billing_contact": "経理　三郎\n電話番号：0312345678"}
+    changes = {
+        "names": {"office_name": MARKUP},
+        "price_plan": {"price_plan": "B"},
+        "billing_contact": {"billing_contact": "経理　三郎", "billing_phone": "0398765432"},
+    }
     rich = file_application(doors, items=items, terminals=TERMINALS, changes=changes, remarks=MARKUP)
     queried = file_application(doors)
     doors.review.query(queried, "端末の台数を確認してください。", actor=SATO)

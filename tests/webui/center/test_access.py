@@ -20,7 +20,7 @@ DEEDS = {
     "/applications/{number}/reject": REVIEW,
     "/applications/{number}/cancel": REVIEW,
     "/applications/{number}/start": REVIEW,
-    "/applications/{number}/items/storage": REVIEW,
+    "/applications/{number}/items/mailboxes": REVIEW,
     "/applications/{number}/codes": ISSUING,
     "/reissues/{reissue}/accept": REVIEW,
     "/reissues/{reissue}/decline": REVIEW,
@@ -81,7 +81,7 @@ JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def applied_with_item(doors: Doors) -> str:
-    return file_application(doors, items=("storage",), changes={"storage": "要"})
+    return file_application(doors, items=("mailboxes",), changes={"mailboxes": {"mailboxes": "2"}})
 
 
 def asked_for_reissue(doors: Doors, terminal: str = TERMINAL) -> str:
@@ -119,7 +119,7 @@ def test_the_table_above_names_every_deed(doors: Doors) -> None:
     }
     paths = {re.sub(r"<(?:\w+:)?(\w+)>", lambda found: samples.get(found[1], found[0]), rule.rule) for rule in rules}
     shared = {"/account/password", "/login", "/login/again", "/logout", "/language", "/password"}
-    assert {path.replace("<item>", "storage") for path in paths} == {*DEEDS, *shared}
+    assert {path.replace("<item>", "mailboxes") for path in paths} == {*DEEDS, *shared}
 
 
 def test_all_staff_read_everything(doors: Doors) -> None:

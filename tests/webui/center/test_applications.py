@@ -84,7 +84,7 @@ def test_an_approved_application_without_codes_is_marked_before_its_start(doors:
 
 
 def test_an_applications_page_shows_all_of_it(doors: Doors, sato: Visitor) -> None:
-    changes = {"names": "企業名：あたらしい名前", "price_plan": "B"}
+    changes = {"names": {"office_name": "新しい営業所"}, "price_plan": {"price_plan": "B"}}
     items = ("names", "terminals", "price_plan")
     number = file_application(doors, items=items, terminals=TERMINALS, changes=changes, remarks="急ぎます。")
     page = sato.get(f"/applications/{number}").text
@@ -100,8 +100,8 @@ def test_an_applications_page_shows_all_of_it(doors: Doors, sato: Visitor) -> No
         "急ぎます。",
         "(新規)2台",
         "99999W",
-        "企業名：ナックス商事株式会社",
-        "企業名：あたらしい名前",
+        "事業所名",
+        "新しい営業所",
         "Bプラン(従量料金のみ)",
         "確認事項はありません。",
         "この申込のメール 1通",
@@ -109,8 +109,11 @@ def test_an_applications_page_shows_all_of_it(doors: Doors, sato: Visitor) -> No
         assert text in page, text
 
 
+MOVE = {"to_office": "NAC002", "what": "all", "details": MARKUP}
+
+
 def test_what_customers_type_stays_text(doors: Doors, sato: Visitor) -> None:
-    number = file_application(doors, items=("storage",), changes={"storage": MARKUP}, remarks=MARKUP)
+    number = file_application(doors, items=("transfer",), changes={"transfer": MOVE}, remarks=MARKUP)
     doors.review.query(number, MARKUP, actor=SATO)
     doors.applications.answer(HANAKO, number, MARKUP)
     for path in (f"/applications/{number}", f"/mails/?number={number}", "/mails/2"):

@@ -64,7 +64,7 @@ def reading_pages(day: Day) -> dict[str, str]:
         "query": f"/applications/{day.fresh}/query",
         "cancel": f"/applications/{day.prepared}/cancel",
         "move": f"/applications/{day.prepared}/start",
-        "execute": f"/applications/{day.by_hand}/items/storage",
+        "execute": f"/applications/{day.by_hand}/items/mailboxes",
         "prepare": f"/applications/{day.approved}/codes",
         "terminals": "/terminals/",
         "terminals-suspended": "/terminals/?state=suspended",

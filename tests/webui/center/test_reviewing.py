@@ -90,7 +90,7 @@ def test_a_wrong_date_is_told_beside_the_field_and_kept(
 
 
 def test_a_date_that_leaves_no_time_for_system_settings_is_refused_beside_the_field(doors: Doors, sato: Visitor) -> None:
-    number = file_application(doors, items=("mailboxes",), changes={"mailboxes": "1つ追加"})
+    number = file_application(doors, items=("mailboxes",), changes={"mailboxes": {"mailboxes": "1"}})
     sato.get(f"/applications/{number}/approve")
     response = sato.post(f"/applications/{number}/approve", {"start_date": "2026/11/26", "step": "do"})
     assert response.status_code == 422
@@ -176,22 +176,51 @@ def test_a_cancellation_ends_the_terminals_that_were_made(doors: Doors, sato: Vi
     assert detail_of(doors, number).terminals[0].state is TerminalState.ABOLISHED
 
 
-def test_an_item_is_marked_as_carried_out_with_its_counts_once(doors: Doors, sato: Visitor) -> None:
-    number = file_application(doors, items=("user_codes",), changes={"user_codes": "NAC02を追加"})
+def test_carrying_out_an_item_changes_the_contract_once(doors: Doors, sato: Visitor) -> None:
+    row = {"user_code": "1ANAC", "id_number": "001", "system_class": "sea", "business": "通関業", "processing": "会話型"}
+    new = {f"new1.{name}": text for name, text in row.items()}
+    number = file_application(doors, items=("user_codes",), changes={"user_codes": new})
     doors.review.approve(number, START, approver=SATO)
     path = f"/applications/{number}/items/user_codes"
     assert "実施済みにする" in sato.get(f"/applications/{number}").text
-    sato.get(path)
-    wrong = sato.post(path, {"added": "たくさん", "changed": "1", "removed": ""})
-    assert wrong.status_code == 422
-    assert 'value="たくさん"' in wrong.text
-    done = sato.post(path, {"added": "２", "changed": "1", "removed": ""})
+    assert "実施済みにすると、契約内容がすぐに変更後の内容になります。" in sato.get(path).text
+    assert "1ANAC" not in sato.get("/offices/NAC001").text
+    done = sato.post(path)
     assert "実施済みにしました。" in sato.get(done.location).text
+    assert "1ANAC" in sato.get("/offices/NAC001").text
     result = next(line for line in detail_of(doors, number).results if line.item == "user_codes")
-    assert (result.added, result.changed, result.removed) == (2, 1, 0)
-    again = sato.post(path, {"added": "9"})
+    assert (result.added, result.changed, result.removed) == (1, 0, 0)
+    again = sato.post(path)
     assert "この変更項目はすでに実施済みです。" in sato.get(again.location).text
     assert sato.get(path).status_code == 303
+
+
+def test_a_contract_that_has_changed_meanwhile_is_shown_and_stays(doors: Doors, sato: Visitor) -> None:
+    numbers = [
+        file_application(doors, items=("names",), changes={"names": {"company_name": name}}) for name in ("新商事", "別商事")
+    ]
+    for number in numbers:
+        doors.review.approve(number, START, approver=SATO)
+    first, second = (f"/applications/{number}/items/names" for number in numbers)
+    assert "NAC002" in sato.get(first).text  # the company's other office is told, too
+    sato.post(first)
+    page = sato.get(second).text
+    assert "申込の後で、契約内容が変わっています" in page
+    assert "企業名: 現在は「新商事」" in page
+    sato.get("/")
+    refused = sato.post(second)
+    assert "実施できません" in sato.get(refused.location).text
+    assert "新商事" in sato.get("/offices/NAC001").text
+    assert "企業名または本社の情報が変わりました" in doors.customer("saburo", office_code="NAC002").get("/").text
+    assert "「企業名、事業所名、所在地等」の変更を実施しました" in doors.customer().get("/").text
+
+
+def test_a_contract_does_not_end_while_it_has_terminals(doors: Doors, sato: Visitor) -> None:
+    changes = {"termination": {"ending": "office", "last_day": "20270331", "ending_reason": ""}}
+    number = file_application(doors, items=("termination",), changes=changes)
+    doors.review.approve(number, START, approver=SATO)
+    sato.get("/")
+    assert "論理端末が残っています" in sato.get(sato.post(f"/applications/{number}/items/termination").location).text
 
 
 def test_items_that_carry_themselves_out_or_are_not_there_have_no_page(doors: Doors, sato: Visitor) -> None:

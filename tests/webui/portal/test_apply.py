@@ -44,19 +44,21 @@ def test_the_pages_come_in_the_references_order(hanako: Visitor) -> None:
     assert "申込内容を登録する" in hanako.get("/apply/confirm").text
 
 
-def test_other_items_get_their_own_page(hanako: Visitor) -> None:
+def test_each_other_item_gets_a_page_of_its_own(hanako: Visitor) -> None:
     send(hanako, "items", {**ITEMS, "items": ["terminals", "price_plan", "names"]})
-    send(hanako, "applicant", APPLICANT)
-    assert send(hanako, "terminals", {"add.net.sea": "1"}).location == "/apply/changes"
-    page = hanako.get("/apply/changes").text
-    assert "事業所名：東京営業所" in page
-    assert "登録なし" in page
-    assert send(hanako, "changes", {"after.price_plan": "B", "after.names": "東京第二営業所"}).location == "/apply/confirm"
+    assert send(hanako, "applicant", APPLICANT).location == "/apply/items/names"
+    page = hanako.get("/apply/items/names").text
+    assert 'value="東京営業所"' in page
+    assert "現在: 東京営業所" in page
+    assert "現在: 登録なし" in page
+    assert send(hanako, "items/names", {"office_name": "東京第二営業所"}).location == "/apply/terminals"
+    assert send(hanako, "terminals", {"add.net.sea": "1"}).location == "/apply/items/price_plan"
+    assert send(hanako, "items/price_plan", {"price_plan": "B"}).location == "/apply/confirm"
 
 
 @pytest.mark.parametrize(
     ("page", "opens"),
-    [("applicant", "items"), ("terminals", "items"), ("changes", "items"), ("confirm", "items"), ("start-date", "applicant")],
+    [("applicant", "items"), ("terminals", "items"), ("items/names", "items"), ("confirm", "items"), ("start-date", "applicant")],
 )
 def test_a_page_that_is_too_early_leads_to_the_first_open_one(hanako: Visitor, page: str, opens: str) -> None:
     if page == "start-date":
@@ -66,7 +68,7 @@ def test_a_page_that_is_too_early_leads_to_the_first_open_one(hanako: Visitor, p
 
 def test_without_a_draft_every_page_leads_to_the_guidance(doors: Doors) -> None:
     visitor = doors.customer()
-    for page in ("items", "applicant", "terminals", "changes", "confirm", "start-date"):
+    for page in ("items", "applicant", "terminals", "items/names", "confirm", "start-date"):
         assert visitor.get(f"/apply/{page}").location == "/apply"
 
 
@@ -194,10 +196,11 @@ def test_a_terminal_that_another_application_changes_is_shown_as_busy(doors: Doo
 def test_the_other_items_are_required(hanako: Visitor) -> None:
     send(hanako, "items", {**ITEMS, "items": ["price_plan", "names"]})
     send(hanako, "applicant", APPLICANT)
-    assert send(hanako, "changes", {"after.price_plan": "C", "after.names": ""}).location == "/apply/changes#faults"
-    page = hanako.get("/apply/changes").text
-    assert "料金プランを選択してください" in page
-    assert "入力してください" in page.partition('id="after.names-fault"')[2]
+    assert send(hanako, "items/names", {"office_name": ""}).location == "/apply/items/names#faults"
+    assert "入力してください" in hanako.get("/apply/items/names").text.partition('id="office_name-fault"')[2]
+    send(hanako, "items/names", {"office_name": "東京第二営業所"})
+    assert send(hanako, "items/price_plan", {"price_plan": "C"}).location == "/apply/items/price_plan#faults"
+    assert "選択肢から選んでください" in hanako.get("/apply/items/price_plan").text
 
 
 def test_leaving_and_coming_back_goes_on_where_it_stopped(doors: Doors, hanako: Visitor) -> None:

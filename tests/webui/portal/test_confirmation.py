@@ -21,7 +21,7 @@ def draft(doors: Doors) -> Draft:
         Section.CHOICE: {"items": ["terminals", "price_plan"], "wished_start": [START.isoformat()]},
         Section.APPLICANT: contact_form(APPLICANT),
         Section.TERMINALS: {"add.net.sea": ["2"], f"class.{TERMINAL}": ["air"]},
-        Section.CHANGES: {"after.price_plan": ["B"]},
+        "price_plan": {"price_plan": ["B"]},
     }.items():
         draft = doors.drafts.save(HANAKO, draft.id, section, typed)
     return draft
@@ -133,6 +133,6 @@ def test_going_back_from_the_confirmation_keeps_the_remarks_and_registers_nothin
     del draft
     visitor = doors.customer()
     sent = hidden(visitor.get("/apply/confirm").text) | {"remarks": "急ぎません", "then": "back"}
-    assert visitor.post("/apply/confirm", sent).location == "/apply/changes"
+    assert visitor.post("/apply/confirm", sent).location == "/apply/items/price_plan"
     assert registered(doors) == 0
     assert "急ぎません" in visitor.get("/apply/confirm").text

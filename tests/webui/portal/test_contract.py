@@ -11,6 +11,8 @@ def test_each_tab_shows_what_is_registered(doors: Doors) -> None:
     for tab, words in {
         "": ["ナックス商事株式会社", "東京営業所", "NAC001", "東京税関", "通関　花子"],
         "/user-codes": ["登録されている利用者コードはありません"],
+        "/general-naccs": ["登録されている一般NACCS端末はありません", "メールボックス数"],
+        "/lines": ["登録されている回線はありません"],
         "/netnaccs": ["99999W", "利用中", "2025/04/01", "未取得"],
         "/billing": ["1234567", "経理部"],
     }.items():
