@@ -173,6 +173,64 @@ def upgrade() -> None:
         batch_op.create_index("ix_registry_application_queue", ["state", "applied_at"], unique=False)
 
     op.create_table(
+        "registry_broker",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("user_code", sa.String(length=8), nullable=False),
+        sa.Column("id_number", sa.String(length=3), nullable=False),
+        sa.Column("family_name", sa.String(length=40), nullable=False),
+        sa.Column("given_name", sa.String(length=40), nullable=False),
+        sa.Column("family_kana", sa.String(length=40), nullable=False),
+        sa.Column("given_kana", sa.String(length=40), nullable=False),
+        sa.Column("licence", sa.String(length=20), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_broker_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_broker")),
+    )
+    with op.batch_alter_table("registry_broker", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_broker_office_code"), ["office_code"], unique=False)
+        batch_op.create_index(
+            "uq_registry_broker_open",
+            ["user_code", "id_number"],
+            unique=True,
+            sqlite_where=sa.text("end_date IS NULL"),
+            postgresql_where=sa.text("end_date IS NULL"),
+        )
+
+    op.create_table(
+        "registry_business",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column(
+            "system_class",
+            sa.Enum(
+                "sea",
+                "air",
+                "shared",
+                name="ck_registry_business_system_class",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("business", sa.String(length=40), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_business_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_business")),
+    )
+    with op.batch_alter_table("registry_business", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_registry_business_open",
+            ["office_code", "system_class", "business"],
+            unique=True,
+            sqlite_where=sa.text("end_date IS NULL"),
+            postgresql_where=sa.text("end_date IS NULL"),
+        )
+
+    op.create_table(
         "registry_contract",
         sa.Column("office_code", sa.String(length=6), nullable=False),
         sa.Column("contractor_name", sa.String(length=80), nullable=False),
@@ -200,6 +258,8 @@ def upgrade() -> None:
         sa.Column("billing_contact", sa.String(length=100), nullable=False),
         sa.Column("billing_phone", sa.String(length=11), nullable=False),
         sa.Column("signed_on", sa.Date(), nullable=False),
+        sa.Column("mailboxes", sa.Integer(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_contract_office_code")),
         sa.PrimaryKeyConstraint("office_code", name=op.f("pk_registry_contract")),
     )
@@ -221,6 +281,19 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("registry_draft")
     op.drop_table("registry_contract")
+    with op.batch_alter_table("registry_business", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_registry_business_open", sqlite_where=sa.text("end_date IS NULL"), postgresql_where=sa.text("end_date IS NULL")
+        )
+
+    op.drop_table("registry_business")
+    with op.batch_alter_table("registry_broker", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_registry_broker_open", sqlite_where=sa.text("end_date IS NULL"), postgresql_where=sa.text("end_date IS NULL")
+        )
+        batch_op.drop_index(batch_op.f("ix_registry_broker_office_code"))
+
+    op.drop_table("registry_broker")
     with op.batch_alter_table("registry_application", schema=None) as batch_op:
         batch_op.drop_index("ix_registry_application_queue")
         batch_op.drop_index("ix_registry_application_office")

@@ -11,6 +11,25 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "registry_line",
+        sa.Column("number", sa.String(length=7), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("postal_code", sa.String(length=7), nullable=False),
+        sa.Column("place", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.CheckConstraint(
+            "length(number) = 7 AND ltrim(substr(number, 1, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(number, 2, 6), '0123456789') = ''",
+            name="ck_registry_line_number",
+        ),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_line_office_code")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_registry_line")),
+    )
+    with op.batch_alter_table("registry_line", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_line_office_code"), ["office_code"], unique=False)
+
+    op.create_table(
         "registry_news",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("office_code", sa.String(length=6), nullable=False),
@@ -25,6 +44,28 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("registry_news", schema=None) as batch_op:
         batch_op.create_index("ix_registry_news_office", ["office_code", "id"], unique=False)
+
+    op.create_table(
+        "registry_partnership",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("user_code", sa.String(length=8), nullable=False),
+        sa.Column("partner", sa.String(length=6), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.CheckConstraint("partner <> office_code", name="ck_registry_partnership_partner"),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_partnership_office_code")),
+        sa.ForeignKeyConstraint(["partner"], ["registry_office.code"], name=op.f("fk_registry_partnership_partner")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_partnership")),
+    )
+    with op.batch_alter_table("registry_partnership", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_registry_partnership_open",
+            ["office_code", "user_code", "partner"],
+            unique=True,
+            sqlite_where=sa.text("end_date IS NULL"),
+            postgresql_where=sa.text("end_date IS NULL"),
+        )
 
     op.create_table(
         "registry_user_code",
@@ -110,13 +151,9 @@ def upgrade() -> None:
         "registry_application_item",
         sa.Column("receipt_number", sa.String(length=7), nullable=False),
         sa.Column("item", sa.String(length=30), nullable=False),
-        sa.Column("before", sa.Text(), nullable=True),
-        sa.Column("after", sa.Text(), nullable=True),
+        sa.Column("entries", sa.JSON(), nullable=False),
         sa.Column("executed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("executed_by", sa.String(length=100), nullable=True),
-        sa.Column("added", sa.Integer(), nullable=False),
-        sa.Column("changed", sa.Integer(), nullable=False),
-        sa.Column("removed", sa.Integer(), nullable=False),
         sa.CheckConstraint("(executed_at IS NULL) = (executed_by IS NULL)", name="ck_registry_application_item_executed"),
         sa.ForeignKeyConstraint(
             ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_application_item_receipt_number")
@@ -140,6 +177,38 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_registry_application_query_receipt_number"), ["receipt_number"], unique=False)
+
+    op.create_table(
+        "registry_general_terminal",
+        sa.Column("name", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column(
+            "system_class",
+            sa.Enum(
+                "sea",
+                "air",
+                "shared",
+                name="ck_registry_general_terminal_system_class",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("device", sa.String(length=20), nullable=False),
+        sa.Column("line_number", sa.String(length=7), nullable=True),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.CheckConstraint(
+            "length(name) = 6 AND ltrim(substr(name, 1, 5), '0123456789') = '' AND ltrim(substr(name, 6, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = ''",
+            name="ck_registry_general_terminal_name",
+        ),
+        sa.ForeignKeyConstraint(["line_number"], ["registry_line.number"], name=op.f("fk_registry_general_terminal_line_number")),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_general_terminal_office_code")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_general_terminal")),
+    )
+    with op.batch_alter_table("registry_general_terminal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_general_terminal_office_code"), ["office_code"], unique=False)
 
     op.create_table(
         "registry_terminal",
@@ -297,6 +366,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_terminal_changed_at"))
 
     op.drop_table("registry_terminal")
+    with op.batch_alter_table("registry_general_terminal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_general_terminal_office_code"))
+
+    op.drop_table("registry_general_terminal")
     with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_application_query_receipt_number"))
 
@@ -307,7 +380,17 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_user_code_office_code"))
 
     op.drop_table("registry_user_code")
+    with op.batch_alter_table("registry_partnership", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_registry_partnership_open", sqlite_where=sa.text("end_date IS NULL"), postgresql_where=sa.text("end_date IS NULL")
+        )
+
+    op.drop_table("registry_partnership")
     with op.batch_alter_table("registry_news", schema=None) as batch_op:
         batch_op.drop_index("ix_registry_news_office")
 
     op.drop_table("registry_news")
+    with op.batch_alter_table("registry_line", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_line_office_code"))
+
+    op.drop_table("registry_line")
