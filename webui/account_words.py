@@ -25,7 +25,7 @@ ROLES: Mapping[Role, str] = {
 }
 ACCOUNT_STATES: Mapping[AccountState, Label] = {
     AccountState.INVITED: Label(mark("招待中"), "info"),
-    AccountState.ACTIVE: Label(mark("有効"), "good"),
+    AccountState.ACTIVE: Label(mark("利用可"), "good"),
     AccountState.DISABLED: Label(mark("停止中"), "warn"),
     AccountState.REMOVED: Label(mark("削除済み"), "bad"),
 }

@@ -45,6 +45,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "demo",
         "init",
         "jobs",
+        "office",
         "root",
         "revoke",
         "serve",

@@ -41,7 +41,6 @@ NAVIGATION = (
     NavigationItem("reissues.listed", mark("再発行")),
     NavigationItem("generations.listed", mark("世代変更")),
     NavigationItem("offices.listed", mark("事業所の一覧")),
-    NavigationItem("address_changes.listed", mark("連絡先の変更")),
     NavigationItem("notices.listed", mark("掲示板")),
     NavigationItem("mails.listed", mark("メール")),
     NavigationItem("staff.listed", mark("職員")),

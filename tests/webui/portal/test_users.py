@@ -48,7 +48,7 @@ def test_whoever_is_invited_opens_the_link_and_logs_in(doors: Doors, hanako: Vis
     assert "パスワードを設定しました" in saburo.get("/account/password/chosen").text
     assert saburo.log_in(office_code="NAC001", user="saburo").location == "/"
     assert saburo.post("/account/password", {**wrong, "code": token, FIELD: saburo.token}).status_code == 400
-    assert "有効" in hanako.get("/users/saburo").text
+    assert "利用可" in hanako.get("/users/saburo").text
 
 
 @pytest.mark.parametrize(
