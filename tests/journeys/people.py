@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,6 +40,11 @@ class Person:
         """Return the first link of that name."""
         return self.page.get_by_role("main").get_by_role("link", name=name).first
 
+    def prove(self, person: Mapping[str, str]) -> None:
+        """Type the second step: what the person's authenticator app shows, or the next code where that one was used."""
+        self.page.get_by_label("確認コード").fill(self.demo.code(person))
+        self.button("ログイン").click()
+
     def fill(self, **fields: str) -> None:
         """Type into fields by their labels, underscores standing for nothing."""
         for label, value in fields.items():
@@ -54,6 +60,7 @@ class Customer(Person):
         self.page.goto(self.demo.facts["portal"])
         self.fill(事業所コード=person["office_code"], ユーザーID=person["user"], パスワード=person["password"])
         self.button("ログイン").click()
+        self.prove(person)
 
     def begin_change(self) -> None:
         """From the menu to the guidance page, past the contract's netNACCS tab."""
@@ -112,6 +119,7 @@ class Staff(Person):
         self.page.goto(self.demo.facts["center"])
         self.fill(ユーザーID=person["user"], パスワード=person["password"])
         self.button("ログイン").click()
+        self.prove(person)
 
     def open_application(self, receipt_number: str, tab: str) -> None:
         """Find an application in the queue and open it."""

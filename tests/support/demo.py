@@ -9,10 +9,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import pyotp
+
+from kernel.clock import DemoClock
 
 Outcome = subprocess.CompletedProcess[str]
 
@@ -26,6 +30,8 @@ class Demo:
 
     home: Path
     environment: dict[str, str]
+    # The next time step of each person's app that was not used yet.
+    _steps: dict[str, int] = field(default_factory=dict, repr=False)
 
     def run(self, *arguments: str | Path, stdin: str = "", check: bool = True) -> Outcome:
         """Run `tegata` for this home."""
@@ -44,6 +50,14 @@ class Demo:
         """What `demo.json` says."""
         content: dict[str, Any] = json.loads((self.home / "demo.json").read_text(encoding="utf-8"))
         return content
+
+    def code(self, person: Mapping[str, str]) -> str:
+        """Return what somebody's authenticator app shows, by the demo's clock; where that was used, what it shows next."""
+        clock = DemoClock(self.home / "clock-offset")
+        while (step := max(int(clock.now().timestamp()) // 30, self._steps.get(person["user"], 0))) > _latest(clock):
+            time.sleep(1)
+        self._steps[person["user"]] = step + 1
+        return pyotp.TOTP(person["totp_secret"]).generate_otp(step)
 
     @property
     def root(self) -> Path:
@@ -88,6 +102,11 @@ def found_demo(folder: Path, *, database_url: str | None = None, settings: Mappi
     demo = Demo(folder / "home", environment)
     demo.run("init", "--demo")
     return demo
+
+
+def _latest(clock: DemoClock) -> int:
+    """Return the last time step whose code the doors accept now: one step of drift is allowed."""
+    return int(clock.now().timestamp()) // 30 + 1
 
 
 def _free_ports(count: int) -> Sequence[int]:

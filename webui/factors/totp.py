@@ -39,7 +39,7 @@ def accepted_step(secret: str, code: str, now: datetime, *, after: int) -> int |
     `after` is the step that was used last: RFC 6238 §5.2 forbids accepting one a second time. All steps are compared, each in
     constant time, so that the time taken tells nothing.
     """
-    present, typed, found = step_of(now), normal(code).encode(), None
+    present, typed, found = step_of(now), normal(code).encode(errors="replace"), None
     for step in range(present - DRIFT, present + DRIFT + 1):
         if hmac.compare_digest(pyotp.TOTP(secret).generate_otp(step).encode(), typed) and step > after:
             found = step

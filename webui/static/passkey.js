@@ -28,9 +28,8 @@ function written(credential) {
   return JSON.stringify({ id: credential.id, rawId: encoded(credential.rawId), type: credential.type, response });
 }
 
+for (const block of document.querySelectorAll("[data-passkeys]")) block.hidden = !window.PublicKeyCredential;
 for (const form of document.querySelectorAll("form[data-passkey]")) {
-  const block = form.closest("[data-passkeys]") ?? form;
-  block.hidden = !window.PublicKeyCredential;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const failed = form.querySelector("[role=alert]");

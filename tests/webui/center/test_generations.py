@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import ViewportSize
 
 from enrollment.generations.states import GenerationState
 from enrollment.id_notices import expire_due
@@ -19,6 +19,7 @@ from tests.support.house import House
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import Doors
+from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
 from tests.webui.visitors import PASSWORD, Visitor
 from webui.accounts import NewAccount, Role
@@ -216,31 +217,23 @@ def center_url(issuing_doors: Doors, tmp_path: Path) -> Iterator[str]:
         yield listener_url(listener)
 
 
-def log_in(page: Page, url: str) -> None:
-    page.goto(url)
-    page.get_by_label("ユーザーID").fill("mori")
-    page.get_by_label("パスワード").fill(PASSWORD)
-    page.get_by_role("button", name="ログイン").click()
-    page.wait_for_url(f"{url}/")
-
-
 def day_text(day: date) -> str:
     return day.strftime("%Y/%m/%d")
 
 
 @ONE_DATABASE
-@pytest.mark.parametrize(("size", "viewport"), [("wide", DESKTOP), ("narrow", NARROW)])
+@pytest.mark.parametrize("size", ["wide", "narrow"])
 def test_every_page_is_accessible_and_fits(
     chromium: Chromium,
     center_url: str,
+    issuing_doors: Doors,
     two: TwoGenerations,
     tmp_path: Path,
     size: str,
-    viewport: ViewportSize,
 ) -> None:
-    with chromium.visit(tmp_path / "localhost-root.pem", viewport=viewport) as visit:
+    with chromium.visit(tmp_path / "localhost-root.pem", viewport=DESKTOP if size == "wide" else NARROW) as visit:
         page = visit.page
-        log_in(page, center_url)
+        log_in(page, issuing_doors, center_url, "mori")
         page.goto(f"{center_url}/generations/")
         inspect(visit, f"center-generations-none-{size}")
         page.get_by_role("link", name="世代変更を計画する").click()
@@ -265,7 +258,7 @@ def test_every_page_is_accessible_and_fits(
         two.waves.prepare_due(two.clock.now())
         two.retrieve("10000W")
         two.closing.settle_due(two.clock.now())
-        log_in(page, center_url)
+        log_in(page, issuing_doors, center_url, "mori")
         for name in ("", "/stragglers", "/pause", "/postpone", "/stop"):
             page.goto(address + name)
             inspect(visit, f"center-generation{name.replace('/', '-')}-{size}")

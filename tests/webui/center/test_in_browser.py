@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import ViewportSize
 
 from kernel import audit
 from tests.support.browser import DESKTOP, Chromium, Visit
@@ -13,6 +13,7 @@ from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.center.conftest import Day, file_application
 from tests.webui.conftest import START, Doors
+from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
 from tests.webui.visitors import PASSWORD
 from webui.accounts import NewAccount, Role
@@ -38,14 +39,6 @@ def center_url(issuing_doors: Doors, tmp_path: Path) -> Iterator[str]:
 def root(tmp_path: Path) -> Path:
     """Return what `center_url`'s browsers trust."""
     return tmp_path / "localhost-root.pem"
-
-
-def log_in(page: Page, url: str, user: str = "mori") -> None:
-    page.goto(url)
-    page.get_by_label("ユーザーID").fill(user)
-    page.get_by_label("パスワード").fill(PASSWORD)
-    page.get_by_role("button", name="ログイン").click()
-    page.wait_for_url(f"{url}/")
 
 
 def reading_pages(day: Day) -> dict[str, str]:
@@ -94,14 +87,14 @@ def reading_pages(day: Day) -> dict[str, str]:
 
 
 @ONE_DATABASE
-@pytest.mark.parametrize(("size", "viewport"), [("wide", DESKTOP), ("narrow", NARROW)])
+@pytest.mark.parametrize("size", ["wide", "narrow"])
 def test_every_page_is_accessible_and_fits(
-    chromium: Chromium, center_url: str, day: Day, root: Path, size: str, viewport: ViewportSize
+    chromium: Chromium, center_url: str, issuing_doors: Doors, day: Day, root: Path, size: str
 ) -> None:
-    with chromium.visit(root, viewport=viewport) as visit:
+    with chromium.visit(root, viewport=DESKTOP if size == "wide" else NARROW) as visit:
         visit.page.goto(center_url)
         inspect(visit, f"center-log-in-{size}")
-        log_in(visit.page, center_url)
+        log_in(visit.page, issuing_doors, center_url, "mori")
         for name, path in reading_pages(day).items():
             visit.page.goto(center_url + path)
             inspect(visit, f"center-{name}-{size}")
@@ -144,9 +137,11 @@ def confirmations(visit: Visit, url: str, day: Day, size: str) -> None:
 
 
 @ONE_DATABASE
-def test_the_center_is_worked_in_english_too(chromium: Chromium, center_url: str, day: Day, root: Path) -> None:
+def test_the_center_is_worked_in_english_too(
+    chromium: Chromium, center_url: str, issuing_doors: Doors, day: Day, root: Path
+) -> None:
     with chromium.visit(root) as visit:
-        log_in(visit.page, center_url)
+        log_in(visit.page, issuing_doors, center_url, "mori")
         visit.page.get_by_role("button", name="English").click()
         for name in ("menu", "queue-all", "application-rich", "terminal-issued", "revoke", "office", "mails"):
             visit.page.goto(center_url + reading_pages(day)[name])
@@ -160,7 +155,7 @@ def test_keyboard_and_no_script_are_enough_to_approve(
     number = file_application(issuing_doors)
     with chromium.visit(root, javascript=False) as visit:
         page = visit.page
-        log_in(page, center_url)
+        log_in(page, issuing_doors, center_url, "mori")
         page.goto(f"{center_url}/applications/{number}")
         page.get_by_role("link", name="承認へ進む").press("Enter")
         page.get_by_label("利用開始日").press("Enter")

@@ -24,9 +24,9 @@ from tests.support.house import APPROVER, PREPARER, House
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import Doors
+from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
-from tests.webui.portal.test_in_browser import log_in
-from tests.webui.visitors import PASSWORD, Visitor
+from tests.webui.visitors import Visitor
 from webui.csrf import FIELD
 
 NARROW = ViewportSize(width=320, height=720)
@@ -180,11 +180,18 @@ def portal_url(issuing_doors: Doors, tmp_path: Path) -> Iterator[str]:
         yield listener_url(listener)
 
 
+@pytest.fixture
+def site(issuing_doors: Doors, portal_url: str) -> tuple[Doors, str]:
+    """Return the doors, and where the portal is served."""
+    return issuing_doors, portal_url
+
+
 @ONE_DATABASE
 @pytest.mark.parametrize("size", ["wide", "narrow"])
 def test_every_page_is_accessible_and_fits(
-    chromium: Chromium, portal_url: str, house: House, worker: BatchRedemption, tmp_path: Path, size: str
+    chromium: Chromium, site: tuple[Doors, str], house: House, worker: BatchRedemption, tmp_path: Path, size: str
 ) -> None:
+    issuing_doors, portal_url = site
     names = prepared(house, 3)
     folder = tmp_path / "requests"
     folder.mkdir()
@@ -192,7 +199,7 @@ def test_every_page_is_accessible_and_fits(
         (folder / name).write_bytes(content)
     with chromium.visit(tmp_path / "localhost-root.pem", viewport=DESKTOP if size == "wide" else NARROW) as visit:
         page = visit.page
-        log_in(page, portal_url)
+        log_in(page, issuing_doors, portal_url, "hanako", "NAC001")
         page.get_by_role("link", name="一括取得").click()
         inspect(visit, f"portal-batches-{size}")
         page.get_by_role("button", name="送信して確認へ進む").click()

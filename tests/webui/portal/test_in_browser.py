@@ -15,6 +15,7 @@ from tests.support.house import SOURCE, House, new_request
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import KATO, SATO, START, TERMINAL, Doors
+from tests.webui.entering import log_in, type_code, type_password
 from tests.webui.inspection import inspect
 from tests.webui.visitors import PASSWORD
 
@@ -38,17 +39,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "localhost-root.pem"
 
 
-def type_log_in(page: Page) -> None:
-    page.get_by_label("事業所コード").fill("NAC001")
-    page.get_by_label("ユーザーID").fill("hanako")
-    page.get_by_label("パスワード").fill(PASSWORD)
-    page.get_by_role("button", name="ログイン").click()
-
-
-def log_in(page: Page, url: str) -> None:
-    page.goto(url)
-    type_log_in(page)
-    page.wait_for_url(f"{url}/")
+HANAKO = ("hanako", "NAC001")
 
 
 def go_on(page: Page) -> None:
@@ -120,7 +111,7 @@ def test_the_customers_way_from_log_in_to_the_codes(
         page.goto(portal_url)
         page.get_by_role("button", name="ログイン").click()
         inspect(visit, f"portal-log-in-faulty-{size}")
-        log_in(page, portal_url)
+        log_in(page, issuing_doors, portal_url, *HANAKO)
         number = apply(visit, size)
         issuing_doors.review.query(number, "開始日は2026/12/15でよろしいですか。", actor=SATO)
         own = f"/applications/{number}"
@@ -130,7 +121,9 @@ def test_the_customers_way_from_log_in_to_the_codes(
         issuing_doors.clock.advance(timedelta(hours=1))
         page.get_by_role("button", name="回答を送信する").click()
         inspect(visit, f"portal-log-in-again-{size}")
-        type_log_in(page)
+        type_password(page, *HANAKO)
+        inspect(visit, f"portal-second-step-{size}")
+        type_code(page, issuing_doors, *HANAKO)
         inspect(visit, f"portal-resume-{size}")
         page.get_by_role("button", name="入力した内容を送信する").click()
         page.get_by_text("回答を送信しました").wait_for()
@@ -159,16 +152,18 @@ def test_the_customers_way_from_log_in_to_the_codes(
         read(visit, portal_url, size, reading)
 
 
-def test_the_same_pages_in_english(chromium: Chromium, portal_url: str, root: Path) -> None:
+def test_the_same_pages_in_english(chromium: Chromium, portal_url: str, issuing_doors: Doors, root: Path) -> None:
     with chromium.visit(root, viewport=NARROW) as visit:
-        log_in(visit.page, portal_url)
+        log_in(visit.page, issuing_doors, portal_url, *HANAKO)
         visit.page.get_by_role("button", name="English").click()
         reading = {"menu": "/", "netnaccs": "/contract/netnaccs", "guidance": "/apply", "schedule": "/apply/schedule"}
         read(visit, portal_url, "english", reading)
         assert visit.page.locator("html").get_attribute("lang") == "en"
 
 
-def test_everything_is_done_by_keyboard_alone_and_without_script(chromium: Chromium, portal_url: str, root: Path) -> None:
+def test_everything_is_done_by_keyboard_alone_and_without_script(
+    chromium: Chromium, portal_url: str, issuing_doors: Doors, root: Path
+) -> None:
     with chromium.visit(root, javascript=False) as visit:
         page = visit.page
         page.goto(portal_url)
@@ -180,6 +175,9 @@ def test_everything_is_done_by_keyboard_alone_and_without_script(chromium: Chrom
         page.keyboard.type("hanako")
         press(page, "Tab")
         page.keyboard.type(PASSWORD)
+        press(page, "Enter")
+        page.get_by_label("確認コード").focus()
+        page.keyboard.type(issuing_doors.code(*HANAKO))
         press(page, "Enter")
         page.wait_for_url(f"{portal_url}/")
         page.get_by_role("link", name="契約内容の変更").focus()
@@ -201,12 +199,12 @@ def test_codes_are_copied_by_a_button_and_shown_in_halves(
     with chromium.visit(root, viewport=NARROW) as visit:
         page = visit.page
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        log_in(page, portal_url)
+        log_in(page, issuing_doors, portal_url, *HANAKO)
         issuing_doors.clock.advance(timedelta(minutes=15))
         page.goto(f"{portal_url}/applications/{number}/id-notice")
         page.get_by_role("button", name=f"表示する {first}").click()
-        inspect(visit, "portal-password-again-narrow")
-        page.get_by_label("パスワード").fill(PASSWORD)
+        inspect(visit, "portal-step-up-narrow")
+        page.get_by_label("確認コード").fill(issuing_doors.code(*HANAKO))
         page.get_by_role("button", name="コードを表示する").click()
         inspect(visit, "portal-id-notice-half-narrow")
         page.get_by_role("button", name=f"端末アクセスキーをコピー {first}").click()
