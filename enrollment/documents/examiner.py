@@ -45,14 +45,18 @@ def examine(content: bytes, roots: Sequence[bytes], now: datetime) -> Examinatio
     if not signatures:
         return Examination(Outcome.UNSIGNED)
     try:
-        return _judged(signatures, stamps, [x509.Certificate.load(root) for root in roots], now)
+        return _judged(content, (signatures, stamps), [x509.Certificate.load(root) for root in roots], now)
     except Exception:  # noqa: BLE001 (the same: a signature that can not even be read does not hold)
         return _named(Outcome.CHANGED, signatures[0])
 
 
 def _judged(
-    signatures: list[EmbeddedPdfSignature], stamps: list[EmbeddedPdfSignature], roots: list[x509.Certificate], now: datetime
+    content: bytes,
+    found: tuple[list[EmbeddedPdfSignature], list[EmbeddedPdfSignature]],
+    roots: list[x509.Certificate],
+    now: datetime,
 ) -> Examination:
+    signatures, stamps = found
     first = signatures[0]
     if not _leads_to(first, roots):
         return _named(Outcome.FOREIGN, first)
@@ -67,7 +71,7 @@ def _judged(
     )
     stamp = validate_pdf_timestamp(last, validation_context=_context(first, roots, moment))
     # Nothing may follow the last stamp: it covers the file to its last octet.
-    covers = last.evaluate_signature_coverage() == SignatureCoverageLevel.ENTIRE_FILE and not _loose_octets(last)
+    covers = last.evaluate_signature_coverage() == SignatureCoverageLevel.ENTIRE_FILE and not _loose_octets(last, content)
     is_whole = signature.bottom_line and stamp.intact and stamp.valid and stamp.trusted and covers
     return _named(Outcome.WHOLE if is_whole else Outcome.CHANGED, first, signature)
 
@@ -93,11 +97,23 @@ def _leads_to(signature: EmbeddedPdfSignature, roots: list[x509.Certificate]) ->
     return False
 
 
-def _loose_octets(signature: EmbeddedPdfSignature) -> bool:
-    """Tell whether something else than zeros fills the room that a signature did not need."""
-    contents: bytes = signature.pkcs7_content
-    needed = len(signature.signed_data.dump())
-    return any(contents[contents.find(signature.signed_data.dump()) + needed :])
+def _loose_octets(signature: EmbeddedPdfSignature, content: bytes) -> bool:
+    """Tell whether the place of a signature itself, which no signature covers, is written otherwise than we write it.
+
+    There is one way: the signature in hexadecimal, then zeros.
+    """
+    _, begin, end, _ = (int(number) for number in signature.byte_range)
+    filled: bytes = signature.pkcs7_content
+    return content[begin:end] != b"<" + filled.hex().upper().encode("ascii") + b">" or any(filled[_length(filled) :])
+
+
+def _length(der: bytes) -> int:
+    """Return the length of the DER value at the beginning of some octets."""
+    first = der[1]
+    if first < 0x80:  # noqa: PLR2004 (X.690 §8.1.3.4)
+        return 2 + first
+    octets = first & 0x7F
+    return 2 + octets + int.from_bytes(der[2 : 2 + octets], "big")
 
 
 def _stamped_at(stamp: EmbeddedPdfSignature) -> datetime | None:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import click
 
-from tests.fuzz.targets import TARGETS
+from tests.fuzz import documents
+from tests.fuzz.targets import TARGETS as QUICK
 from tests.fuzz.trial import Difference, Target
 
+TARGETS = (*QUICK, documents.TARGET)
 FOUND = Path(__file__).resolve().parents[2] / "fuzz-found"
 CHECK_EVERY = 500
 

@@ -16,7 +16,7 @@ def main() -> None:
     name, seconds, seed, folder = sys.argv[1:]
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["ca", "enrollment", "kernel", "server"]):
-        targets = importlib.import_module("tests.fuzz.targets").TARGETS
+        targets = importlib.import_module("tests.fuzz.__main__").TARGETS
     [target] = [one for one in targets if one.name == name]
     read, seeds = target.open(), list(target.seeds())
 
