@@ -114,7 +114,7 @@ def _read_codes(demo: Demo, chromium: Chromium, receipt_number: str) -> dict[str
         customer = Customer(demo, visit)
         customer.log_in()
         visit.screenshot("journey-portal-11-menu-with-news")
-        customer.link("詳細").click()
+        customer.button("詳細").first.click()
         visit.screenshot("journey-portal-12-id-notice-hidden")
         assert "●" in customer.text
         assert "まだ表示されていません" in customer.text

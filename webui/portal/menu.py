@@ -68,15 +68,13 @@ def older() -> str:
     return flask.render_template("news.html", found=found, lines=lines, asked=asked, fresh=fresh)
 
 
-@blueprint.get("/news/<int(max=9223372036854775807):news_id>")
+@blueprint.post("/news/<int(max=9223372036854775807):news_id>")
 @guard.customer()
 def read(news_id: int) -> Response:
-    """Lead to a line's details; from then on it is read."""
+    """Mark a line as read and lead to its details."""
     with doorway().parts.database.snapshot() as session:
         line = news.find(session, office_code(), news_id) or flask.abort(404)
-        is_new = bool(unread(session, reader_of(session, guard.person()), [line]))
-    if is_new:
-        NewsMarks(doorway().parts.database).read(guard.person().account_id, line.id)
+    NewsMarks(doorway().parts.database).read(guard.person().account_id, line.id)
     return flask.redirect(lines.address(line), 303)
 
 

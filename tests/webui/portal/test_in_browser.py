@@ -91,7 +91,7 @@ def stop(visit: Visit, notice: str, terminal: str, size: str) -> None:
     """Look at what an office can do about codes that it lost or does not trust."""
     page = visit.page
     page.get_by_role("link", name=re.compile(rf"再発行の申込\) {terminal}")).click()
-    page.get_by_role("button", name="再発行を申し込む").click()
+    page.get_by_role("button", name="確認へ進む").click()
     inspect(visit, f"portal-reissue-faulty-{size}")
     page.goto(notice)
     page.get_by_role("link", name=f"コードを凍結する {terminal}").click()
@@ -130,7 +130,7 @@ def test_the_customers_way_from_log_in_to_the_codes(
         issuing_doors.review.approve(number, START, approver=SATO)
         first, second = issuing_doors.preparation.prepare(number, KATO)
         page.goto(portal_url)
-        page.get_by_role("link", name="詳細").first.click()
+        page.get_by_role("button", name="詳細").first.click()
         inspect(visit, f"portal-id-notice-{size}")
         page.get_by_role("button", name=f"表示する {first}").click()
         inspect(visit, f"portal-id-notice-shown-{size}")

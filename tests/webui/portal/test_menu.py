@@ -32,9 +32,12 @@ def test_a_line_names_its_receipt_number_and_leads_to_its_details(doors: Doors) 
     visitor = doors.customer()
     page = visitor.get("/").text
     assert f"【{number}】" in page
-    details = re.findall(r'href="(/news/\d+)"', page)
-    led_to = {visitor.get(address).location for address in details}
+    details = re.findall(r'action="(/news/\d+)"', page)
+    led_to = {visitor.post(address).location for address in details}
     assert {f"/applications/{number}", f"/applications/{number}/id-notice"} <= led_to
+    # Once they were opened they are plain links.
+    page = visitor.get("/").text
+    assert f'<a class="more button second small" href="/applications/{number}/id-notice">' in page
 
 
 def test_another_office_sees_none_of_it(doors: Doors) -> None:

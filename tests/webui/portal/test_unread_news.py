@@ -25,7 +25,7 @@ def marks(visitor: Visitor, path: str = "/") -> int:
 
 
 def details(visitor: Visitor) -> list[str]:
-    return re.findall(r'href="(/news/\d+)"', visitor.get("/").text)
+    return re.findall(r'action="(/news/\d+)"', visitor.get("/").text)
 
 
 def test_a_line_is_unread_until_its_details_are_opened_by_each_user(doors: Doors) -> None:
@@ -36,7 +36,7 @@ def test_a_line_is_unread_until_its_details_are_opened_by_each_user(doors: Doors
     assert "未読2件" in hanako.get("/").text
     newest = details(hanako)[0]
     for _ in range(2):
-        assert hanako.get(newest).location == "/contract/netnaccs"
+        assert hanako.post(newest).location == "/contract/netnaccs"
     assert (marks(hanako), marks(jiro)) == (1, 2)
     assert marks(hanako, "/news") == 1
 
@@ -46,7 +46,7 @@ def test_all_are_marked_as_read_but_for_what_came_in_since(doors: Doors) -> None
     publish(doors, "00002W")
     hanako = doors.customer()
     first = details(hanako)[1]
-    hanako.get(first)
+    hanako.post(first)
     seen = re.search(r'name="up_to" value="(\d+)"', hanako.get("/").text)
     assert seen is not None
     publish(doors, "00003W")
@@ -62,10 +62,10 @@ def test_nobody_marks_or_opens_another_offices_lines(doors: Doors) -> None:
     foreign = details(saburo)[0]
     hanako = doors.customer()
     hanako.get("/")
-    assert hanako.get(foreign).status_code == 404
+    assert hanako.post(foreign).status_code == 404
     for number in (foreign.rpartition("/")[2], "", "x", "9" * 19, "9" * 40, "-1"):
         assert hanako.post("/news/read", {"up_to": number}).status_code == 400
-    assert hanako.get(f"/news/{'9' * 30}").status_code == 404
+    assert hanako.post(f"/news/{'9' * 30}").status_code == 404
     assert marks(saburo) == 1
 
 
