@@ -106,7 +106,7 @@ class Stage:
         outer = header(SEQUENCE, self.length + len(tail))
         if len(outer) != self.begin:
             # Only where the length of a length changes (X.690 §8.1.3): at 128, 256, 65,536 and 16,777,216 octets.
-            _move(self.file.fileno(), (self.begin, self.begin + self.length), len(outer))
+            move(self.file.fileno(), (self.begin, self.begin + self.length), len(outer))
         _write_all(self.file.fileno(), outer, 0)
         _write_all(self.file.fileno(), tail, len(outer) + self.length)
         os.fsync(self.file.fileno())
@@ -156,7 +156,7 @@ def _written(issuer: Issuer, frame: Frame, listing: Listing, path: Path, file: B
     head = frame.head(end - came_at)
     length = len(head) + end - came_at + len(frame.after)
     begin = len(header(SEQUENCE, length + len(algorithm.identifier) + _USUAL_SIGNATURE))
-    _move(descriptor, (came_at, end), begin + len(head))
+    move(descriptor, (came_at, end), begin + len(head))
     _write_all(descriptor, head, begin)
     _write_all(descriptor, frame.after, begin + length - len(frame.after))
     hashed = _digest(descriptor, (begin, begin + length), algorithm.hash.name) if algorithm.hash else None
@@ -170,7 +170,7 @@ def _digest(descriptor: int, span: tuple[int, int], name: str) -> bytes:
     return hashed.digest()
 
 
-def _move(descriptor: int, span: tuple[int, int], to: int) -> None:
+def move(descriptor: int, span: tuple[int, int], to: int) -> None:
     """Move octets within a file, beginning at the side where nothing is overwritten that is still to be read."""
     begin, end = span
     places = range(begin, end, _CHUNK) if to != begin else range(0)

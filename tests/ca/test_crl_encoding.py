@@ -1,5 +1,6 @@
 """Spliced lists are, to the octet, what pyca's builder makes of the same facts."""
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -120,6 +121,27 @@ def test_the_length_of_a_length_may_depend_on_the_signature(tmp_path: Path) -> N
         assert len(x509.load_der_x509_crl(content)) == 1
         lengths.add(content[1])
     assert lengths == {0x82, 0x83}
+
+
+def test_a_list_of_many_pieces_is_whole(tmp_path: Path) -> None:
+    signer = trial_issuer()
+    framed = frame(signer.issuer, NOW, NOW + timedelta(days=3), [(x509.CRLNumber(1), False)])
+    encoded = [entry((1 << 158) + number, NOW, "superseded") for number in range(25_000)]
+    pieces = [Piece(b"".join(encoded[at : at + 8_192]), len(encoded[at : at + 8_192])) for at in range(0, len(encoded), 8_192)]
+    content = _list(framed, pieces, tmp_path)
+    with memoryview(content) as view:
+        crl_drafts.verify(view, signer.issuer)
+    assert b"".join(encoded) in content
+    assert len(x509.load_der_x509_crl(content)) == len(encoded)
+
+
+@pytest.mark.parametrize("to", [0, 5, 7, 8, 9, 14, 300_000])
+def test_octets_move_within_a_file_to_either_side(tmp_path: Path, to: int) -> None:
+    octets = random.Random(to).randbytes(1_200_000)  # noqa: S311 (more than two chunks, the same at every run)
+    with (tmp_path / "file").open("x+b", buffering=0) as file:
+        file.write(b"before.." + octets)
+        crl_drafts.move(file.fileno(), (8, 8 + len(octets)), to)
+    assert (tmp_path / "file").read_bytes()[to : to + len(octets)] == octets
 
 
 @pytest.mark.parametrize("piece", [Piece(b"\x30\x00", 1), Piece(entry(1, NOW, None), 2), Piece(entry(1, NOW, None)[:-1], 1)])
