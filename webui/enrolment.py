@@ -43,7 +43,7 @@ def page(wanted: str, carried: kept.Pairs, *, sends: bool, needs_password: bool,
     rendered = flask.render_template(
         "factor-enrol.html",
         secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-        picture=segno.make(address, error="m", micro=False).svg_inline(omitsize=True, border=2),
+        picture=segno.make(address, error="l", micro=False).svg_inline(omitsize=True, border=2),
         hidden=(*kept.hidden(carried), ("next", wanted), *(((SENDS, "1"),) if sends else ())),
         sends=sends,
         needs_password=needs_password,

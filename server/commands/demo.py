@@ -14,6 +14,7 @@ from server import demo_codes, settings
 from server.settings import Settings
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, home_of
+from webui.factors.totp import code_at
 
 # Beyond it lie the ends of the demo's CA, and of what a date can be.
 FARTHEST = timedelta(days=3653)
@@ -42,6 +43,18 @@ def codes(count: int, start: datetime | None, *, as_json: bool) -> None:
     for row in rows:
         facts = row.as_json()
         click.echo(json.dumps(facts) if as_json else " ".join(facts.values()))
+
+
+@command.command("totp")
+@click.argument("user")
+def totp(user: str) -> None:
+    """Print the code that USER's authenticator app shows now, by the demo's clock. Each is good once."""
+    chosen = _demo_home()
+    facts = json.loads(home_of(chosen).demo_file.read_text(encoding="utf-8"))
+    secrets = {person["user"]: person["totp_secret"] for person in facts["customers"] + facts["staff"]}
+    if user not in secrets:
+        raise Trouble(f"the demo has no {user}: there are {', '.join(secrets)}")
+    click.echo(code_at(secrets[user], clock_of(chosen).now()))
 
 
 @command.command("clock", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})

@@ -36,12 +36,13 @@ print(" ".join(sorted({name.split(".")[0] for name in sys.modules})))
 """
 MAY_OPEN = {
     # The portal shows codes; it signs nothing.
-    "portal": {"keys_passphrase", "codes.key"},
+    # Both doors with pages check the codes of people's authenticator apps.
+    "portal": {"keys_passphrase", "codes.key", "factors_key"},
     # The retrieval door looks codes up, opens them for CMP's MAC, signs under the issuing CA and CMP's answers.
     "retrieval": {"keys_passphrase", "code_hash_key", "codes.key", "issuing-1.key", "cmp.key", "scep.key"},
     "plain": {"keys_passphrase", "code_hash_key", "codes.key", "issuing-1.key", "cmp.key", "scep.key"},
     # The center makes codes and can not read them.
-    "center": {"code_hash_key", "codes.pub"},
+    "center": {"code_hash_key", "codes.pub", "factors_key"},
     # The terminals door compares access keys and signs renewals.
     "terminals": {"keys_passphrase", "code_hash_key", "issuing-1.key"},
     "status": {"keys_passphrase", "ocsp.key", "timestamp.key"},
@@ -75,7 +76,8 @@ def test_with_keys_in_a_token_only_those_who_sign_read_its_pin(
     command = [sys.executable, "-c", PROBE, str(home), door]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ | settings)
     opens_software = door not in SIGNERS or "codes.key" in MAY_OPEN[door]
-    in_software = {"keys_passphrase", "codes.key", "codes.pub", "code_hash_key"} if opens_software else {"code_hash_key"}
+    in_software = {"keys_passphrase", "codes.key", "codes.pub"} if opens_software else set()
+    in_software |= {"code_hash_key", "factors_key"}
     expected = MAY_OPEN[door] & in_software | ({"token_pin"} if door in SIGNERS else set())
     assert set(told.stdout.splitlines()[0].split()) == expected
 

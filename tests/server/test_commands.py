@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import subprocess
@@ -111,8 +112,21 @@ def test_a_home_for_real_work_has_one_staff_account_whose_password_is_shown_once
 def test_staff_are_added_once(home: Path) -> None:
     arguments = ["staff", "add", "kato", "--name", "加藤", "--mail", "kato@example.jp", "--role", "review"]
     added, again = tegata(home, *arguments), tegata(home, *arguments)
-    assert len(added.stdout.strip()) >= 16
+    password, secret = added.stdout.split()
+    assert len(password) >= 16
+    assert len(base64.b32decode(secret)) == 20
     assert (again.returncode, again.stderr) == (1, "tegata: refused: account-exists login=kato\n")
+
+
+def test_second_factors_of_staff_are_removed_with_a_reason_and_once(home: Path) -> None:
+    arguments = ["staff", "add", "mori", "--name", "森", "--mail", "mori@example.jp", "--role", "review", "--json"]
+    assert set(json.loads(tegata(home, *arguments).stdout)) == {"login", "password", "totp_secret"}
+    assert tegata(home, "staff", "reset", "mori").returncode == 2
+    reset = ["staff", "reset", "mori", "--reason", "電話を紛失した"]
+    assert tegata(home, *reset).returncode == 0
+    again = tegata(home, *reset)
+    assert (again.returncode, again.stderr) == (1, "tegata: refused: factor-none\n")
+    assert "tegata staff list" in tegata(home, "staff", "reset", "nobody", "--reason", "x").stderr
 
 
 @pytest.mark.parametrize("arguments", [["demo", "codes", "--terminals", "1"], ["demo", "clock", "+1d"], ["init", "--demo"]])

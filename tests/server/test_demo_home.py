@@ -14,8 +14,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
+import pyotp
 import pytest
 
+from kernel.clock import DemoClock
 from tests.support.demo import DOORS, Demo, found_demo
 from tests.support.postgres import PostgresUnavailable, private_server
 from tests.support.required import missing
@@ -76,6 +78,7 @@ def test_the_facts_name_doors_people_and_the_terminal_that_is_in_service(demo: D
     assert [facts[name].partition(":")[0] for name in DOORS] == ["https"] * 4 + ["http"]
     assert {person["user"] for person in facts["customers"]} == {"hanako", "jiro"}
     assert {person["role"] for person in facts["staff"]} == {"review", "issuing", "security"}
+    assert len({person["totp_secret"] for person in facts["staff"] + facts["customers"]}) == 5
     assert stat.S_IMODE((demo.home / "demo.json").stat().st_mode) == 0o600
     terminal = facts["terminal"]
     assert logon(demo, Path(terminal["folder"]), terminal["access_key"]) == (0, None)
@@ -93,6 +96,14 @@ def test_every_door_is_ready_and_making_the_demo_again_changes_nothing(demo: Dem
     assert (demo.home / "demo.json").read_bytes() == before
     with urlopen(demo.facts["status"] + "/readyz") as answer:  # noqa: S310 (http, our own door)
         assert answer.read() == b"database: ready\ncrl: ready\nkeys: ready\n"
+
+
+def test_the_code_of_an_app_follows_the_demos_clock(demo: Demo) -> None:
+    person = demo.facts["staff"][0]
+    told = demo.run("demo", "totp", person["user"]).stdout.strip()
+    now = int(DemoClock(demo.home / "clock-offset").now().timestamp()) // 30
+    assert told in {pyotp.TOTP(person["totp_secret"]).generate_otp(step) for step in (now - 1, now)}
+    assert "hanako" in demo.run("demo", "totp", "nobody", check=False).stderr
 
 
 def test_a_terminal_waits_for_midnight_and_the_demos_clock_brings_it(demo: Demo, tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ def address_of(secret: str, *, account: str, service: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=service)
 
 
+def code_at(secret: str, now: datetime) -> str:
+    """Return what an app that has the secret shows."""
+    return pyotp.TOTP(secret).generate_otp(step_of(now))
+
+
 def normal(code: str) -> str:
     """Return a code as typed, whatever width and blanks."""
     return "".join(unicodedata.normalize("NFKC", code).split())
