@@ -221,14 +221,12 @@ def test_the_administrator_consents_and_staff_confirm(doors: Doors) -> None:
 
 def test_lost_codes_are_asked_for_anew_with_a_reason(doors: Doors) -> None:
     number, (first, _) = doors.prepared()
-    path = f"/applications/{number}/id-notice/{first}/reissue"
+    path = f"/terminals/{first}/reissue"
     visitor = doors.customer()
-    assert "PCの入替え" in visitor.get(path).text
-    assert visitor.post(path, {"reason": "", "remark": "x"}).status_code == 422
-    assert "長すぎる" in visitor.post(path, {"reason": "unusable", "remark": "x" * 501}).text
-    done = visitor.post(path, {"reason": "unusable", "remark": "コードが届きません。"})
+    assert f'href="{path}">コードが届かない' in visitor.get(f"/applications/{number}/id-notice").text
+    assert "コードが届かない、またはわからなくなったときは" in visitor.get(path).text
+    done = visitor.post(path, {"reason": "unusable", "remark": "コードが届きません。", "step": "do"})
     assert "再発行のお申込を受け付けました" in visitor.get(done.location).text
-    assert "すでに手続き中です" in visitor.post(path, {"reason": "unusable"}).text
     with doors.database.snapshot() as session:
         row = session.scalars(select(ReissueRow)).one()
     assert (row.terminal, row.requester, row.remark) == (first, "customer:NAC001/hanako", "コードが届きません。")
@@ -258,7 +256,7 @@ def test_the_pages_of_another_office_are_not_there(doors: Doors) -> None:
     stranger = doors.customer("saburo", office_code="NAC002")
     stranger.get("/")
     notice = f"/applications/{number}/id-notice"
-    for path in (f"{notice}/freeze", f"{notice}/{first}/freeze", f"{notice}/{first}/consent", f"{notice}/{first}/reissue"):
+    for path in (f"{notice}/freeze", f"{notice}/{first}/freeze", f"{notice}/{first}/consent"):
         assert stranger.get(path).status_code == 404, path
         assert stranger.post(path, {"reason": "lost"}).status_code == 404, path
     found = notices(doors).notice(number, "NAC001")
