@@ -6,6 +6,7 @@ from pathlib import Path
 
 import flask
 
+from enrollment.letters import PLAIN
 from kernel.clock import Clock
 from kernel.database import Database
 from registry.letters import Letters
@@ -38,7 +39,7 @@ class DoorParts:
     passkeys: Passkeys
     log_ins: LogIns
     limits: Limits = Limits()
-    letters: Letters = Letters("")
+    letters: Letters = PLAIN
 
 
 @dataclass(frozen=True)

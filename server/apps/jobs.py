@@ -98,14 +98,16 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             _cmp(database, clock, letters_of(settings)),
             "deletes sealed copies that CMP's terminals confirmed",
         ),
-        Job(
-            "password-reset",
-            timedelta(seconds=2),
-            PasswordLinks(database, clock, UserLetters(letters_of(settings))).answer_due,
-            "mails links to those who forgot their password",
-        ),
-        Job("link-purge", timedelta(hours=1), lambda now: links.purge(database, now=now), "forgets links of mails that are over"),
+        *_accounts(settings, database),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
+    ]
+
+
+def _accounts(settings: Settings, database: Database) -> list[Job]:
+    password_links = PasswordLinks(database, clock_of(settings), UserLetters(letters_of(settings)))
+    return [
+        Job("password-reset", timedelta(seconds=2), password_links.answer_due, "mails links to those who forgot their password"),
+        Job("link-purge", timedelta(hours=1), lambda now: links.purge(database, now=now), "forgets links of mails that are over"),
         Job(
             "session-purge",
             timedelta(minutes=10),
