@@ -160,7 +160,7 @@ class Authority:
         Raises IntegrityError when a key was used at this moment; the transaction must then be rolled back.
         """
         profile = self._kept_profile.keep(session, now)
-        session.execute(insert(CertificateRow), [_promised(draft) | {"profile": profile, "reserved_at": now} for draft in drafts])
+        session.connection().execute(_INSERT, [_promised(draft) | {"profile": profile, "reserved_at": now} for draft in drafts])
         return [_record_of(draft, now) for draft in drafts]
 
     def sign(self, reserved: CertificateRecord) -> bytes:
@@ -215,6 +215,19 @@ class Succession:
         return self._opened[issuer.name]
 
 
+_INSERT = insert(CertificateRow)
+_COMPLETE = (
+    update(CertificateRow)
+    .where(
+        CertificateRow.issuer == bindparam("of_issuer"),
+        CertificateRow.serial == bindparam("of_serial"),
+        CertificateRow.state == CertificateState.RESERVED,
+        ~blocked_keys.on_blocked_key(),
+    )
+    .values(state=CertificateState.VALID, der=bindparam("signed"), issued_at=bindparam("now"))
+)
+
+
 def complete(session: Session, issuer: str, serial: str, der: bytes, now: datetime) -> bool:
     """Store the signed certificate if it is still only reserved and its key was not blocked meanwhile, else return False."""
     result = session.execute(
@@ -232,18 +245,8 @@ def complete(session: Session, issuer: str, serial: str, der: bytes, now: dateti
 
 def complete_all(session: Session, signed: Sequence[tuple[CertificateRecord, bytes]], now: datetime) -> bool:
     """Store many signed certificates as `complete` does; return False when that failed for one: then roll back."""
-    statement = (
-        update(CertificateRow)
-        .where(
-            CertificateRow.issuer == bindparam("of_issuer"),
-            CertificateRow.serial == bindparam("of_serial"),
-            CertificateRow.state == CertificateState.RESERVED,
-            ~blocked_keys.on_blocked_key(),
-        )
-        .values(state=CertificateState.VALID, der=bindparam("signed"), issued_at=now)
-    )
-    rows = [{"of_issuer": record.issuer, "of_serial": record.serial, "signed": der} for record, der in signed]
-    return session.connection().execute(statement, rows).rowcount == len(rows)
+    rows = [{"of_issuer": record.issuer, "of_serial": record.serial, "signed": der, "now": now} for record, der in signed]
+    return session.connection().execute(_COMPLETE, rows).rowcount == len(rows)
 
 
 def reserved(session: Session, issuer: str, serial: str) -> CertificateRecord | None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateRecord, CertificateState, as_record
 from ca.tables import BlockedKeyRow, CertificateRow
-from kernel.database import insert_all_if_absent, insert_if_absent
+from kernel.database import MANY, insert_all_if_absent, insert_if_absent
 
 _LIVING = (CertificateState.RESERVED, CertificateState.VALID, CertificateState.HELD)
 
@@ -32,9 +32,12 @@ def is_blocked(session: Session, spki_sha256: bytes) -> bool:
     return session.scalar(select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.spki_sha256 == spki_sha256)) is not None
 
 
+_AMONG = select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.spki_sha256.in_(MANY))
+
+
 def blocked_among(session: Session, keys: Collection[bytes]) -> set[bytes]:
     """Return those of some keys that are blocked."""
-    return set(session.scalars(select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.spki_sha256.in_(keys))))
+    return set(session.connection().scalars(_AMONG, {"many": list(keys)}))
 
 
 def on_blocked_key() -> ColumnElement[bool]:

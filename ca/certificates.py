@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ca import issuers
 from ca.tables import CertificateRow
+from kernel.database import MANY
 from kernel.errors import Refused
 from kernel.lifecycle import Lifecycle
 
@@ -136,14 +137,16 @@ def key_was_used(session: Session, spki_sha256: bytes) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
+_USED = select(CertificateRow.spki_sha256).where(
+    CertificateRow.spki_sha256.in_(MANY),
+    CertificateRow.kind == "terminal",
+    CertificateRow.state != CertificateState.ABANDONED,
+)
+
+
 def used_keys(session: Session, keys: Collection[bytes]) -> set[bytes]:
     """Return those of some public keys that a terminal certificate carries which may have been signed."""
-    query = select(CertificateRow.spki_sha256).where(
-        CertificateRow.spki_sha256.in_(keys),
-        CertificateRow.kind == "terminal",
-        CertificateRow.state != CertificateState.ABANDONED,
-    )
-    return set(session.scalars(query))
+    return set(session.connection().scalars(_USED, {"many": list(keys)}))
 
 
 def of_key(session: Session, spki_sha256: bytes) -> CertificateRecord | None:

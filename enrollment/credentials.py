@@ -17,6 +17,7 @@ from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
 from kernel.clock import tokyo_date
+from kernel.database import MANY
 from registry import news
 from registry.letters import Letters
 from registry.news import NewsKind
@@ -73,9 +74,13 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
     session.flush()
 
 
+_PRESENT = select(CredentialRow.terminal).where(CredentialRow.terminal.in_(MANY))
+_INSERT = insert(CredentialRow)
+
+
 def present_among(session: Session, names: Collection[str]) -> set[str]:
     """Return those of some terminals that have, or had, a certificate."""
-    return set(session.scalars(select(CredentialRow.terminal).where(CredentialRow.terminal.in_(names))))
+    return set(session.connection().scalars(_PRESENT, {"many": list(names)}))
 
 
 def begin_all(session: Session, redeemed: Sequence[tuple[Row[Any], CertificateRecord]], now: datetime) -> None:
@@ -92,7 +97,7 @@ def begin_all(session: Session, redeemed: Sequence[tuple[Row[Any], CertificateRe
         }
         for code_set, issued in redeemed
     ]
-    session.execute(insert(CredentialRow), rows)
+    session.connection().execute(_INSERT, rows)
 
 
 def pass_on(session: Session, renewal: RenewalRow, issued: CertificateRecord, now: datetime, words: Letters) -> None:

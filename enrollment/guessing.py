@@ -7,7 +7,7 @@ out an office that types its codes correctly, and nobody learns which access key
 """
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from enrollment import codes as code_rules
 from enrollment.codes import Codes
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
-from kernel.database import Database
+from kernel.database import MANY, Database
 from kernel.errors import Refused
 from keys.codes import CodeHasher
 
@@ -40,10 +40,41 @@ class Known:
     sealed: bytes | None = field(default=None, repr=False)
 
 
-_KNOWN = (CodeSetRow.id, CodeSetRow.terminal, CodeSetRow.office_code, CodeSetRow.codes_digest, CodeSetRow.sealed)
+@dataclass(frozen=True)
+class Question:
+    """What is looked up for a try: the digest of its access key, and the throttle keys of that and of its source."""
+
+    digest: bytes
+    by_key: str
+    by_source: str
+    now: datetime
 
 
-def authenticate(database: Database, hasher: CodeHasher, codes: Codes, source: str, now: datetime) -> str:
+@dataclass(frozen=True)
+class Seen:
+    """What was found: how key and source stand, and the set."""
+
+    by_key: throttle.Standing
+    by_source: throttle.Standing
+    known: Known
+
+
+Look = Callable[[Question], Seen]
+
+
+_SETS = select(
+    CodeSetRow.access_key_digest,
+    CodeSetRow.id,
+    CodeSetRow.terminal,
+    CodeSetRow.office_code,
+    CodeSetRow.codes_digest,
+    CodeSetRow.sealed,
+).where(CodeSetRow.access_key_digest.in_(MANY))
+
+
+def authenticate(
+    database: Database, hasher: CodeHasher, codes: Codes, source: str, now: datetime, look: Look | None = None
+) -> str:  # fmt: skip
     """Return the id of the set whose codes these are; raises Refused("codes-wrong") or Refused("throttled")."""
 
     def match(known: Known) -> bool:
@@ -51,24 +82,43 @@ def authenticate(database: Database, hasher: CodeHasher, codes: Codes, source: s
             hasher, codes, terminal=known.terminal, office_code=known.office_code, digest=known.codes_digest
         )  # fmt: skip
 
-    return prove(database, code_rules.access_key_digest(hasher, codes.access_key), match, source, now)
+    return prove(database, code_rules.access_key_digest(hasher, codes.access_key), match, source, now, look)
 
 
-def prove(database: Database, digest: bytes, proof: Callable[[Known], bool], source: str, now: datetime) -> str:
+def look_all(session: Session, questions: Sequence[Question]) -> list[Seen]:
+    """Look up many tries; known and unknown access keys cost the same."""
+    windows = {question.by_source: BY_SOURCE.window for question in questions}
+    windows |= {question.by_key: BY_ACCESS_KEY.window for question in questions}
+    stands = throttle.standings(session, windows, max(question.now for question in questions))
+    # Columns, no entity: making one would be work that unknown keys do not cost.
+    found = session.connection().execute(_SETS, {"many": [question.digest for question in questions]})
+    known = {row.access_key_digest: Known(row.id, row.terminal, row.office_code, row.codes_digest, row.sealed) for row in found}
+    return [
+        Seen(stands[question.by_key], stands[question.by_source], known.get(question.digest) or Known()) for question in questions
+    ]
+
+
+def prove(
+    database: Database,
+    digest: bytes,
+    proof: Callable[[Known], bool],
+    source: str,
+    now: datetime,
+    look: Look | None = None,
+) -> str:
     """Return the id of an access key's set when the proof holds; raises Refused("codes-wrong") or Refused("throttled").
 
     `proof` is called outside of any transaction, for unknown keys, too, and says whether somebody knows the codes. A
     wrong try is counted, in a transaction of its own, before it is answered.
     """
     by_key, by_source = access_key_throttle(digest), source_throttle(source)
-    with database.snapshot() as session:
-        throttle.require_unlocked(session, by_key, now)
-        source_standing = throttle.standing(session, by_source, now)
-        if source_standing.locked_for and throttle.standing(session, by_key, now, window=BY_ACCESS_KEY.window).failures:
-            raise Refused("throttled", retry_after=source_standing.locked_for)
-        # Columns, no entity: making one would be work that unknown keys do not cost.
-        row = session.execute(select(*_KNOWN).where(CodeSetRow.access_key_digest == digest)).one_or_none()
-        known = Known(*row) if row else Known()
+    question = Question(digest, by_key, by_source, now)
+    seen = look(question) if look else look_alone(database, question)
+    if seen.by_key.locked_for:
+        raise Refused("throttled", retry_after=seen.by_key.locked_for)
+    source_standing, known = seen.by_source, seen.known
+    if source_standing.locked_for and seen.by_key.failures:
+        raise Refused("throttled", retry_after=source_standing.locked_for)
     if proof(known) and known.code_set_id:
         return known.code_set_id
     with database.transaction() as session:
@@ -82,6 +132,12 @@ def prove(database: Database, digest: bytes, proof: Callable[[Known], bool], sou
     if locked_for := before.locked_for or source_standing.locked_for:
         raise Refused("throttled", retry_after=locked_for)
     raise Refused("codes-wrong")
+
+
+def look_alone(database: Database, question: Question) -> Seen:
+    """Look up one try."""
+    with database.snapshot() as session:
+        return look_all(session, [question])[0]
 
 
 def require_unlocked(session: Session, hasher: CodeHasher, codes: Codes, now: datetime) -> None:

@@ -76,6 +76,9 @@ def owe(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datet
     )
 
 
+_INSERT = insert(RetrievalReceiptRow)
+
+
 def owe_all(session: Session, retrieved: Sequence[tuple[Row[Any], CertificateRecord]], now: datetime) -> None:
     """Note that certificates were retrieved, each with a code set, as `owe` does."""
     rows = [
@@ -90,7 +93,7 @@ def owe_all(session: Session, retrieved: Sequence[tuple[Row[Any], CertificateRec
         }
         for row, issued in retrieved
     ]
-    session.execute(insert(RetrievalReceiptRow), rows)
+    session.connection().execute(_INSERT, rows)
 
 
 def starts_at(issued: CertificateRecord, start_date: date) -> datetime:

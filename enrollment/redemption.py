@@ -63,11 +63,12 @@ class Redemption:
         Unavailable, after which the same call may be made again.
         """
         now = self.clock.now()
-        code_set_id = guessing.authenticate(self.database, self.hasher, codes, source, now)
-        key = requests.read(request)
-        entitlement = _OpenCodes(code_set_id, codes, self.hasher)
-        way = _Together(self.database, self.clock, self.authority, self.letters, rounds=self._rounds)
-        return way.issue(entitlement, key, now)
+        with self._rounds.company.joined():
+            code_set_id = guessing.authenticate(self.database, self.hasher, codes, source, now, self._rounds.ask)
+            key = requests.read(request)
+            entitlement = _OpenCodes(code_set_id, codes, self.hasher)
+            way = _Together(self.database, self.clock, self.authority, self.letters, rounds=self._rounds)
+            return way.issue(entitlement, key, now)
 
     @cached_property
     def _rounds(self) -> Rounds:

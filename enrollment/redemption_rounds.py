@@ -1,4 +1,4 @@
-"""The usual redemption, for many at once: a look, T1 and T2, each one transaction for all who are there at the same moment.
+"""The usual redemption, for many at once: two looks, T1 and T2, each one transaction for all who are there at the same moment.
 
 Usual is a prepared set whose days are not over, of a terminal that is pending or in service, by a key that nobody used, of
 whoever is not locked out; at T2, a first certificate. All of it is looked at under the locks, in the order of
@@ -20,14 +20,15 @@ from ca import blocked_keys, certificates, issuers
 from ca.authority import Authority, Draft
 from ca.certificates import CertificateRecord, CertificateState
 from ca.profiles import Subject
-from enrollment import code_sets, credentials, receipts, reissue_records
+from enrollment import code_sets, credentials, guessing, receipts, reissue_records
 from enrollment.code_sets import CodeSetEvent, CodeSetState
+from enrollment.guessing import Question, Seen
 from enrollment.issuance import Retrieved, Terms
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
 from kernel.clock import tokyo_date
-from kernel.database import Database
-from kernel.gathering import ALONE, Alone, Gathering
+from kernel.database import MANY, Database
+from kernel.gathering import ALONE, Alone, Company, Gathering
 from registry import news, offices, terminals
 from registry.news import NewsKind
 from registry.states import TerminalState
@@ -46,6 +47,24 @@ _COLUMNS = (
 )
 _Set = Row[Any]
 _Sets = Mapping[str, _Set]
+
+
+# Written once: making a statement costs more than asking it.
+_SETS = select(*_COLUMNS).where(CodeSetRow.id.in_(MANY), CodeSetRow.state == bindparam("wanted")).order_by(CodeSetRow.terminal)
+# Whoever would have to wait for somebody else's lock goes alone, and nobody waits with him.
+_HELD_SETS = _SETS.with_for_update(skip_locked=True)
+_CLAIM = (
+    update(CodeSetRow)
+    .where(CodeSetRow.id == bindparam("one"))
+    .values(
+        state=bindparam("following"),
+        claimed_at=bindparam("now"),
+        claimed_key=bindparam("key"),
+        issuer=bindparam("by"),
+        serial=bindparam("number"),
+    )
+)
+_REDEEM = update(CodeSetRow).where(CodeSetRow.id.in_(MANY)).values(state=bindparam("following"), redeemed_at=bindparam("now"))
 
 
 class RoundFailed(Exception):
@@ -82,13 +101,24 @@ class Signed:
 
 
 class Rounds:
-    """The three steps of a process's redemptions that need the database. They raise Unavailable."""
+    """The four steps of a process's redemptions that need the database. They raise Unavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.looks = Gathering(self._look)
-        self.claims = Gathering(self._claim)
-        self.fulfilments = Gathering(self._fulfil)
+        self.company = Company()
+        self.questions = Gathering(self._ask, self.company)
+        self.looks = Gathering(self._look, self.company)
+        self.claims = Gathering(self._claim, self.company)
+        self.fulfilments = Gathering(self._fulfil, self.company)
+
+    def ask(self, question: Question) -> Seen:
+        """Look up what a try needs (`enrollment.guessing`)."""
+        seen = self.questions.submit(question)
+        return guessing.look_alone(self._database, question) if seen is ALONE else seen
+
+    def _ask(self, questions: Sequence[Question]) -> list[Seen]:
+        with self._database.snapshot() as session:
+            return guessing.look_all(session, questions)
 
     def _look(self, asked: Sequence[Asked]) -> list[Terms | Alone]:
         with self._database.snapshot() as session:
@@ -149,8 +179,8 @@ def _usual(session: Session, asked: Sequence[Asked], *, lock: bool = False) -> _
 
 
 def _sets(session: Session, ids: Sequence[str], state: CodeSetState, *, lock: bool) -> _Sets:
-    query = select(*_COLUMNS).where(CodeSetRow.id.in_(ids), CodeSetRow.state == state).order_by(CodeSetRow.terminal)
-    found = cast("Sequence[_Set]", session.execute(query.with_for_update() if lock else query).all())
+    asked = {"many": list(ids), "wanted": state}
+    found = cast("Sequence[_Set]", session.connection().execute(_HELD_SETS if lock else _SETS, asked).all())
     return {row.id: row for row in found}
 
 
@@ -169,13 +199,11 @@ def _promise(session: Session, chosen: Mapping[str, Claim], usual: _Sets, now: d
     facts = ({"issuer": draft.issuer, "serial": draft.serial} for draft in drafts)
     _record(session, "certificate.reserve", rows, facts, now)
     following = code_sets.LIFECYCLE.step(CodeSetState.PREPARED, CodeSetEvent.CLAIM)
-    claim = update(CodeSetRow).where(CodeSetRow.id == bindparam("claimed")).values(state=following, claimed_at=now)
+    same = {"following": following, "now": now}
+    sets = ((code_set_id, one.draft) for code_set_id, one in chosen.items())
     session.connection().execute(
-        claim.values(claimed_key=bindparam("key"), issuer=bindparam("by"), serial=bindparam("number")),
-        [
-            {"claimed": code_set_id, "key": one.draft.spki_sha256, "by": one.draft.issuer, "number": one.draft.serial}
-            for code_set_id, one in chosen.items()
-        ],
+        _CLAIM,
+        [same | {"one": name, "key": draft.spki_sha256, "by": draft.issuer, "number": draft.serial} for name, draft in sets],
     )
     return {record.serial: record for record in promised}
 
@@ -206,9 +234,8 @@ def _store(session: Session, done: Sequence[Signed], usual: _Sets, now: datetime
         for one in done
     )
     _record(session, "certificate.issue", rows, facts, now)
-    redeemed = update(CodeSetRow).where(CodeSetRow.id.in_([row.id for row in rows]))
     following = code_sets.LIFECYCLE.step(CodeSetState.CLAIMED, CodeSetEvent.REDEEM)
-    session.execute(redeemed.values(state=following, redeemed_at=now).execution_options(synchronize_session=False))
+    session.connection().execute(_REDEEM, {"many": [row.id for row in rows], "following": following, "now": now})
     credentials.begin_all(session, list(zip(rows, issued, strict=True)), now)
     terminals.activate_all(session, [row.terminal for row in rows], now)
     lines = ((row.office_code, _target(row.receipt_number), {"terminal": row.terminal}) for row in rows)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from enrollment.tables import ReissueRow
 from kernel.clock import day_start, tokyo_date
+from kernel.database import MANY
 from kernel.lifecycle import Lifecycle
 from registry.calendar import add_business_days
 from registry.japanese import searchable
@@ -222,9 +223,12 @@ def open_of(session: Session, terminals: Collection[str]) -> dict[str, ReissueVi
     return {row.terminal: view_of(row) for row in session.scalars(query)}
 
 
+_OPEN_AMONG = select(ReissueRow.terminal).where(ReissueRow.terminal.in_(MANY), ReissueRow.state.in_(OPEN))
+
+
 def open_among(session: Session, terminals: Collection[str]) -> set[str]:
     """Return those of some terminals that have an open reissue."""
-    return set(session.scalars(select(ReissueRow.terminal).where(ReissueRow.terminal.in_(terminals), ReissueRow.state.in_(OPEN))))
+    return set(session.connection().scalars(_OPEN_AMONG, {"many": list(terminals)}))
 
 
 def open_one(session: Session, terminal: str) -> ReissueRow | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, literal
+from sqlalchemy import BindParameter, DateTime, Dialect, Engine, MetaData, bindparam, create_engine, event, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -28,6 +28,10 @@ from kernel.errors import Unavailable
 PATIENCE = 15
 # To SQLite a mistake in our own statements is "operational", too; these are the results that the world causes.
 SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
+
+
+# The values that a statement asks for at once, where it is written once and asked often: `column.in_(MANY)`.
+MANY: BindParameter[Any] = bindparam("many", expanding=True)
 
 
 class Base(DeclarativeBase):

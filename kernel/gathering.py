@@ -1,11 +1,13 @@
 """Work of many threads that is done together: one transaction, and one flush to the disk, for all who wait for it.
 
-There is no thread of its own, and nobody waits for company: who finds nobody at work does a round at once, and whoever comes
-meanwhile is in the next one. So a lone caller loses nothing, and rounds grow with the load.
+There is no thread of its own: who finds nobody at work does a round, and whoever comes meanwhile is in the next one. Who leads
+a round waits for a moment when others are on their way (`company`), and a lone caller never. So rounds grow with the load.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
@@ -16,6 +18,8 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 # What one round takes at most: it is in one transaction, which others wait for.
 MOST = 64
+# Seconds that the leader of a round waits for others.
+MOMENT = 0.001
 
 
 class Alone(Enum):
@@ -38,11 +42,30 @@ class _Place(Generic[Item, Outcome]):
     leads: bool = False
 
 
+class Company:
+    """How many are on a way on which they meet in gatherings."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Be on the way until the block ends."""
+        with self._lock:
+            self.count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.count -= 1
+
+
 class Gathering(Generic[Item, Outcome]):
     """Does items in rounds. `work` returns an outcome for each item of a round, in their order, or `ALONE` for some of them."""
 
-    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Outcome | Alone]]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Outcome | Alone]], company: Company) -> None:
+        self._work, self._company = work, company
         self._lock = threading.Lock()
         self._waiting: list[_Place[Item, Outcome]] = []
         self._is_busy = False
@@ -67,6 +90,8 @@ class Gathering(Generic[Item, Outcome]):
 
     def _lead(self) -> None:
         """Do a round, then let the next one begin. A fault that is nobody's in particular leaves each to be done alone."""
+        if self._company.count > len(self._waiting):
+            time.sleep(MOMENT)
         with self._lock:
             round_, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         try:

@@ -5,14 +5,14 @@ A key is whatever the caller counts by, already hashed when it is a secret or a 
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, UtcDateTime, insert_if_absent
+from kernel.database import MANY, Base, UtcDateTime, insert_if_absent
 from kernel.errors import Refused
 
 # Far beyond any `longest`, and within what a timedelta can hold: a guesser of many weeks must not overflow it.
@@ -29,6 +29,12 @@ class ThrottleCounter(Base):
     window_start: Mapped[datetime] = mapped_column(UtcDateTime)
     locks: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+_COUNTERS = select(
+    ThrottleCounter.key, ThrottleCounter.failures, ThrottleCounter.window_start, ThrottleCounter.locked_until
+).where(ThrottleCounter.key.in_(MANY))
+_HELD_COUNTERS = _COUNTERS.order_by(ThrottleCounter.key).with_for_update()
 
 
 @dataclass(frozen=True)
@@ -55,9 +61,20 @@ def standing(session: Session, key: str, now: datetime, *, window: timedelta = L
     counter = session.scalar(query.with_for_update() if lock_row else query)
     if counter is None:
         return Standing(0, 0)
-    left = (counter.locked_until - now).total_seconds() if counter.locked_until else 0
-    failures = counter.failures if now - counter.window_start < window else 0
+    return _standing(counter.failures if now - counter.window_start < window else 0, counter.locked_until, now)
+
+
+def _standing(failures: int, locked_until: datetime | None, now: datetime) -> Standing:
+    left = (locked_until - now).total_seconds() if locked_until else 0
     return Standing(failures, max(0, math.ceil(left)))
+
+
+def standings(session: Session, windows: Mapping[str, timedelta], now: datetime) -> dict[str, Standing]:
+    """Tell how many keys stand, each with the window of its limit."""
+    found = dict.fromkeys(windows, Standing(0, 0))
+    for key, failures, begin, until in session.connection().execute(_COUNTERS, {"many": list(windows)}):
+        found[key] = _standing(failures if now - begin < windows[key] else 0, until, now)
+    return found
 
 
 def require_unlocked(session: Session, key: str, now: datetime, *, lock_row: bool = False) -> None:
@@ -69,9 +86,8 @@ def require_unlocked(session: Session, key: str, now: datetime, *, lock_row: boo
 
 def locked_among(session: Session, keys: Collection[str], now: datetime) -> set[str]:
     """Return those of some keys that are locked; the rows of all of them are held until the transaction ends."""
-    query = select(ThrottleCounter.key, ThrottleCounter.locked_until).where(ThrottleCounter.key.in_(keys))
-    found = session.execute(query.order_by(ThrottleCounter.key).with_for_update())
-    return {key for key, until in found if until is not None and until > now}
+    found = session.connection().execute(_HELD_COUNTERS, {"many": list(keys)})
+    return {row.key for row in found if row.locked_until is not None and row.locked_until > now}
 
 
 def locked_keys(session: Session, prefix: str, now: datetime, *, most: int = 1000) -> tuple[str, ...]:

@@ -84,6 +84,9 @@ def publish_all(
     publish_each(session, ((office_code, None, facts) for office_code, facts in lines), now=now, kind=kind, code=code)
 
 
+_INSERT = insert(NewsRow)
+
+
 def publish_each(
     session: Session,
     lines: Iterable[tuple[str, str | None, Mapping[str, Fact]]],
@@ -99,7 +102,7 @@ def publish_each(
         for office, target, facts in lines
     ]
     if rows:
-        session.execute(insert(NewsRow), rows)
+        session.connection().execute(_INSERT, rows)
 
 
 def latest(session: Session, office_code: str, *, most: int = LATEST) -> tuple[News, ...]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from kernel.database import MANY
 from registry.applicants import Contact
 from registry.japanese import full_width, searchable
 from registry.paging import SIZE, Page, page_of
@@ -84,10 +85,17 @@ def get(session: Session, code: str) -> Office | None:
     return None if row is None else office_of(row, session.get_one(CompanyRow, row.company_abbreviation))
 
 
+_ORGANIZATIONS = (
+    select(OfficeRow.code, CompanyRow.latin_name, CompanyRow.name)
+    .join_from(OfficeRow, CompanyRow)
+    .where(OfficeRow.code.in_(MANY))
+)
+
+
 def certificate_organizations(session: Session, codes: Collection[str]) -> Mapping[str, str]:
     """Return what stands as O in the certificates of the terminals of many offices, by office code."""
-    query = select(OfficeRow.code, CompanyRow.latin_name, CompanyRow.name).join(CompanyRow).where(OfficeRow.code.in_(codes))
-    return {code: latin_name or name for code, latin_name, name in session.execute(query)}
+    found = session.connection().execute(_ORGANIZATIONS, {"many": list(codes)})
+    return {code: latin_name or name for code, latin_name, name in found}
 
 
 def company(session: Session, abbreviation: str) -> Company | None:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, inspect, select, update
+from sqlalchemy import Row, Select, bindparam, func, inspect, select, update
 from sqlalchemy.orm import Session
 
-from kernel.database import insert_if_absent
+from kernel.database import MANY, insert_if_absent
 from kernel.errors import Refused
 from registry.japanese import searchable
 from registry.paging import SIZE, Page, page_of
@@ -102,17 +102,25 @@ def named(session: Session, names: Collection[str], *, lock: bool = False) -> Ma
     return {row.name: terminal_of(row) for row in found}
 
 
+_STATES = select(TerminalRow.name, TerminalRow.state).where(TerminalRow.name.in_(MANY)).order_by(TerminalRow.name)
+_HELD_STATES = _STATES.with_for_update(skip_locked=True)
+_ACTIVATE = (
+    update(TerminalRow)
+    .where(TerminalRow.name.in_(MANY), TerminalRow.state == TerminalState.PENDING)
+    .values(state=bindparam("following"), changed_at=bindparam("now"))
+)
+
+
 def states(session: Session, names: Collection[str], *, lock: bool = False) -> Mapping[str, TerminalState]:
-    """Return the states of many terminals, by name; `lock` holds their rows, in the order of their names."""
-    query = select(TerminalRow.name, TerminalRow.state).where(TerminalRow.name.in_(names)).order_by(TerminalRow.name)
-    return {row.name: row.state for row in session.execute(query.with_for_update() if lock else query)}
+    """Return the states of many terminals, by name; `lock` holds their rows, and leaves out those that somebody else holds."""
+    found = session.connection().execute(_HELD_STATES if lock else _STATES, {"many": list(names)})
+    return {row.name: row.state for row in found}
 
 
 def activate_all(session: Session, names: Collection[str], now: datetime) -> None:
     """Take pending terminals into service; whoever does so holds their rows and has looked at their states."""
     following = TERMINAL.step(TerminalState.PENDING, TerminalEvent.ACTIVATE)
-    pending = update(TerminalRow).where(TerminalRow.name.in_(names), TerminalRow.state == TerminalState.PENDING)
-    session.execute(pending.values(state=following, changed_at=now).execution_options(synchronize_session=False))
+    session.connection().execute(_ACTIVATE, {"many": list(names), "following": following, "now": now})
 
 
 def step(

@@ -1,5 +1,7 @@
 """How the doors' REST interfaces answer with a certificate: JSON, PEM or PKCS#7, as the client accepts."""
 
+from ssl import DER_cert_to_PEM_cert
+
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from flask import Response
@@ -26,30 +28,33 @@ class CertificateAnswer(AnswerBody):
 
 def certificate_response(form: str, retrieved: Retrieved) -> Response:
     """Return a certificate in one of `FORMS`: 201 for a new one, 200 for what this key was given before."""
-    certificate = x509.load_der_x509_certificate(retrieved.certificate.der or b"")
-    chain = [link.certificate for link in retrieved.chain]
     status = 201 if retrieved.is_new else 200
     if form == JSON:
-        return answer(_told(retrieved, certificate, chain), status=status)
+        return answer(_told(retrieved), status=status)
     if form == PKCS7:
-        content = pkcs7.serialize_certificates([certificate, *chain], Encoding.DER)
+        certificate = x509.load_der_x509_certificate(retrieved.certificate.der or b"")
+        content = pkcs7.serialize_certificates([certificate, *(link.certificate for link in retrieved.chain)], Encoding.DER)
     else:
-        content = _pem(certificate, *chain).encode("ascii")
+        content = (_pem(retrieved) + _chain_pem(retrieved)).encode("ascii")
     response = Response(content, status=status, mimetype=form)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _told(retrieved: Retrieved, certificate: x509.Certificate, chain: list[x509.Certificate]) -> CertificateAnswer:
+def _told(retrieved: Retrieved) -> CertificateAnswer:
     return CertificateAnswer(
         terminal=retrieved.terminal,
         serial=retrieved.certificate.serial,
         not_before=retrieved.certificate.not_before,
         not_after=retrieved.certificate.not_after,
-        certificate=_pem(certificate),
-        chain=_pem(*chain),
+        certificate=_pem(retrieved),
+        chain=_chain_pem(retrieved),
     )
 
 
-def _pem(*certificates: x509.Certificate) -> str:
-    return "".join(certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in certificates)
+def _pem(retrieved: Retrieved) -> str:
+    return DER_cert_to_PEM_cert(retrieved.certificate.der or b"")
+
+
+def _chain_pem(retrieved: Retrieved) -> str:
+    return "".join(link.pem for link in retrieved.chain)

@@ -97,6 +97,9 @@ class AuditEntry(Base):
         return self.content().commitment(self.salt)
 
 
+_INSERT = insert(AuditEntry)
+
+
 def record(
     session: Session,
     *,
@@ -136,7 +139,7 @@ def record_each(session: Session, subjects: Iterable[tuple[Actor, Subject]], *, 
     """Write the entries of one action that each was done by another, as `record_all` does."""
     rows = [_values(now, actor, action, subject) for actor, subject in subjects]
     if rows:
-        session.execute(insert(AuditEntry), rows)
+        session.connection().execute(_INSERT, rows)
 
 
 def _values(now: datetime, actor: Actor, action: str, subject: Subject) -> dict[str, Any]:
