@@ -43,6 +43,7 @@ class ListedEntries:
         self._packed = b"".join(sorted(map(self._pack, crl)))
 
     def __iter__(self) -> Iterator[int]:
+        """Yield the serial numbers, in their order."""
         for at in range(0, len(self._packed), _ENTRY.size):
             yield int.from_bytes(_ENTRY.unpack_from(self._packed, at)[0], "big")
 
