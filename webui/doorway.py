@@ -38,7 +38,7 @@ class DoorParts:
     factors: Factors
     passkeys: Passkeys
     log_ins: LogIns
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     letters: Letters = PLAIN
 
 

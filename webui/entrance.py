@@ -60,8 +60,8 @@ def check_log_in() -> Response:
     try:
         person = surroundings.parts.accounts.authenticate(typed)
     except Refused as refused:
-        outcome = Outcome.THROTTLED if refused.code == "throttled" else Outcome.FAILED
-        surroundings.parts.log_ins.note_failure(typed, present_origin(), outcome)
+        if refused.code != "throttled":  # which writes nothing, however often it is tried
+            surroundings.parts.log_ins.note_failure(typed, present_origin())
         page = _log_in_page(sheet, refusal=sentence_of(SHARED, refused), carried=kept.carried())
         response = flask.make_response(page, 422)
         if "retry_after" in refused.facts:

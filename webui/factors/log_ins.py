@@ -52,12 +52,6 @@ class Outcome(StrEnum):
     RECOVERY = "recovery"
     FAILED = "failed"
     FACTOR_FAILED = "factor-failed"
-    THROTTLED = "throttled"
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the door opened."""
-        return self in {Outcome.PASSWORD, Outcome.TOTP, Outcome.PASSKEY, Outcome.RECOVERY}
 
 
 @dataclass(frozen=True)
@@ -96,19 +90,19 @@ class LogIns:
     clock: Clock
     letters: AccountLetters
 
-    def note_failure(self, typed: Credentials, origin: Origin, outcome: Outcome = Outcome.FAILED) -> None:
+    def note_failure(self, typed: Credentials, origin: Origin) -> None:
         """Note a log-in that failed at name or password.
 
         For a name that nobody has a row is written, too: both answers take the same time.
         """
         with self.database.transaction() as session:
             row = find(session, typed.door, normal(typed.office_code).upper(), normal(typed.login))
-            session.add(_row(row.id if row else None, self.clock.now(), outcome, origin))
+            session.add(_row(row.id if row else None, self.clock.now(), Outcome.FAILED, origin))
 
-    def note_factor_failure(self, account_id: int, origin: Origin, outcome: Outcome = Outcome.FACTOR_FAILED) -> None:
-        """Note a log-in whose second factor was wrong, or came too late."""
+    def note_factor_failure(self, account_id: int, origin: Origin) -> None:
+        """Note a log-in whose second factor was wrong."""
         with self.database.transaction() as session:
-            session.add(_row(account_id, self.clock.now(), outcome, origin))
+            session.add(_row(account_id, self.clock.now(), Outcome.FACTOR_FAILED, origin))
 
     def note_success(self, person: Person, origin: Origin, outcome: Outcome, device_token: str) -> str:
         """Note a log-in; return the token that the browser shall keep, a new one when it has none that the account knows.

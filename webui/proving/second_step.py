@@ -50,10 +50,8 @@ def check() -> Response:
     try:
         return arrive(person, _prove(person))
     except Refused as refused:
-        throttled = refused.code == "throttled"
-        doorway().parts.log_ins.note_factor_failure(
-            person.account_id, present_origin(), Outcome.THROTTLED if throttled else Outcome.FACTOR_FAILED
-        )
+        if refused.code != "throttled":
+            doorway().parts.log_ins.note_factor_failure(person.account_id, present_origin())
         return _refused(person, refused)
 
 

@@ -21,7 +21,6 @@ OUTCOMES: Mapping[Outcome, Label] = {
     Outcome.RECOVERY: Label(mark("ログイン(回復コード)"), "good"),
     Outcome.FAILED: Label(mark("失敗(パスワードの誤り)"), "bad"),
     Outcome.FACTOR_FAILED: Label(mark("失敗(二段階認証の誤り)"), "bad"),
-    Outcome.THROTTLED: Label(mark("失敗(誤りが続いたための制限)"), "bad"),
 }
 _PAGE = 30
 
