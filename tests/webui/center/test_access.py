@@ -59,6 +59,7 @@ READING = (
     "/",
     "/applications/",
     "/applications/{number}",
+    "/applications/{number}/application-form.pdf",
     "/terminals/",
     "/terminals/99999W",
     "/codes",
