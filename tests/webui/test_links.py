@@ -1,5 +1,6 @@
 """One-time links: made when the mail leaves, kept as a hash only, good once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -264,6 +265,22 @@ def test_nobodys_mailbox_is_filled_from_many_addresses(
     clock.advance(timedelta(hours=2))
     password_links.ask(Forgotten("NAC001", "hanako", "hanako@example.jp", SOURCE))
     assert password_links.answer_due(clock.now()) == 1
+
+
+@pytest.mark.usefixtures("hanako")
+def test_of_many_who_open_a_link_at_once_one_sets_the_password(password_links: PasswordLinks, mailbox: Mailbox) -> None:
+    token = mailbox.token_of("hanako@example.jp")
+
+    def choose(number: int) -> str:
+        try:
+            password_links.choose(Door.PORTAL, token, f"{NEW_PASSWORD}-{number}", source=SOURCE)
+        except Refused as refused:
+            return refused.code
+        return "done"
+
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = sorted(threads.map(choose, range(4)))
+    assert outcomes == ["done", "link-invalid", "link-invalid", "link-invalid"]
 
 
 @pytest.mark.usefixtures("hanako")

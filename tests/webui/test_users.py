@@ -1,5 +1,7 @@
 """Managing accounts: who may do what to whose."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 
@@ -131,6 +133,23 @@ def test_of_two_administrators_who_remove_each_other_one_is_left(accounts: Accou
         users.remove("NAC001", "hanako", other)
     with accounts.database.snapshot() as session:
         assert has_administrator(session, "NAC001")
+
+
+def test_two_administrators_who_remove_each_other_at_once_do_not_both_succeed(
+    accounts: Accounts, users: Users, hanako: Person
+) -> None:
+    other = made(accounts, "kyoko", BOSS)
+
+    def remove(pair: tuple[Person, Person]) -> str:
+        try:
+            users.remove("NAC001", pair[1].login, pair[0])
+        except Refused as refused:
+            return refused.code
+        return "done"
+
+    with ThreadPoolExecutor(2) as threads:
+        outcomes = sorted(threads.map(remove, ((hanako, other), (other, hanako))))
+    assert outcomes == ["done", "not-manager"]
 
 
 def test_a_right_that_was_taken_meanwhile_counts_no_more(users: Users, hanako: Person, jiro: Person) -> None:

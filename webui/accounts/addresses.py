@@ -134,8 +134,8 @@ class AddressChanges:
         """
         now = self.clock.now()
         with self.database.transaction() as session:
+            row = _linked(session, links.opened(session, token, MAIL_PURPOSES, now), now, lock_row=True)
             link = links.opened(session, token, MAIL_PURPOSES, now, lock_row=True)
-            row = _linked(session, link, now, lock_row=True)
             links.use(link, now)
             is_old = link.purpose == Purpose.CONFIRM_OLD
             if is_old:

@@ -88,8 +88,8 @@ class PasswordLinks:
         hashed = self.passwords.hash(password)
         now = self.clock.now()
         with self.database.transaction() as session:
+            row = _account(session, links.opened(session, token, PASSWORD_PURPOSES, now), door, lock_row=True)
             link = links.opened(session, token, PASSWORD_PURPOSES, now, lock_row=True)
-            row = _account(session, link, door, lock_row=True)
             row.password_hash, row.password_changed_at, row.state = hashed, now, AccountState.ACTIVE.value
             links.use(link, now)
             links.withdraw(session, now, account_id=row.id, purposes=PASSWORD_PURPOSES)

@@ -134,7 +134,9 @@ def opened(session: Session, token: str, purposes: tuple[Purpose, ...], now: dat
     if len(token) != TOKEN_LENGTH or not token.isascii():
         raise Refused("link-invalid")
     query = select(LinkRow).where(LinkRow.token_hash == hash_of(token))
-    row = session.scalar(query.with_for_update() if lock_row else query)
+    # Whoever locks a link holds its account, or its change of address, already: everybody takes them in this order.
+    locked = query.with_for_update().execution_options(populate_existing=True)
+    row = session.scalar(locked if lock_row else query)
     if row is None or row.ended_at is not None or row.expires_at is None or row.expires_at <= now:
         raise Refused("link-invalid")
     if row.purpose not in [purpose.value for purpose in purposes]:
