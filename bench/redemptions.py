@@ -46,7 +46,7 @@ def asked(port: int, path: str, bodies: Sequence[str], status: int, *, anew: boo
     return Seen(waits[len(waits) // 2], waits[len(waits) * 99 // 100])
 
 
-def _share(port: int, path: str, bodies: list[str], status: int, anew: bool) -> list[float]:
+def _share(port: int, path: str, bodies: list[str], status: int, anew: object) -> list[float]:
     """Send a process's share and return the seconds that each answer took, its handshake included."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -6,7 +6,8 @@ golang-cfssl) signs the same requests behind the same nginx, without codes, into
 core-second of all processes that did the work: door, nginx, PostgreSQL's server. The limit is what verifying a request,
 signing a certificate and nginx's TLS cost by themselves.
 
-Run as `python -m bench.retrieval [--times 5] [--count 1500] [--among 10000 300000]`; needs Debian's nginx, PostgreSQL and golang-cfssl.
+Run as `python -m bench.retrieval [--times 5] [--count 500] [--among 10000 300000]`; needs Debian's nginx, PostgreSQL and
+golang-cfssl.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from tests.crash.homes import RealHome, found_home
 from tests.support.postgres import PostgresServer, private_server
 
 DOOR, PEER, FRONT = 19_100, 19_101, 19_102
+STATIC = 3  # so many times more of what nginx answers by itself, as it is so cheap
 NGINX = """
 user root; worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
@@ -90,10 +92,15 @@ class Case:
         """Let what was seen not count: it was to warm up."""
         self.rates, self.p50, self.p99 = [], [], []
 
+    @property
+    def rate(self) -> float:
+        """The median."""
+        return statistics.median(self.rates)
+
     def summary(self) -> dict[str, object]:
         """Return medians, and the rates they are of."""
         return {
-            "rate": round(statistics.median(self.rates)),
+            "rate": round(self.rate),
             "p50_ms": round(statistics.median(self.p50), 1),
             "p99_ms": round(statistics.median(self.p99), 1),
             "rates": [round(rate) for rate in self.rates],
@@ -146,16 +153,26 @@ def _measured(cases: Sequence[Case], supply: Supply, home: RealHome, chosen: arg
             codes, requests = supply.make(chosen.count)
             before = _redeemed(home.house.database)
             for case in cases:
-                case.ask(requests if case.what == "cfssl" else codes, anew=anew)
+                case.ask({"ours": codes, "cfssl": requests}.get(case.what, STATIC * codes), anew=anew)
                 if not round_:
                     case.forget()
             home.house.database.dispose()
             if _redeemed(home.house.database) - before != chosen.count:
                 raise RuntimeError("not every request became a certificate")
-        facts[mode] = {case.what: case.summary() for case in cases}
+        facts[mode] = {case.what: case.summary() for case in cases} | _ratios({case.what: case.rate for case in cases})
         for case in cases:
             case.forget()
     return facts
+
+
+def _ratios(rates: dict[str, float]) -> dict[str, object]:
+    """Return our rate in those of the peer and of the limit: a request verified, a certificate signed, nginx with its TLS."""
+    if "static" not in rates:
+        return {}
+    speed = _speed()
+    limit = 1 / (1 / speed["sign"] + 1 / speed["verify"] + 1 / rates["static"])
+    of = {"of_cfssl": round(rates["ours"] / rates["cfssl"], 2), "of_limit": round(rates["ours"] / limit, 2)}
+    return {"limit": round(limit), "openssl_speed": speed} | of
 
 
 def _redeemed(database: Database) -> int:
@@ -193,7 +210,7 @@ def _nginx(folder: Path) -> Iterator[Callable[[], list[int]]]:
     conf = place / "nginx.conf"
     static = "0" * 2_600  # octets of a usual answer
     conf.write_text(NGINX.format(folder=place, door=DOOR, peer=PEER, front=FRONT, static=static), encoding="ascii")
-    with running(["nginx", "-c", str(conf)], lambda: (place / "nginx.pid").stat()) as pid:
+    with running(["nginx", "-c", str(conf)], (place / "nginx.pid").stat) as pid:
         yield lambda: tree(pid)
 
 
@@ -266,7 +283,7 @@ def main() -> None:
     """Measure on both databases and write bench/results/retrieval.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--count", type=int, default=1_500, help="redemptions in a run")
+    parser.add_argument("--count", type=int, default=500, help="redemptions in a run")
     parser.add_argument("--among", type=int, nargs="+", default=[10_000, 300_000], help="certificates in the database")
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     chosen = parser.parse_args()
