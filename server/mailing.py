@@ -1,9 +1,13 @@
 """What words the registry's mails, and how mail leaves, as the settings have it."""
 
+from kernel.clock import Clock
+from kernel.database import Database
 from registry.letters import CENTER_JA, Letters
 from server.home import Home
 from server.mail import Maildir, Sender, Smtp, Transport, smtp_server
 from server.settings import Settings
+from webui.accounts import Door
+from webui.accounts.links import Carrier
 
 
 def letters_of(settings: Settings) -> Letters:
@@ -11,6 +15,12 @@ def letters_of(settings: Settings) -> Letters:
     if settings.service_name is None:
         return Letters(settings.portal.url, help_desk=settings.help_desk)
     return Letters(settings.portal.url, settings.service_name, settings.service_name, settings.help_desk)
+
+
+def carrier_of(settings: Settings, database: Database, clock: Clock) -> Carrier:
+    """Return what gives mails their one-time links and lets them leave."""
+    urls = {Door.PORTAL: settings.portal.url, Door.CENTER: settings.center.url}
+    return Carrier(database, clock, urls, transport_of(settings))
 
 
 def transport_of(settings: Settings) -> Transport:

@@ -28,7 +28,7 @@ from server.custody import Custody, gateway_signer_of
 from server.documenting import approval_notices_of
 from server.issuing import addresses_of, profile_of, with_key
 from server.jobs import Job, Schedule, stop_signals
-from server.mailing import letters_of, transport_of
+from server.mailing import carrier_of, letters_of
 from server.pages import limits_of
 from server.preparing import preparation_of
 from server.process import Starting
@@ -37,7 +37,7 @@ from server.sealing import sealing
 from server.settings import Settings
 from server.wiring import clock_of, database_of, home_of
 from webui import sessions
-from webui.accounts import Door, PasswordLinks, UserLetters, links
+from webui.accounts import PasswordLinks, UserLetters, links
 from webui.factors import log_ins, passkey_book
 
 
@@ -206,8 +206,7 @@ def _same_day_reissues(settings: Settings, database: Database) -> list[Job]:
 
 
 def _mail(settings: Settings, database: Database) -> Callable[[datetime], int]:
-    urls = {Door.PORTAL: settings.portal.url, Door.CENTER: settings.center.url}
-    carrier = links.Carrier(database, clock_of(settings), urls, transport_of(settings))
+    carrier = carrier_of(settings, database, clock_of(settings))
     return lambda now: outbox.deliver(database, carrier, now=now)
 
 

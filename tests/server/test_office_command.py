@@ -1,7 +1,9 @@
 """`tegata office` as an operator meets it."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from kernel.database import Database, connect
 from registry import offices
 from registry.letters import Letters
 from server.cli import main
+from server.mailing import carrier_of
+from server.settings import load
 from tests.conftest import FreshDatabase
 from tests.registry.test_office_files import written
 from tests.webui.mailbox import Mailbox
@@ -95,6 +99,16 @@ def test_offices_are_registered_once_and_their_administrators_log_in(tegata: Teg
         "0 offices registered, 0 administrators invited, 2 known before",
     ]
     assert counted(database) == before
+
+
+def test_the_mails_that_leave_have_their_links(tegata: Tegata, file: Path, database: Database) -> None:
+    tegata("office", "import", str(file))
+    chosen = load(file.parent)
+    assert outbox.deliver(database, carrier_of(chosen, database, SystemClock()), now=SystemClock().now()) == 2
+    for left in (chosen.home / "mail" / "new").iterdir():
+        body = message_from_bytes(left.read_bytes(), policy=policy.default).get_content()
+        assert re.search(r"^https://localhost:8443/account/password#[\w-]{43}\r?$", body, re.MULTILINE)
+        assert "[[link:" not in body
 
 
 def test_with_any_fault_nothing_is_written_and_all_are_told(tegata: Tegata, tmp_path: Path, database: Database) -> None:
