@@ -79,18 +79,22 @@ class Case:
     rates: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
+    failed: int = 0
 
     def ask(self, bodies: Sequence[str], *, anew: bool) -> None:
         """Send each body once."""
         before = cpu_of(self.workers())
         seen = asked(FRONT, self.path, bodies, self.status, anew=anew)
-        self.rates.append(len(bodies) / (cpu_of(self.workers()) - before))
+        if seen.failed and self.what != "cfssl":
+            raise RuntimeError(f"{self.what}: {seen.failed} of {len(bodies)} failed")
+        self.failed += seen.failed
+        self.rates.append(seen.good / (cpu_of(self.workers()) - before))
         self.p50.append(seen.p50)
         self.p99.append(seen.p99)
 
     def forget(self) -> None:
         """Let what was seen not count: it was to warm up."""
-        self.rates, self.p50, self.p99 = [], [], []
+        self.rates, self.p50, self.p99, self.failed = [], [], [], 0
 
     @property
     def rate(self) -> float:
@@ -103,6 +107,7 @@ class Case:
             "rate": round(self.rate),
             "p50_ms": round(statistics.median(self.p50), 1),
             "p99_ms": round(statistics.median(self.p99), 1),
+            "failed": self.failed,
             "rates": [round(rate) for rate in self.rates],
         }
 
