@@ -15,6 +15,9 @@ from tests.webui.visitors import PASSWORD, Visitor
 NEW = {"mail": "new@example.jp", "mail_again": "new@example.jp"}
 TARO = {"login": "taro", "name": "通関　太郎", "mail": "taro@example.jp"}
 
+# What is done to accounts is tried on both databases; the pages look alike whatever lies below.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def ito(doors: Doors) -> Visitor:

@@ -9,6 +9,9 @@ from tests.webui.visitors import Visitor
 
 NEW = {"mail": "new@example.jp", "mail_again": "new@example.jp"}
 
+# What is done to accounts is tried on both databases; the pages look alike whatever lies below.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def hanako(doors: Doors) -> Visitor:

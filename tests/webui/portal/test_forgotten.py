@@ -11,6 +11,9 @@ from webui.accounts import PasswordLinks, UserLetters
 NEW_PASSWORD = "atarashii-aikotoba"
 HANAKO = {"office_code": "nac001", "user": "hanako", "mail": "hanako@example.jp"}
 
+# What is done to accounts is tried on both databases; the pages look alike whatever lies below.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def visitor(doors: Doors) -> Visitor:

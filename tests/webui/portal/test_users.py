@@ -11,6 +11,9 @@ from tests.webui.visitors import PASSWORD, Visitor
 from webui.accounts import Accounts, NewAccount, Right
 from webui.csrf import FIELD
 
+# What is done to accounts is tried on both databases; the pages look alike whatever lies below.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def hanako(doors: Doors) -> Visitor:
