@@ -1,7 +1,7 @@
 """Blocking a key against a retrieval or renewal on it that is under way: wherever the block lands, it wins."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +32,11 @@ class _Interrupted(Authority):
 
     def reserve(self, session: Session, draft: Draft, now: datetime) -> CertificateRecord:
         reserved = super().reserve(session, draft, now)
+        self.deed()
+        return reserved
+
+    def reserve_all(self, session: Session, drafts: Sequence[Draft], now: datetime) -> list[CertificateRecord]:
+        reserved = super().reserve_all(session, drafts, now)
         self.deed()
         return reserved
 
