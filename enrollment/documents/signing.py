@@ -4,6 +4,7 @@ The key signs through `keys.algorithms`, so it may be a token's; the time stamps
 what proves that nobody was revoked is put into the file, so that verifying asks nobody.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,9 @@ from ca.timestamps import AnswersStamps
 from enrollment.documents.evidence import Evidence
 from kernel.database import forbid_open_transaction
 from keys.algorithms import SigningKey, algorithm_of
+
+# It warns each time that it fetches nothing, which is what we want; what goes wrong is raised.
+logging.getLogger("pyhanko").setLevel(logging.ERROR)
 
 FIELD, STAMP_FIELD = "Signature", "Timestamp"
 # An invisible field has no picture; this is what a reader's signature panel and screen readers call it.
