@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from ca import certificates
 from ca.certificates import CertificateRecord
 from enrollment import letters
+from enrollment.interfaces import Interface
 from enrollment.letters import Envelope, Retrieval
 from enrollment.tables import CodeSetRow
 from kernel import audit
@@ -33,7 +34,7 @@ _AT_ONCE = 200
 
 
 class RetrievalReceiptRow(Base):
-    """A retrieval of which the administrator is told: what the notice says, the receipt, and when it was posted."""
+    """A retrieval of which the administrator is told: how it came, what the notice says, the receipt, and when it was posted."""
 
     __tablename__ = "enrollment_retrieval_receipt"
     __table_args__ = (
@@ -50,6 +51,7 @@ class RetrievalReceiptRow(Base):
     serial: Mapped[str] = mapped_column(String(40), primary_key=True)
     terminal: Mapped[str] = mapped_column(String(6))
     office_code: Mapped[str] = mapped_column(String(6))
+    interface: Mapped[str] = mapped_column(String(10))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -61,14 +63,15 @@ class RetrievalReceiptRow(Base):
 _FIRST = (RetrievalReceiptRow.posted_at.is_not(None), RetrievalReceiptRow.at)
 
 
-def owe(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datetime) -> None:
-    """Note that a certificate was retrieved with a code set, in the redemption's own transaction."""
+def owe(session: Session, row: CodeSetRow, issued: CertificateRecord, interface: Interface, now: datetime) -> None:
+    """Note that a certificate was retrieved with a code set by an interface, in the redemption's own transaction."""
     session.add(
         RetrievalReceiptRow(
             issuer=issued.issuer,
             serial=issued.serial,
             terminal=row.terminal,
             office_code=row.office_code,
+            interface=interface.value,
             at=now,
             starts_at=starts_at(issued, row.start_date),
             ends_at=issued.not_after,
@@ -79,19 +82,20 @@ def owe(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datet
 _INSERT = insert(RetrievalReceiptRow)
 
 
-def owe_all(session: Session, retrieved: Sequence[tuple[Row[Any], CertificateRecord]], now: datetime) -> None:
-    """Note that certificates were retrieved, each with a code set, as `owe` does."""
+def owe_all(session: Session, retrieved: Sequence[tuple[Row[Any], CertificateRecord, Interface]], now: datetime) -> None:
+    """Note that certificates were retrieved, each with a code set by an interface, as `owe` does."""
     rows = [
         {
             "issuer": issued.issuer,
             "serial": issued.serial,
             "terminal": row.terminal,
             "office_code": row.office_code,
+            "interface": interface.value,
             "at": now,
             "starts_at": starts_at(issued, row.start_date),
             "ends_at": issued.not_after,
         }
-        for row, issued in retrieved
+        for row, issued, interface in retrieved
     ]
     session.connection().execute(_INSERT, rows)
 

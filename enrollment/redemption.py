@@ -25,6 +25,7 @@ from enrollment import codes as code_rules
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
 from enrollment.deeds import Deed
+from enrollment.interfaces import Interface
 from enrollment.issuance import Issuance, Retrieved, Terms, require_good, subject_of
 from enrollment.redemption_rounds import Asked, Claim, Rounds, Signed
 from enrollment.tables import CodeSetRow
@@ -52,8 +53,10 @@ class Redemption:
     hasher: CodeHasher
     letters: Letters = letters.PLAIN
 
-    def redeem(self, codes: Codes, request: bytes | requests.RequestedKey, source: str) -> Retrieved:
-        """Redeem codes for the public key of a request; `source` is the caller's address.
+    def redeem(
+        self, codes: Codes, request: bytes | requests.RequestedKey, source: str, interface: Interface = Interface.REST
+    ) -> Retrieved:
+        """Redeem codes for the public key of a request; `source` is the caller's address, `interface` what he came by.
 
         The request is PKCS#10 in PEM or DER, or was read already.
 
@@ -66,7 +69,7 @@ class Redemption:
         with self._rounds.company.joined():
             code_set_id = guessing.authenticate(self.database, self.hasher, codes, source, now, self._rounds.ask)
             key = requests.read(request)
-            entitlement = _OpenCodes(code_set_id, codes, self.hasher)
+            entitlement = _OpenCodes(code_set_id, codes, self.hasher, interface)
             way = _Together(self.database, self.clock, self.authority, self.letters, rounds=self._rounds)
             return way.issue(entitlement, key, now)
 
@@ -83,6 +86,7 @@ class _OpenCodes:
     code_set_id: str
     codes: Codes
     hasher: CodeHasher
+    interface: Interface
 
     def given(self, session: Session, spki_sha256: bytes, now: datetime, *, lock: bool = False) -> CertificateRecord | None:
         """Return the certificate that this key claimed the set for; raise the refusal that fits the set's state."""
@@ -137,7 +141,7 @@ class _OpenCodes:
         reissue_records.complete(session, row.terminal, now)
         if terminal.state == TerminalState.PENDING:
             terminals.step(session, row.terminal, TerminalEvent.ACTIVATE, now)
-        _tell(session, row, reserved, now)
+        _tell(session, row, reserved, self.interface, now)
         return True
 
     def _row(self, session: Session) -> CodeSetRow:
@@ -161,7 +165,8 @@ class _Together(Issuance[_OpenCodes]):
 
     def _finish(self, entitlement: _OpenCodes, key: RequestedKey, reserved: CertificateRecord, signed: bytes) -> Retrieved:
         try:
-            done = self.rounds.fulfilments.submit(Signed(entitlement.code_set_id, reserved, signed, self.clock.now()))
+            stored = Signed(entitlement.code_set_id, reserved, signed, entitlement.interface, self.clock.now())
+            done = self.rounds.fulfilments.submit(stored)
         except OutcomeUnknown:
             # The row knows; assume nothing.
             return self._answer(entitlement, key.spki_sha256, is_new=False)
@@ -197,7 +202,7 @@ def _deed(session: Session, row: CodeSetRow, now: datetime) -> Deed:
     return Deed(session, audit.terminal(row.terminal), now, row.terminal, row.office_code)
 
 
-def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: datetime) -> None:
+def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, interface: Interface, now: datetime) -> None:
     """Tell the office of an issuance, in its transaction."""
     news.publish(
         session,
@@ -208,4 +213,4 @@ def _tell(session: Session, row: CodeSetRow, issued: CertificateRecord, now: dat
         target=f"id_notice:{row.receipt_number}" if row.receipt_number else None,
         terminal=row.terminal,
     )
-    receipts.owe(session, row, issued, now)
+    receipts.owe(session, row, issued, interface, now)

@@ -23,6 +23,7 @@ from ca.profiles import Subject
 from enrollment import code_sets, credentials, guessing, receipts, reissue_records
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.guessing import Question, Seen
+from enrollment.interfaces import Interface
 from enrollment.issuance import Retrieved, Terms
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
@@ -97,6 +98,7 @@ class Signed:
     code_set_id: str
     reserved: CertificateRecord
     der: bytes
+    interface: Interface
     now: datetime
 
 
@@ -240,7 +242,8 @@ def _store(session: Session, done: Sequence[Signed], usual: _Sets, now: datetime
     terminals.activate_all(session, [row.terminal for row in rows], now)
     lines = ((row.office_code, _target(row.receipt_number), {"terminal": row.terminal}) for row in rows)
     news.publish_each(session, lines, now=now, kind=NewsKind.CERTIFICATE, code="certificate-retrieved")
-    receipts.owe_all(session, list(zip(rows, issued, strict=True)), now)
+    ways = [one.interface for one in done]
+    receipts.owe_all(session, list(zip(rows, issued, ways, strict=True)), now)
 
 
 def _record(session: Session, action: str, rows: Sequence[_Set], facts: Iterator[dict[str, str]], now: datetime) -> None:

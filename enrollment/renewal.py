@@ -25,6 +25,7 @@ from ca.revocation import Reason
 from enrollment import credentials, identity, letters, reissue_records, successions
 from enrollment.deeds import Deed
 from enrollment.identity import Identity
+from enrollment.interfaces import Interface
 from enrollment.issuance import RESERVATION_LIFETIME, Issuance, Retrieved, require_good, subject_of
 from enrollment.renewal_window import DAYS, window_of
 from enrollment.successions import RenewalEvent, RenewalState
@@ -56,11 +57,19 @@ class Renewal:
     window_days: int = DAYS
     letters: Letters = letters.PLAIN
 
-    def renew(self, certificate: bytes, request: bytes | RequestedKey, *, awaits_confirmation: bool = False) -> Retrieved:
+    def renew(
+        self,
+        certificate: bytes,
+        request: bytes | RequestedKey,
+        interface: Interface = Interface.REST,
+        *,
+        awaits_confirmation: bool = False,
+    ) -> Retrieved:
         """Renew for the public key of a request (PKCS#10 in PEM or DER, or read already), which must be a new one.
 
         `certificate` (DER) is the one by which the terminal has proven to be itself: in TLS, or by a signature that was
-        verified. With `awaits_confirmation` the new one becomes current when `Confirmations.confirm` is called.
+        verified; `interface` is what it came by. With `awaits_confirmation` the new one becomes current when
+        `Confirmations.confirm` is called.
 
         Raises Refused: "certificate-unreadable", "certificate-foreign" (none of ours), "terminal-suspended",
         "terminal-abolished", "certificate-revoked", "certificate-held", "certificate-not-current"; "renewal-spent"
@@ -69,7 +78,7 @@ class Renewal:
         after which the same call may be made again.
         """
         now = self.clock.now()
-        entitlement = _Possession(certificate, self.window_days, self.letters, awaits_confirmation=awaits_confirmation)
+        entitlement = _Possession(certificate, self.window_days, self.letters, interface, awaits_confirmation=awaits_confirmation)
         with self.database.snapshot() as session:
             identity.identify(session, certificate)
         key = requests.read(request)
@@ -84,6 +93,7 @@ class _Possession:
     der: bytes
     window_days: int
     letters: Letters
+    interface: Interface
     awaits_confirmation: bool
 
     def given(self, session: Session, spki_sha256: bytes, now: datetime, *, lock: bool = False) -> CertificateRecord | None:
@@ -133,6 +143,7 @@ class _Possession:
                 predecessor_issuer=who.certificate.issuer,
                 predecessor=who.certificate.serial,
                 spki_sha256=draft.spki_sha256,
+                interface=self.interface.value,
                 awaits_confirmation=self.awaits_confirmation,
                 issuer=draft.issuer,
                 serial=draft.serial,

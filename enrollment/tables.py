@@ -109,7 +109,7 @@ class RenewalRow(Base):
     """One renewal of a terminal's certificate: which one it follows, the new key, the certificate that was made for it.
 
     `predecessor_issuer` and `predecessor` (a serial number) name the certificate that authenticated it. `current_at` is
-    when the new one became the terminal's current certificate.
+    when the new one became the terminal's current certificate, `interface` by what the terminal came.
     """
 
     __tablename__ = "enrollment_renewal"
@@ -132,6 +132,7 @@ class RenewalRow(Base):
     predecessor_issuer: Mapped[str] = mapped_column(String(40))
     predecessor: Mapped[str] = mapped_column(String(40))
     spki_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    interface: Mapped[str] = mapped_column(String(10))
     awaits_confirmation: Mapped[bool]
     issuer: Mapped[str] = mapped_column(String(40))
     serial: Mapped[str] = mapped_column(String(40))

@@ -14,6 +14,7 @@ from enrollment.batches.records import BatchState, ItemState
 from enrollment.batches.tables import BatchItemRow, BatchRow
 from enrollment.code_sets import CodeSetState
 from enrollment.codes import Codes
+from enrollment.interfaces import Interface
 from enrollment.redemption import Redemption, Retrieved
 from enrollment.tables import CodeSetRow
 from kernel.database import Database
@@ -81,7 +82,7 @@ class BatchRedemption:
     def _redeem(self, work: "_Work", now: datetime) -> Retrieved:
         if now > work.confirmed_at + CONFIRMED_FOR:
             raise Refused("batch-expired")
-        return self.redemption.redeem(self._codes(work), work.request, work.source)
+        return self.redemption.redeem(self._codes(work), work.request, work.source, Interface.BATCH)
 
     def _codes(self, work: "_Work") -> Codes:
         """Open the codes of the set that was confirmed; raises the refusal that fits when there is nothing to open."""

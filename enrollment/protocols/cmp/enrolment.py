@@ -20,6 +20,7 @@ from ca.requests import RequestedKey
 from enrollment import cmp_transactions
 from enrollment.cmp_transactions import Outcome, Transaction
 from enrollment.confirmations import Confirmations
+from enrollment.interfaces import Interface
 from enrollment.issuance import Retrieved
 from enrollment.protocols.cmp import answers, bodies, oids, signatures
 from enrollment.protocols.cmp.answers import Body, Status
@@ -168,8 +169,8 @@ class Enrolment:
 
     def _retrieve(self, key: RequestedKey, sender: Sender, source: str, *, is_confirmed: bool) -> Retrieved:
         if isinstance(sender, ByCodes):
-            return self.redemption.redeem(sender.proven.codes, key, source)
-        return self.renewal.renew(sender.der, key, awaits_confirmation=not is_confirmed)
+            return self.redemption.redeem(sender.proven.codes, key, source, Interface.CMP)
+        return self.renewal.renew(sender.der, key, Interface.CMP, awaits_confirmation=not is_confirmed)
 
     def _roots(self, now: datetime) -> tuple[bytes, ...]:
         with self.database.snapshot() as session:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from ca import hierarchy, requests
 from enrollment import codes as code_rules
 from enrollment.codes import Codes
+from enrollment.interfaces import Interface
 from enrollment.protocols.est import bodies
 from enrollment.protocols.est.answers import REALM, answer
 from enrollment.protocols.est.bodies import BodyError
@@ -108,7 +109,7 @@ def _csr_attributes(_door: EstDoor) -> Response:
 def _enroll(door: EstDoor) -> Response:
     """RFC 7030 §4.2.1."""
     codes, pkcs10 = _codes(), _body()
-    return _certificate(door.redemption.redeem(codes, pkcs10, request.remote_addr or ""))
+    return _certificate(door.redemption.redeem(codes, pkcs10, request.remote_addr or "", Interface.EST))
 
 
 def _reenroll(door: EstDoor) -> Response:
@@ -118,7 +119,7 @@ def _reenroll(door: EstDoor) -> Response:
     certificate = door.renewing.client_certificate(request.environ)
     if certificate is None:
         raise Refused("E103")
-    return _certificate(door.renewing.renewal.renew(certificate, _body()))
+    return _certificate(door.renewing.renewal.renew(certificate, _body(), Interface.EST))
 
 
 def _make_key(door: EstDoor) -> Response:
@@ -130,7 +131,7 @@ def _make_key(door: EstDoor) -> Response:
     if bodies.asks_for_encryption(pkcs10):
         return _told("encryption-not-offered")
     made = door.server_keys.make(codes, asker)
-    retrieved = door.redemption.redeem(codes, made.request, request.remote_addr or "")
+    retrieved = door.redemption.redeem(codes, made.request, request.remote_addr or "", Interface.EST)
     answered = bodies.key_and_certificate(made.pkcs8, bodies.certs_only([_issued(retrieved)]))
     return Response(answered.body, content_type=answered.media_type, headers={"Cache-Control": "no-store"})
 

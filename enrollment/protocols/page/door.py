@@ -19,6 +19,7 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from enrollment.interfaces import Interface
 from enrollment.protocols import problems
 from enrollment.protocols.page import fields, texts, words
 from enrollment.protocols.page.texts import mark
@@ -116,7 +117,7 @@ def send_request() -> Response | str:
     if codes is None or faults:
         return flask.make_response(_form(form, faults), 422)
     try:
-        retrieved = _mounted().page.redemption.redeem(codes, csr, flask.request.remote_addr or "")
+        retrieved = _mounted().page.redemption.redeem(codes, csr, flask.request.remote_addr or "", Interface.PAGE)
     except Refused as refused:
         return _refusal(form, refused)
     return _render("retrieved.html", retrieved=retrieved, downloads=_downloads(retrieved), instant=_instant)

@@ -21,6 +21,7 @@ from ca.crl import crl_file
 from ca.requests import spki_digest
 from enrollment import codes as code_rules
 from enrollment.codes import Codes
+from enrollment.interfaces import Interface
 from enrollment.protocols.scep import cms, messages
 from enrollment.protocols.scep.cms import Signer, Signing
 from enrollment.protocols.scep.failures import FailInfo, ScepFault, bad_message, fault_of
@@ -128,13 +129,13 @@ class Operations:
         # (elliptic curves) proves itself in the request, and an RSA key made for this message signs around it.
         if isinstance(enrolment.public_key, rsa.RSAPublicKey) and enrolment.public_key != asked.signer.public_key:
             raise bad_message()
-        retrieved = self.redemption.redeem(_codes(enrolment.challenge), enrolment.request, asked.source)
+        retrieved = self.redemption.redeem(_codes(enrolment.challenge), enrolment.request, asked.source, Interface.SCEP)
         return _certificate(retrieved.certificate)
 
     def _renew(self, asked: _Asked) -> bytes:
         """RenewalReq (§3.3.1.1): the current certificate says who asks; possession of the new key is proven in the request."""
         enrolment = messages.enrolment(asked.content)
-        return _certificate(self.renewal.renew(asked.signer.certificate, enrolment.request).certificate)
+        return _certificate(self.renewal.renew(asked.signer.certificate, enrolment.request, Interface.SCEP).certificate)
 
     def _poll(self, asked: _Asked) -> bytes:
         """CertPoll (§3.3.3): the certificate of the key that signed, where there is one."""
