@@ -3,13 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-
-from pyhanko.pdf_utils.generic import StreamObject
-from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
 
 from enrollment.documents.examination import Examination, Outcome
 from enrollment.documents.examiner import examine
@@ -62,21 +58,34 @@ class Unreadable(Exception):
     """A file that is no PDF for us."""
 
 
+def _blank() -> bytes:
+    """Return a file of one empty page."""
+    objects = (
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Resources << >> /Contents 4 0 R >>",
+        b"<< /Length 3 >>\nstream\nq Q\nendstream",
+    )
+    file, places = b"%PDF-1.7\n", b""
+    for number, content in enumerate(objects, start=1):
+        places += b"%010d 00000 n \n" % len(file)
+        file += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, places)
+    return file + table + b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, len(file))
+
+
 @cache
 def _made() -> tuple[bytes, bytes, bytes]:
     """Return a small file without signature, the same with ours, and our root."""
-    writer = PdfFileWriter()
-    writer.insert_page(PageObject(contents=writer.add_object(StreamObject(stream_data=b"q Q")), media_box=(0, 0, 100, 100)))
-    plain = BytesIO()
-    writer.write(plain)
+    plain = _blank()
     with TemporaryDirectory() as folder:
         database = connect(f"sqlite:///{folder}/house.sqlite")
         whole_schema().create_all(database.engine)
         house = build_house(database, Path(folder), SettableClock())
         ready = equipment(house, MORNING)
-        signed = ready.signer.sign(plain.getvalue(), ready.evidence, MORNING)
+        signed = ready.signer.sign(plain, ready.evidence, MORNING)
         database.dispose()
-        return plain.getvalue(), signed, root_der(house)
+        return plain, signed, root_der(house)
 
 
 def _seeds() -> Sequence[bytes]:

@@ -190,7 +190,7 @@ def test_while_the_keys_custody_is_away_nothing_is_signed(made: Made) -> None:
 
     with made.house.database.snapshot() as session:
         told = facts.application_form(session, made.receipt_number, PUBLISHER)
-    away = replace(ready.signer, key=Away())  # type: ignore[type-var]  # a broken key
+    away = replace(ready.signer, key=Away())  # type: ignore[arg-type]  # a broken key
     with pytest.raises(Unavailable):
         away.sign(typeset(told, made.clock.now()), ready.evidence, made.clock.now())
 
