@@ -82,6 +82,10 @@ def reading_pages(day: Day) -> dict[str, str]:
         "mails-failed": "/mails/?state=failed",
         "mail": "/mails/1",
         "password": "/password",
+        "factors": "/factors",
+        "factor-reset": "/offices/NAC001/users/jiro/second-factors",
+        "sessions": "/sessions",
+        "log-ins": "/log-ins",
         "nowhere": "/nowhere",
     }
 
