@@ -59,7 +59,6 @@ READING = (
     "/",
     "/applications/",
     "/applications/{number}",
-    "/applications/{number}/application-form.pdf",
     "/terminals/",
     "/terminals/99999W",
     "/codes",
