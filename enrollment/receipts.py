@@ -137,13 +137,8 @@ class Receipts:
         return True
 
     def _receipt(self, session: Session, row: RetrievalReceiptRow) -> str | None:
-        entry = _entry(session, row)
-        if entry is None:
-            return None
-        try:
-            return audit.receipt(session, entry, check=self.check).text()
-        except (Refused, NoteError, ProofError):
-            return None  # not sealed yet; or the log is damaged, which `verify` tells of
+        entry = _entry(session, row.terminal, (row.issuer, row.serial), "certificate.issue", row.office_code)
+        return None if entry is None else _proven(session, entry, self.check)
 
     def _post(self, session: Session, row: RetrievalReceiptRow, now: datetime) -> None:
         certificate = certificates.find(session, row.issuer, row.serial)
@@ -182,6 +177,26 @@ def text_of(session: Session, terminal: str, serial: str, office_code: str) -> s
     return session.scalar(query.limit(1))
 
 
+def proof_of(
+    session: Session,
+    certificate: CertificateRecord,
+    office_code: str,
+    *,
+    check: CheckSignature,
+    action: str = "certificate.issue",
+) -> str | None:
+    """Return the receipt of a deed on an office's certificate, made now where none is kept; None while it is not sealed.
+
+    `action` is that of the audit entry: `certificate.issue`, `certificate.revoke`. `check(signature, text)` raises for what the
+    log's key did not sign.
+    """
+    name = (certificate.issuer, certificate.serial)
+    if action == "certificate.issue" and (kept := text_of(session, certificate.subject, certificate.serial, office_code)):
+        return kept
+    entry = _entry(session, certificate.subject, name, action, office_code)
+    return None if entry is None else _proven(session, entry, check)
+
+
 def file_name(terminal: str, serial: str) -> str:
     """Return what a receipt's file is called."""
     return f"receipt-{terminal}-{serial}.json"
@@ -192,8 +207,16 @@ def fingerprint_of(der: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-def _entry(session: Session, row: RetrievalReceiptRow) -> int | None:
-    query = select(AuditEntry).where(AuditEntry.subject == f"terminal:{row.terminal}", AuditEntry.action == "certificate.issue")
-    named = (row.issuer, row.serial)
+def _proven(session: Session, entry: int, check: CheckSignature) -> str | None:
+    try:
+        return audit.receipt(session, entry, check=check).text()
+    except (Refused, NoteError, ProofError):
+        return None  # not sealed yet; or the log is damaged, which `verify` tells of
+
+
+def _entry(session: Session, terminal: str, name: tuple[str, str], action: str, office_code: str) -> int | None:
+    query = select(AuditEntry).where(
+        AuditEntry.subject == f"terminal:{terminal}", AuditEntry.action == action, AuditEntry.office_code == office_code
+    )
     found = session.scalars(query.order_by(AuditEntry.id.desc()))
-    return next((entry.id for entry in found if (entry.facts.get("issuer"), entry.facts.get("serial")) == named), None)
+    return next((entry.id for entry in found if (entry.facts.get("issuer"), entry.facts.get("serial")) == name), None)

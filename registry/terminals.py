@@ -203,6 +203,13 @@ def all_of_office(session: Session, office_code: str) -> tuple[Terminal, ...]:
     return tuple(terminal_of(row) for row in session.scalars(_of_office(office_code, abolished=False)))
 
 
+def names_of_office(session: Session, office_code: str) -> tuple[str, ...]:
+    """Return the names of all terminals that an office has or had."""
+    return tuple(
+        session.scalars(select(TerminalRow.name).where(TerminalRow.office_code == office_code).order_by(TerminalRow.name))
+    )
+
+
 def search(
     session: Session,
     *,
