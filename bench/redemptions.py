@@ -45,6 +45,8 @@ def asked(port: int, path: str, bodies: Sequence[str], status: int, *, anew: boo
     shares = [(port, path, bodies[number::PROCESSES], status, anew) for number in range(PROCESSES)]
     with get_context("fork").Pool(PROCESSES) as pool:
         waits = sorted(1_000 * wait for share in pool.starmap(_share, shares) for wait in share)
+    if not waits:
+        raise RuntimeError(f"nothing that was asked of {path} was answered as wanted")
     return Seen(len(waits), len(bodies) - len(waits), waits[len(waits) // 2], waits[len(waits) * 99 // 100])
 
 

@@ -260,7 +260,7 @@ def _sqlite(folder: Path) -> Kind:
     peer = folder / "cfssl.db"
     with closing(sqlite3.connect(peer)) as connection:
         connection.execute(TABLE.format(octets="blob", instant="timestamp"))
-    return Kind("sqlite", f"sqlite:///{folder}/bench.db", {"driver": "sqlite3", "data_source": str(peer)}, list)
+    return Kind("sqlite", f"sqlite:///{folder}/bench.db", {"driver": "sqlite3", "data_source": f"file:{peer}?_busy_timeout=60000"}, list)
 
 
 def _postgresql(server: PostgresServer) -> Kind:
