@@ -8,10 +8,11 @@ import pytest
 from enrollment.documents.verification import LARGEST, PER_SOURCE
 from kernel import throttle
 from kernel.clock import day_start
+from registry.applicants import contact_form
 from tests.support.clock import SettableClock
 from tests.support.documents import notices
 from tests.support.house import House
-from tests.webui.conftest import SATO, START, Doors
+from tests.webui.conftest import APPLICANT, SATO, START, Doors
 from tests.webui.visitors import Visitor
 
 # What the pages say does not depend on what lies below.
@@ -128,3 +129,17 @@ def test_who_sends_many_files_waits(issuing_doors: Doors) -> None:
     answer = stranger.post("/verify", {"document": (BytesIO(b"%PDF-"), "n.pdf")})  # type: ignore[dict-item]  # a file
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= PER_SOURCE.lock / timedelta(seconds=1)
+
+
+def test_a_character_that_no_document_can_show_is_told_beside_the_field_and_kept(issuing_doors: Doors) -> None:
+    hanako = issuing_doors.customer()
+    hanako.get("/apply")
+    hanako.post("/apply")
+    hanako.get("/apply/items")
+    hanako.post("/apply/items", {"items": ["terminals"], "wished_start": START.strftime("%Y%m%d")})
+    hanako.get("/apply/applicant")
+    typed = {name: values[0] for name, values in contact_form(APPLICANT).items()} | {"family_name": "김"}
+    hanako.post("/apply/applicant", typed)
+    page = hanako.get("/apply/applicant").text
+    assert "「김」(U+AE40)は、書類に印字できない文字です。" in page
+    assert 'value="김"' in page
