@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from ca.profiles import Addresses, ServerNames
 
 ROOT, ISSUING, RESPONDER, TIMESTAMP, CMP = "root", "issuing-1", "ocsp", "timestamp", "cmp"
-SCEP, DOCUMENTS = "scep", "documents"
+SCEP, DOCUMENTS, MAIL = "scep", "documents", "mail"
 YEAR = timedelta(days=365)
 # A root changes nothing for years; gateways that check the whole chain need its list all the same.
 ROOT_CRL, ISSUING_CRL = (timedelta(days=182), YEAR), (timedelta(days=1), timedelta(days=3))
@@ -127,6 +127,12 @@ def with_scep(plan: Plan) -> Plan:
     """Return a plan with SCEP's registration authority, whose RSA key takes its time to make."""
     scep = ServicePlan(SCEP, ServiceKind.SCEP, _common_name(plan.organization, "SCEP 1"), "rsa3072", 2, ISSUING)
     return replace(plan, services=(*plan.services, scep))
+
+
+def with_mail(plan: Plan, address: str) -> Plan:
+    """Return a plan with what signs the mails that come from an address."""
+    mail = ServicePlan(MAIL, ServiceKind.MAIL, _common_name(plan.organization, "mail 1"), "p256", 2, ISSUING, mail=address)
+    return replace(plan, services=(*plan.services, mail))
 
 
 def _common_name(organization: str, role: str) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, String, Text, func, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, String, Text, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, Database, UtcDateTime
-from kernel.errors import Refused
+from kernel.errors import Refused, Unavailable
 
 # Waits between tries, the last one repeated; after LAST_TRY the mail is given up and shown as failed.
 BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6))
@@ -91,11 +91,12 @@ class MailView:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which mails: of an office, in a state, whose text mentions something (a receipt number); empty for any."""
+    """Which mails: of an office, to an address, in a state, that mention something (a receipt number); empty for any."""
 
     office_code: str = ""
     state: MailState | None = None
     mentioning: str = ""
+    recipient: str = ""
 
 
 class DeliveryFailed(Exception):
@@ -150,7 +151,8 @@ def deliver(database: Database, deliver_letter: Callable[[Letter], None], *, now
     """Hand due mails to the transport and return how many left. A job; several nodes may run it at once.
 
     A mail is booked for its next try before the transport sees it, so a crash in between repeats it later
-    under the same Message-ID instead of losing it.
+    under the same Message-ID instead of losing it. What we are not able to send now, because the key that signs mails is away
+    for instance (the transport raises Unavailable), waits as long as that lasts; the error goes on to the caller.
     """
     sent = 0
     for _ in range(at_most):
@@ -161,6 +163,9 @@ def deliver(database: Database, deliver_letter: Callable[[Letter], None], *, now
             deliver_letter(letter)
         except DeliveryFailed as failure:
             _note_failure(database, letter, failure)
+        except Unavailable as error:
+            _put_back(database, letter, now, error)
+            raise
         else:
             _note_sent(database, letter, now)
             sent += 1
@@ -247,14 +252,26 @@ def _note_failure(database: Database, letter: Letter, failure: DeliveryFailed) -
             mail.next_try_at = None
 
 
+def _put_back(database: Database, letter: Letter, now: datetime, error: Unavailable) -> None:
+    """Undo a claim: the fault is ours, so neither the tries nor the time until the last one count."""
+    with database.transaction() as session:
+        mail = session.scalars(select(OutboxMail).where(OutboxMail.message_id == letter.message_id)).one()
+        mail.attempts -= 1
+        mail.queued_at, mail.next_try_at = now, now + BACKOFF[0]
+        mail.last_error = str(error)[:500]
+
+
 def _chosen(wanted: Wanted) -> Select[OutboxMail]:
     query = select(OutboxMail)
     if wanted.office_code:
         query = query.where(OutboxMail.office_code == wanted.office_code)
     if wanted.state is not None:
         query = query.where(*_CONDITIONS[wanted.state])
+    if wanted.recipient:
+        query = query.where(func.lower(OutboxMail.recipient) == wanted.recipient.lower())
     if wanted.mentioning:
-        query = query.where(OutboxMail.body.contains(wanted.mentioning, autoescape=True))
+        said = (OutboxMail.body, OutboxMail.subject, OutboxMail.recipient)
+        query = query.where(or_(*(text.contains(wanted.mentioning, autoescape=True) for text in said)))
     return query
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ca import ceremony_check
 from ca.ceremony import Plan, service_certificate, usual_plan
 from ca.hierarchy import is_root
-from ca.plan import with_scep
+from ca.plan import with_mail, with_scep
 from ca.plan_file import render
 from ca.profiles import ServerNames
 from kernel.database import Database
@@ -73,7 +73,8 @@ def found_by(
 def plan_of(settings: Settings) -> Plan:
     """Return what the usual ceremony founds."""
     doors = {name: names_of(settings.door(name)) for name in secure_doors(settings)}
-    return with_scep(usual_plan(settings.organisation, addresses_of(settings), doors, home_of(settings).published))
+    usual = usual_plan(settings.organisation, addresses_of(settings), doors, home_of(settings).published)
+    return with_mail(with_scep(usual), settings.mail_from)
 
 
 def names_of(door: DoorSettings) -> ServerNames:

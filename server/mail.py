@@ -1,18 +1,22 @@
-"""How mail leaves: into a maildir of the home, or to an SMTP server. A transport takes a letter or raises DeliveryFailed."""
+"""How mail leaves: signed, into a maildir of the home or to an SMTP server.
+
+A transport takes a letter, or raises DeliveryFailed; and Unavailable while the key that signs is away.
+"""
 
 import mailbox
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ca.mail_signatures import MICALG
 from kernel.outbox import DeliveryFailed, Letter
 
 Transport = Callable[[Letter], None]
@@ -20,31 +24,49 @@ Transport = Callable[[Letter], None]
 PATIENCE = 20
 # RFC 5321 §4.2.1: replies from 500 on are final.
 PERMANENT = 500
+_LINE = b"\r\n"
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Who the mails come from: an address, and the name shown with it."""
+    """Who the mails come from: an address, the name shown with it, and what signs for it.
+
+    `sign` returns the detached signature (DER) of an entity's octets, or None where nothing signs mails; it raises Unavailable.
+    """
 
     address: str
     name: str
+    sign: Callable[[bytes], bytes | None] = field(default=lambda _: None, repr=False)
 
-    def message(self, letter: Letter) -> EmailMessage:
-        """Return the letter as a message that a machine sent (RFC 3834), in UTF-8 and base64."""
-        message = EmailMessage(policy=SMTP)
+    def octets(self, letter: Letter) -> bytes:
+        """Return the letter as a message that a machine sent (RFC 3834), in UTF-8 and base64, signed (RFC 8551 §3.5.3)."""
+        content = _content(letter).as_bytes()
+        header = self._header(letter).as_bytes().removesuffix(_LINE)
+        signature = self.sign(content)
+        if signature is None:
+            return header + content
+        # Put together by hand: what was signed must not be written anew. The line end before a delimiter is the delimiter's.
+        boundary = f"signed-{letter.message_id}"
+        kind = (
+            'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n'
+            f' micalg={MICALG}; boundary="{boundary}"\r\n\r\n'
+        )
+        delimiter = b"--" + boundary.encode()
+        parts = (delimiter, content, delimiter, _signature_part(signature), delimiter + b"--", b"")
+        return header + kind.encode() + _LINE.join(parts)
+
+    def _header(self, letter: Letter) -> EmailMessage:
+        header = EmailMessage(policy=SMTP)
         user, _, domain = self.address.rpartition("@")
-        message["From"] = Address(self.name, user, domain)
-        message["To"] = letter.recipient
-        message["Subject"] = letter.subject
-        message["Date"] = format_datetime(letter.created_at)
+        header["From"] = Address(self.name, user, domain)
+        header["To"] = letter.recipient
+        header["Subject"] = letter.subject
+        header["Date"] = format_datetime(letter.created_at)
         # The same letter has the same identifier however often it is tried: receivers drop repetitions by it.
-        message["Message-ID"] = f"<{letter.message_id}@{domain}>"
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(letter.body, charset="utf-8", cte="base64")
-        if letter.attachment is not None:
-            content = letter.attachment.text.encode()
-            message.add_attachment(content, maintype="application", subtype="json", filename=letter.attachment.name)
-        return message
+        header["Message-ID"] = f"<{letter.message_id}@{domain}>"
+        header["Auto-Submitted"] = "auto-generated"
+        header["MIME-Version"] = "1.0"
+        return header
 
 
 @dataclass(frozen=True)
@@ -56,8 +78,9 @@ class Maildir:
 
     def __call__(self, letter: Letter) -> None:
         """File a letter as new."""
+        octets = self.sender.octets(letter)
         try:
-            mailbox.Maildir(self.folder, create=True).add(self.sender.message(letter).as_bytes())
+            mailbox.Maildir(self.folder, create=True).add(octets)
         except OSError as error:
             raise DeliveryFailed(f"maildir: {error.strerror}") from error
 
@@ -107,9 +130,10 @@ class Smtp:
 
     def __call__(self, letter: Letter) -> None:
         """Hand a letter over; it is the server's once this returns."""
+        octets = self.sender.octets(letter)
         try:
             with self.server.connection() as connection:
-                connection.send_message(self.sender.message(letter), self.sender.address, [letter.recipient])
+                connection.sendmail(self.sender.address, [letter.recipient], octets)
         except smtplib.SMTPRecipientsRefused as refusal:
             code, reason = next(iter(refusal.recipients.values()))
             raise _failure(code, reason, permanent=code >= PERMANENT) from refusal
@@ -137,6 +161,24 @@ def smtp_server(url: str, *, password: str | None, ca_file: Path | None) -> Smtp
         password=password,
         ca_file=ca_file,
     )
+
+
+def _content(letter: Letter) -> MIMEPart:
+    """Return what a letter says as one entity: the part of the message that is signed."""
+    content = MIMEPart(policy=SMTP)
+    content.set_content(letter.body, charset="utf-8", cte="base64")
+    if letter.attachment is not None:
+        octets = letter.attachment.text.encode()
+        content.add_attachment(octets, maintype="application", subtype="json", filename=letter.attachment.name)
+    return content
+
+
+def _signature_part(signature: bytes) -> bytes:
+    part = MIMEPart(policy=SMTP)
+    # RFC 8551 §3.2.1: old programs know a signature by its file's name.
+    name = "smime.p7s"
+    part.set_content(signature, maintype="application", subtype="pkcs7-signature", filename=name, params={"name": name})
+    return part.as_bytes()
 
 
 def _failure(code: int, reason: bytes | str, *, permanent: bool) -> DeliveryFailed:

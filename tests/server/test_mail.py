@@ -101,6 +101,17 @@ def test_a_maildir_that_cannot_be_written_is_a_failure_to_try_again(tmp_path: Pa
     assert not caught.value.permanent
 
 
+def test_what_was_signed_arrives_octet_for_octet() -> None:
+    sender = Sender("no-reply@example.jp", "センター", lambda content: b"signature of " + content[:20])
+    postmaster = Postmaster()
+    with running(postmaster) as address:
+        Smtp(smtp_server(f"smtp://{address}", password=None, ca_file=None), sender)(LETTER)
+    assert postmaster.letters == [sender.octets(LETTER)]
+    content, signature = parsed(postmaster.letters[0]).iter_parts()
+    assert content.get_content().replace("\r\n", "\n") == LETTER.body
+    assert signature.get_content() == b"signature of Content-Type: text/p"
+
+
 def test_an_smtp_server_gets_the_letter() -> None:
     postmaster = Postmaster()
     with running(postmaster) as address:
