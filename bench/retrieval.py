@@ -260,7 +260,8 @@ def _sqlite(folder: Path) -> Kind:
     peer = folder / "cfssl.db"
     with closing(sqlite3.connect(peer)) as connection:
         connection.execute(TABLE.format(octets="blob", instant="timestamp"))
-    return Kind("sqlite", f"sqlite:///{folder}/bench.db", {"driver": "sqlite3", "data_source": f"file:{peer}?_busy_timeout=60000"}, list)
+    database = {"driver": "sqlite3", "data_source": f"file:{peer}?_busy_timeout=60000"}
+    return Kind("sqlite", f"sqlite:///{folder}/bench.db", database, list)
 
 
 def _postgresql(server: PostgresServer) -> Kind:
