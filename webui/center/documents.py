@@ -9,15 +9,15 @@ from webui.center.parts import center
 blueprint = flask.Blueprint("documents", __name__, url_prefix="/applications")
 
 
-@blueprint.get("/<string(length=7):number>/application-form.pdf")
+@blueprint.get("/<string(length=7):receipt_number>/application-form.pdf")
 @guard.staff()
-def form(number: str) -> Response:
+def form(receipt_number: str) -> Response:
     """Hand out an application's form."""
-    return papers.download(center().documents.form(number), f"application-form-{number}.pdf")
+    return papers.download(center().documents.form(receipt_number), f"application-form-{receipt_number}.pdf")
 
 
-@blueprint.get("/<string(length=7):number>/approval-notice.pdf")
+@blueprint.get("/<string(length=7):receipt_number>/approval-notice.pdf")
 @guard.staff()
-def notice(number: str) -> Response:
+def notice(receipt_number: str) -> Response:
     """Hand out an approval notice, as issued."""
-    return papers.download(center().documents.notice(number, before_start=True), f"approval-notice-{number}.pdf")
+    return papers.download(center().documents.notice(receipt_number, before_start=True), f"approval-notice-{receipt_number}.pdf")
