@@ -5,6 +5,7 @@ of_many(session, named) -> dict[(issuer, serial), Standing]
 issuer_of(session, name) -> str | None
 revisions(session) -> dict[issuer, revision]
 changed_since(session, seen) -> set[subject]
+list_over_since(session, issuer, now) -> datetime | None
 """
 
 from collections.abc import Collection, Mapping
@@ -17,7 +18,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateState
-from ca.tables import CertificateRow, CrlEntryRow, CrlRemovalRow, IssuerRow
+from ca.tables import CertificateRow, CrlEntryRow, CrlRemovalRow, CrlRow, IssuerRow
 
 _AT_ONCE = 500
 _table = CertificateRow.__table__.c
@@ -84,6 +85,13 @@ def changed_since(session: Session, seen: Mapping[str, int]) -> set[str]:
             query = select(CertificateRow.subject).join(table, table.certificate_id == CertificateRow.id)
             changed |= set(session.scalars(query.where(table.issuer == issuer, table.revision > seen.get(issuer, -1))))
     return changed
+
+
+def list_over_since(session: Session, issuer: str, now: datetime) -> datetime | None:
+    """Return since when an issuer's newest list is over and should have been replaced; None while it is good, or was never."""
+    newest = select(CrlRow.next_update).where(CrlRow.issuer == issuer, CrlRow.partition == 0, CrlRow.is_delta.is_(False))
+    ends = session.scalar(newest.order_by(CrlRow.number.desc()).limit(1))
+    return ends if ends is not None and ends <= now else None
 
 
 @lru_cache(maxsize=64)

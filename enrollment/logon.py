@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
 
 from enrollment import codes as code_rules
-from enrollment import standing, successions
+from enrollment import logon_refusals, standing, successions
 from enrollment.standing import Current, Shown
 from enrollment.successions import RenewalState
 from enrollment.tables import RenewalRow
@@ -42,7 +43,7 @@ class Permit:
 
 @dataclass(frozen=True)
 class LogonCheck:
-    """Answers one question. Writes nothing but wrong tries, and, at a renewed certificate's first logon, the old one's end."""
+    """Answers one question. Writes only what it refuses and, at a renewed certificate's first logon, the old one's end."""
 
     database: Database
     clock: Clock
@@ -70,18 +71,34 @@ class LogonCheck:
             throttle.require_unlocked(session, counted, now)
             current = standing.current_of(session, terminal.name)
             fits = current is not None and digests_match(digest, current.access_key_digest)
+            refused, not_after, renewed = None, now, None
             if fits and current is not None:
-                not_after = standing.require_good(session, shown, current, terminal, now)
-                renewed = session.connection().execute(_RENEWED, {"issuer": current.issuer, "serial": current.serial}).first()
+                try:
+                    not_after = standing.require_good(session, shown, current, terminal, now)
+                    renewed = session.connection().execute(_RENEWED, {"issuer": current.issuer, "serial": current.serial}).first()
+                except Refused as found:
+                    refused = None if logon_refusals.is_noted(session, terminal.name, found.code, now) else found
+                    if refused is None:
+                        raise
         if not fits:
-            self._count(counted, terminal, now)
+            self._count(counted, shown, terminal, now)
             raise Refused("A0018")
+        if refused is not None:
+            self._note(shown, terminal, refused, now)
+            raise refused
         if renewed is not None and current is not None:
             self._settle(terminal.name, current, now)
         return Permit(terminal.name, not_after)
 
-    def _count(self, counted: str, terminal: Standing, now: datetime) -> None:
+    def _note(self, shown: Shown, terminal: Standing, refused: Refused, now: datetime) -> None:
+        """Write down what was refused; nobody is told something else because that fails."""
+        with suppress(Unavailable), self.database.transaction() as session:
+            logon_refusals.note(session, terminal.name, refused.code, shown.serial, now)
+
+    def _count(self, counted: str, shown: Shown, terminal: Standing, now: datetime) -> None:
         with self.database.transaction() as session:
+            if shown.issuer is not None:
+                logon_refusals.note(session, terminal.name, "A0018", shown.serial, now)
             if throttle.count_failure(session, counted, LIMIT, now).locked_for:
                 audit.record(
                     session,
@@ -104,5 +121,14 @@ class LogonCheck:
                 successions.settle(session, row, now, actor=audit.terminal(row.terminal))
 
 
+def wrong_keys(session: Session, issuer: str, serial: str, now: datetime) -> throttle.Standing:
+    """Tell how a certificate's wrong access keys are counted."""
+    return throttle.standing(session, _counted(issuer, serial), now, window=LIMIT.window)
+
+
 def _throttle_key(shown: Shown) -> str:
-    return f"logon:{shown.issuer}:{shown.serial}"[:100]
+    return _counted(shown.issuer, shown.serial)
+
+
+def _counted(issuer: str | None, serial: str) -> str:
+    return f"logon:{issuer}:{serial}"[:100]
