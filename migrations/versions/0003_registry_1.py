@@ -11,6 +11,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "registry_attachment_file",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_registry_attachment_file")),
+    )
+    op.create_table(
         "registry_bulletin_notice",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("uid", sa.String(length=36), nullable=False),
@@ -139,6 +145,9 @@ def upgrade() -> None:
         ),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("applied_by", sa.String(length=100), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("version_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version_by", sa.String(length=100), nullable=False),
         sa.Column("wished_start", sa.Date(), nullable=False),
         sa.Column("remarks", sa.Text(), nullable=False),
         sa.Column("applicant_family_name", sa.String(length=40), nullable=False),
@@ -163,6 +172,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("(approved_by IS NULL) = (start_date IS NULL)", name="ck_registry_application_start_date"),
         sa.CheckConstraint("approved_by <> applied_by", name="ck_registry_application_approver"),
+        sa.CheckConstraint("approved_by <> version_by AND version > 0", name="ck_registry_application_version"),
         sa.CheckConstraint("moved_by <> applied_by", name="ck_registry_application_mover"),
         sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_application_office_code")),
         sa.PrimaryKeyConstraint("receipt_number", name=op.f("pk_registry_application")),
@@ -269,16 +279,40 @@ def upgrade() -> None:
         sa.Column("office_code", sa.String(length=6), nullable=False),
         sa.Column("login", sa.String(length=60), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("base_version", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("content", sa.JSON(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_draft_office_code")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_draft")),
-        sa.UniqueConstraint("office_code", "login", "kind", name="uq_registry_draft_owner"),
+        sa.UniqueConstraint("office_code", "login", "kind", "receipt_number", name="uq_registry_draft_owner"),
     )
+    op.create_table(
+        "registry_line",
+        sa.Column("number", sa.String(length=7), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("postal_code", sa.String(length=7), nullable=False),
+        sa.Column("place", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.CheckConstraint(
+            "length(number) = 7 AND ltrim(substr(number, 1, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(number, 2, 6), '0123456789') = ''",
+            name="ck_registry_line_number",
+        ),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_line_office_code")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_registry_line")),
+    )
+    with op.batch_alter_table("registry_line", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_line_office_code"), ["office_code"], unique=False)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("registry_line", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_line_office_code"))
+
+    op.drop_table("registry_line")
     op.drop_table("registry_draft")
     op.drop_table("registry_contract")
     with op.batch_alter_table("registry_business", schema=None) as batch_op:
@@ -311,3 +345,4 @@ def downgrade() -> None:
         batch_op.drop_index("ix_registry_bulletin_notice_month")
 
     op.drop_table("registry_bulletin_notice")
+    op.drop_table("registry_attachment_file")

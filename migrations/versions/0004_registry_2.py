@@ -11,25 +11,6 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
-        "registry_line",
-        sa.Column("number", sa.String(length=7), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column("postal_code", sa.String(length=7), nullable=False),
-        sa.Column("place", sa.String(length=200), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("start_date", sa.Date(), nullable=False),
-        sa.Column("end_date", sa.Date(), nullable=True),
-        sa.CheckConstraint(
-            "length(number) = 7 AND ltrim(substr(number, 1, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(number, 2, 6), '0123456789') = ''",
-            name="ck_registry_line_number",
-        ),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_line_office_code")),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_registry_line")),
-    )
-    with op.batch_alter_table("registry_line", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_registry_line_office_code"), ["office_code"], unique=False)
-
-    op.create_table(
         "registry_news",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("office_code", sa.String(length=6), nullable=False),
@@ -170,6 +151,7 @@ def upgrade() -> None:
         sa.Column("answer", sa.Text(), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_by", sa.String(length=100), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_application_query_receipt_number")
         ),
@@ -177,6 +159,45 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_registry_application_query_receipt_number"), ["receipt_number"], unique=False)
+
+    op.create_table(
+        "registry_application_version",
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("made_by", sa.String(length=100), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"],
+            ["registry_application.receipt_number"],
+            name=op.f("fk_registry_application_version_receipt_number"),
+        ),
+        sa.PrimaryKeyConstraint("receipt_number", "version", name=op.f("pk_registry_application_version")),
+    )
+    op.create_table(
+        "registry_attachment",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("draft_id", sa.String(length=32), nullable=True),
+        sa.Column("receipt_number", sa.String(length=7), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("attached_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attached_by", sa.String(length=100), nullable=False),
+        sa.CheckConstraint("(draft_id IS NULL) = (receipt_number IS NOT NULL)", name="ck_registry_attachment_owner"),
+        sa.CheckConstraint("(receipt_number IS NULL) = (version IS NULL)", name="ck_registry_attachment_version"),
+        sa.CheckConstraint("size > 0", name="ck_registry_attachment_size"),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_attachment_receipt_number")
+        ),
+        sa.ForeignKeyConstraint(["sha256"], ["registry_attachment_file.sha256"], name=op.f("fk_registry_attachment_sha256")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_attachment")),
+    )
+    with op.batch_alter_table("registry_attachment", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_attachment_draft_id"), ["draft_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_attachment_receipt_number"), ["receipt_number"], unique=False)
+        batch_op.create_index(batch_op.f("ix_registry_attachment_sha256"), ["sha256"], unique=False)
 
     op.create_table(
         "registry_general_terminal",
@@ -370,6 +391,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_general_terminal_office_code"))
 
     op.drop_table("registry_general_terminal")
+    with op.batch_alter_table("registry_attachment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_attachment_sha256"))
+        batch_op.drop_index(batch_op.f("ix_registry_attachment_receipt_number"))
+        batch_op.drop_index(batch_op.f("ix_registry_attachment_draft_id"))
+
+    op.drop_table("registry_attachment")
+    op.drop_table("registry_application_version")
     with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_application_query_receipt_number"))
 
@@ -390,7 +418,3 @@ def downgrade() -> None:
         batch_op.drop_index("ix_registry_news_office")
 
     op.drop_table("registry_news")
-    with op.batch_alter_table("registry_line", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_registry_line_office_code"))
-
-    op.drop_table("registry_line")

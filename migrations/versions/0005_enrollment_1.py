@@ -126,6 +126,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("terminal", "kind", "last_day", "days", name=op.f("pk_enrollment_deadline")),
     )
     op.create_table(
+        "enrollment_diagnosis_case",
+        sa.Column("number", sa.String(length=8), nullable=False),
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_by", sa.String(length=100), nullable=False),
+        sa.Column("can_log_on", sa.Boolean(), nullable=False),
+        sa.Column("findings", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_enrollment_diagnosis_case")),
+    )
+    with op.batch_alter_table("enrollment_diagnosis_case", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrollment_diagnosis_case_opened_at"), ["opened_at"], unique=False)
+        batch_op.create_index("ix_enrollment_diagnosis_case_terminal", ["terminal", "opened_at"], unique=False)
+
+    op.create_table(
         "enrollment_gateway_list",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("taken", sa.BigInteger(), nullable=False),
@@ -163,31 +178,33 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "enrollment_notice",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("receipt_number", sa.String(length=7), nullable=False),
-        sa.Column("edition", sa.Integer(), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column("start_date", sa.Date(), nullable=False),
-        sa.Column("issued_on", sa.Date(), nullable=False),
-        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("sha256", sa.LargeBinary(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("edition > 0", name="ck_enrollment_notice_edition"),
-        sa.CheckConstraint("length(sha256) = 32", name="ck_enrollment_notice_sha256"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_notice")),
-        sa.UniqueConstraint("receipt_number", "edition", name=op.f("uq_enrollment_notice_receipt_number_edition")),
-        sa.UniqueConstraint("sha256", name=op.f("uq_enrollment_notice_sha256")),
+        "enrollment_logon_refusal",
+        sa.Column("terminal", sa.String(length=6), nullable=False),
+        sa.Column("code", sa.String(length=10), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("terminal", "code", name=op.f("pk_enrollment_logon_refusal")),
     )
+    with op.batch_alter_table("enrollment_logon_refusal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrollment_logon_refusal_last_at"), ["last_at"], unique=False)
 
 
 def downgrade() -> None:
-    op.drop_table("enrollment_notice")
+    with op.batch_alter_table("enrollment_logon_refusal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrollment_logon_refusal_last_at"))
+
+    op.drop_table("enrollment_logon_refusal")
     with op.batch_alter_table("enrollment_generation", schema=None) as batch_op:
         batch_op.drop_index("uq_enrollment_generation_open", sqlite_where=sa.text("is_open"), postgresql_where=sa.text("is_open"))
 
     op.drop_table("enrollment_generation")
     op.drop_table("enrollment_gateway_list")
+    with op.batch_alter_table("enrollment_diagnosis_case", schema=None) as batch_op:
+        batch_op.drop_index("ix_enrollment_diagnosis_case_terminal")
+        batch_op.drop_index(batch_op.f("ix_enrollment_diagnosis_case_opened_at"))
+
+    op.drop_table("enrollment_diagnosis_case")
     op.drop_table("enrollment_deadline")
     with op.batch_alter_table("enrollment_credential", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrollment_credential_since"))

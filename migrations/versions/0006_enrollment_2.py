@@ -11,6 +11,23 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "enrollment_notice",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("edition", sa.Integer(), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("issued_on", sa.Date(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("edition > 0", name="ck_enrollment_notice_edition"),
+        sa.CheckConstraint("length(sha256) = 32", name="ck_enrollment_notice_sha256"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment_notice")),
+        sa.UniqueConstraint("receipt_number", "edition", name=op.f("uq_enrollment_notice_receipt_number_edition")),
+        sa.UniqueConstraint("sha256", name=op.f("uq_enrollment_notice_sha256")),
+    )
+    op.create_table(
         "enrollment_reissue",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("terminal", sa.String(length=6), nullable=False),
@@ -274,3 +291,4 @@ def downgrade() -> None:
         batch_op.drop_index("ix_enrollment_reissue_end")
 
     op.drop_table("enrollment_reissue")
+    op.drop_table("enrollment_notice")
