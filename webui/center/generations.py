@@ -12,9 +12,9 @@ from enrollment.generations.records import Generation
 from enrollment.generations.states import LIFECYCLE, STRAGGLERS, GenerationEvent, GenerationState, HeldReason, MemberState
 from kernel import audit
 from kernel.clock import tokyo_date
-from webui import guard
+from webui import guard, spreadsheets
 from webui.accounts import Role
-from webui.center import listing, spreadsheets
+from webui.center import listing
 from webui.doorway import doorway
 from webui.texts import gettext, mark, say, show_day
 from webui.words import Label

@@ -22,8 +22,8 @@ from tests.webui.conftest import Doors
 from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
 from tests.webui.visitors import PASSWORD, Visitor
+from webui import spreadsheets
 from webui.accounts import NewAccount, Role
-from webui.center import spreadsheets
 
 NARROW = ViewportSize(width=320, height=720)
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
