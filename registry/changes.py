@@ -2,6 +2,7 @@
 
     check_item(item, typed, ground, may_stay=…) -> ItemChange | Faults
     prefilled(item, present) -> Typed                       the page as the contract says it, to be written over
+    retyped(change, present) -> Typed                       the page as it was when it led to a change
     told(change, language) -> tuple[ToldEntry, ...]         before and after in words; only what differs
     counted(change) -> Counts                               for the result block
     changes_company(change) -> bool                         all offices of the company are told
@@ -127,6 +128,24 @@ def prefilled(item: str, present: Present) -> Typed:
     form = FORMS[item]
     rows = () if form.is_request else present.get(item, ())
     return {name_of(field.code, row.ref): [row.values.get(field.code, "")] for row in rows for field in form.asked(Edit.CHANGE)}
+
+
+def retyped(change: ItemChange, present: Present) -> Typed:
+    """Return an item's page as filled in when it led to a change, for its correction; the contract may have moved on."""
+    form = FORMS[change.item]
+    typed = dict(prefilled(change.item, present))
+    added = 0
+    for entry in change.entries:
+        if entry.after is None:
+            typed[name_of("delete", entry.ref)] = ["yes"]
+            continue
+        ref = entry.ref
+        if entry.edit is Edit.ADD and not form.is_request:
+            added += 1
+            ref = f"new{added}"
+        names = (field.code for field in form.asked(entry.edit) if entry.edit is Edit.ADD or field.code in entry.changed)
+        typed |= {name_of(name, ref): [entry.after.get(name, "")] for name in names}
+    return typed
 
 
 def name_of(code: str, ref: str) -> str:

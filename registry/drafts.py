@@ -1,14 +1,15 @@
 """What a user has typed so far into an application: on the server, so that the browser's Back never hurts.
 
     Drafts(database, clock).begin(customer, kind) -> Draft
-    Drafts(database, clock).load(customer, kind) -> Draft | None
+    Drafts(database, clock).load(customer, kind, receipt_number) -> Draft | None
     Drafts(database, clock).all_of(customer) -> tuple[Draft, ...]
     Drafts(database, clock).save(customer, draft_id, section, typed) -> Draft
     Drafts(database, clock).discard(customer, draft_id)
 
-A user has one draft of a kind. Each page saves its own section, as typed, faulty or not, so two tabs or a page reached
-by Back overwrite only what they show. Every save raises `version`; the confirmation carries the version that it
-shows, and `Applications.submit` refuses another one: nobody confirms what he did not see.
+A user has one draft of a kind, and one for each application that he corrects (`applications.Corrections`). Each page saves
+its own section, as typed, faulty or not, so two tabs or a page reached by Back overwrite only what they show. Every save
+raises `version`; the confirmation carries the version that it shows, and `Applications.submit` refuses another one: nobody
+confirms what he did not see.
 """
 
 import json
@@ -66,13 +67,18 @@ class Customer:
 
 @dataclass(frozen=True)
 class Draft:
-    """A draft as it stood when it was read; a section that was never saved is empty."""
+    """A draft as it stood when it was read; a section that was never saved is empty.
+
+    With a `receipt_number` it is a correction of that application, and `base_version` is the version that it began with.
+    """
 
     id: str
     kind: Kind
     version: int
     sections: Mapping[str, Typed]
     updated_at: datetime
+    receipt_number: str = ""
+    base_version: int = 0
 
     def section(self, section: str) -> Typed:
         """Return what was typed into a page."""
@@ -90,15 +96,15 @@ class Drafts:
     database: Database
     clock: Clock
 
-    def load(self, customer: Customer, kind: Kind = Kind.CONTRACT_CHANGE) -> Draft | None:
-        """Return the customer's draft of a kind, if there is one."""
+    def load(self, customer: Customer, kind: Kind = Kind.CONTRACT_CHANGE, receipt_number: str = "") -> Draft | None:
+        """Return the customer's draft of a kind, if there is one; with a receipt number, that application's correction."""
         with self.database.snapshot() as session:
-            row = session.scalar(_of(customer, kind))
+            row = session.scalar(of_customer(customer, kind, receipt_number))
             return None if row is None else draft_of(row)
 
     def all_of(self, customer: Customer) -> tuple[Draft, ...]:
-        """Return the customer's drafts of all kinds, in the kinds' order."""
-        own = (DraftRow.office_code == customer.office_code, DraftRow.login == customer.login)
+        """Return the customer's drafts of all kinds, in the kinds' order, without corrections."""
+        own = (DraftRow.office_code == customer.office_code, DraftRow.login == customer.login, DraftRow.receipt_number == "")
         with self.database.snapshot() as session:
             found = {draft.kind: draft for draft in map(draft_of, session.scalars(select(DraftRow).where(*own)))}
         return tuple(found[kind] for kind in Kind if kind in found)
@@ -111,12 +117,14 @@ class Drafts:
                 "office_code": customer.office_code,
                 "login": customer.login,
                 "kind": kind.value,
+                "receipt_number": "",
+                "base_version": 0,
                 "version": 0,
                 "content": {},
                 "updated_at": self.clock.now(),
             }
             insert_if_absent(session, DraftRow, values)
-            return draft_of(session.scalars(_of(customer, kind)).one())
+            return draft_of(session.scalars(of_customer(customer, kind)).one())
 
     def save(self, customer: Customer, draft_id: str, section: str, typed: Typed) -> Draft:
         """Put what a page holds into the draft, as typed.
@@ -151,10 +159,14 @@ def locked(session: Session, customer: Customer, draft_id: str) -> DraftRow | No
 
 def draft_of(row: DraftRow) -> Draft:
     """Return a row's content."""
-    return Draft(row.id, Kind(row.kind), row.version, dict(row.content), row.updated_at)
+    return Draft(row.id, Kind(row.kind), row.version, dict(row.content), row.updated_at, row.receipt_number, row.base_version)
 
 
-def _of(customer: Customer, kind: Kind) -> Select[DraftRow]:
+def of_customer(customer: Customer, kind: Kind, receipt_number: str = "") -> Select[DraftRow]:
+    """Return the query of a customer's draft of a kind, or of an application's correction, for this room's use."""
     return select(DraftRow).where(
-        DraftRow.office_code == customer.office_code, DraftRow.login == customer.login, DraftRow.kind == kind.value
+        DraftRow.office_code == customer.office_code,
+        DraftRow.login == customer.login,
+        DraftRow.kind == kind.value,
+        DraftRow.receipt_number == receipt_number,
     )

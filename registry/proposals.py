@@ -4,6 +4,7 @@
     check_terminals(typed, situation) -> TerminalWishes | Faults        the terminals' page
     check_change(item, draft, choice, situation) -> ItemChange | Faults the page of another item
     check_remarks(typed) -> str | Faults
+    check_answer(typed) -> str | Faults                                 what is told with a correction
     sections(choice) -> tuple[str, ...]                                 which pages a choice of items leads to
     read(draft, situation) -> Proposal | Faults                         all pages; fields are `section.field`
     lines(wishes, terminals) -> tuple[TerminalLine, ...]                before and after, unchanged terminals too
@@ -41,6 +42,8 @@ from registry.terminals import PACKAGES, Terminal
 # More at once is a project, not an application: the center is asked first.
 ADDED_MOST = 200
 TEXT_MOST = 400
+# As of an answer without a correction (`applications.records.WORDS_MOST`).
+ANSWER_MOST = 1000
 
 
 class Change(StrEnum):
@@ -120,15 +123,18 @@ class TerminalLine:
     count: int = 1
 
 
-def situation(session: Session, office_code: str, today: date) -> Situation:
-    """Read what the rules need to know of an office; raise Refused("office-unknown")."""
+def situation(session: Session, office_code: str, today: date, *, correcting: str = "") -> Situation:
+    """Read what the rules need to know of an office; raise Refused("office-unknown").
+
+    Terminals that the application `correcting` changes are free for its own correction.
+    """
     office, contract = offices.get(session, office_code), contracts.get(session, office_code)
     if office is None or contract is None:
         raise Refused("office-unknown", office_code=office_code)
     busy = (
         select(TerminalChangeRow.terminal_name, TerminalChangeRow.receipt_number)
         .join(TerminalRow)
-        .where(TerminalRow.office_code == office_code, TerminalChangeRow.is_open)
+        .where(TerminalRow.office_code == office_code, TerminalChangeRow.is_open, TerminalChangeRow.receipt_number != correcting)
     )
     return Situation(
         today=today,
@@ -200,6 +206,12 @@ def check_remarks(typed: Typed) -> str | Faults:
     """Check the remarks (備考), which may be left empty."""
     remarks = free_text("remarks", first(typed, "remarks"), most=TEXT_MOST, required=False)
     return Faults([remarks]) if isinstance(remarks, FieldFault) else remarks
+
+
+def check_answer(typed: Typed) -> str | Faults:
+    """Check what is told with a correction, which may be left empty: it speaks for itself."""
+    answer = free_text("answer", first(typed, "answer"), most=ANSWER_MOST, required=False)
+    return Faults([answer]) if isinstance(answer, FieldFault) else answer
 
 
 def read(draft: Draft, situation: Situation) -> Proposal | Faults:

@@ -293,15 +293,20 @@ class TerminalRow(Base):
 
 
 class DraftRow(Base):
-    """What a user has typed so far into an application, as typed: one per user and kind, without receipt number."""
+    """What a user has typed so far into an application, as typed: one per user and kind.
+
+    `receipt_number` is empty but for a correction of an application that has one, which began at its `base_version`.
+    """
 
     __tablename__ = "registry_draft"
-    __table_args__ = (UniqueConstraint("office_code", "login", "kind", name="uq_registry_draft_owner"),)
+    __table_args__ = (UniqueConstraint("office_code", "login", "kind", "receipt_number", name="uq_registry_draft_owner"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     office_code: Mapped[str] = mapped_column(ForeignKey("registry_office.code"))
     login: Mapped[str] = mapped_column(String(60))
     kind: Mapped[str] = mapped_column(String(20))
+    receipt_number: Mapped[str] = mapped_column(String(7))
+    base_version: Mapped[int]
     version: Mapped[int]
     content: Mapped[dict[str, Any]] = mapped_column(JSON)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -315,6 +320,7 @@ class ApplicationRow(Base):
         CheckConstraint(_numbered("receipt_number", 6), "ck_registry_application_receipt_number"),
         CheckConstraint("approved_by <> applied_by", "ck_registry_application_approver"),
         CheckConstraint("moved_by <> applied_by", "ck_registry_application_mover"),
+        CheckConstraint("approved_by <> version_by AND version > 0", "ck_registry_application_version"),
         CheckConstraint("(approved_by IS NULL) = (start_date IS NULL)", "ck_registry_application_start_date"),
         # The center's queue: by state, oldest first.
         Index("ix_registry_application_queue", "state", "applied_at"),
@@ -322,13 +328,17 @@ class ApplicationRow(Base):
     )
 
     receipt_number: Mapped[str] = mapped_column(String(7), primary_key=True)
-    # The draft that became this application: however often it is submitted, it becomes one.
+    # The draft that became this application, or its latest version: however often it is submitted, it becomes one.
     draft_id: Mapped[str] = mapped_column(String(32), unique=True)
     office_code: Mapped[str] = mapped_column(ForeignKey("registry_office.code"))
     kind: Mapped[str] = mapped_column(String(20))
     state: Mapped[ApplicationState] = mapped_column(_one_of(ApplicationState, "registry_application", "state"))
     applied_at: Mapped[datetime] = mapped_column(UtcDateTime)
     applied_by: Mapped[str] = mapped_column(String(100))
+    # Corrections make versions; the earlier ones are kept (`applications.versions`).
+    version: Mapped[int]
+    version_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    version_by: Mapped[str] = mapped_column(String(100))
     wished_start: Mapped[date]
     remarks: Mapped[str] = mapped_column(Text)
     applicant_family_name: Mapped[str] = mapped_column(String(40))
@@ -420,6 +430,8 @@ class QueryRow(Base):
     answer: Mapped[str | None] = mapped_column(Text)
     answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     answered_by: Mapped[str | None] = mapped_column(String(100))
+    # The application's version that the answer made, where it corrected it.
+    version: Mapped[int | None]
 
 
 class NewsRow(Base):

@@ -1,7 +1,8 @@
 """申込: applications from their receipt number to their end.
 
 Use cases: the customer's are `Applications` (submit, answer, withdraw), the center's `Review` (query, approve, reject,
-mark_executed); `complete_due` is a job. For enrollment, which joins with its own transaction:
+mark_executed); `Corrections` answer with a corrected application (begin, submit); `complete_due` is a job. For enrollment,
+which joins with its own transaction:
 
     find(session, receipt_number, *, lock=False) -> Application | None
     applicants(session, receipt_numbers) -> dict[str, Contact]
@@ -16,9 +17,9 @@ mark_executed); `complete_due` is a job. For enrollment, which joins with its ow
 Rows are locked in this order: application, its terminals by name, counters; who joins keeps to it.
 
 Each deed leaves an audit entry `application.<verb>` and a news line: application-applied, application-queried,
-application-answered, application-approved, application-rejected, application-withdrawn, application-cancelled,
-application-void, application-completed, application-moved; an item that staff carried out leaves item-executed, and
-company-changed for the company's other offices.
+application-answered, application-corrected, application-approved, application-rejected, application-withdrawn,
+application-cancelled, application-void, application-completed, application-moved; an item that staff carried out leaves
+item-executed, and company-changed for the company's other offices.
 
 For pages: `of_office`, `open_of_office`, `queue`, `detail`, `last_applicant`.
 """
@@ -31,6 +32,7 @@ from registry.applications.completion import (
     overdue_settings,
     terminals_to_prepare,
 )
+from registry.applications.corrections import Corrections
 from registry.applications.endings import cancel, void
 from registry.applications.filing import Applications
 from registry.applications.moving import Move, move_start, require_movable
@@ -41,6 +43,7 @@ from registry.applications.views import Detail, ItemLine, Query, ResultLine, Sum
 __all__ = [
     "Application",
     "Applications",
+    "Corrections",
     "Detail",
     "DueAbolition",
     "ItemLine",

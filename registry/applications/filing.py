@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from kernel import audit
 from kernel.clock import Clock, tokyo_date
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
-from registry import drafts, proposals, terminals
+from registry import attachments, drafts, proposals, terminals
 from registry.applications.records import (
     WORDS_MOST,
     Application,
@@ -21,6 +22,7 @@ from registry.applications.records import (
     send,
     take_step,
 )
+from registry.attachments import Attachment, Sent
 from registry.changes import as_stored
 from registry.drafts import Customer
 from registry.faults import Faults, FieldFault, Invalid
@@ -59,7 +61,7 @@ class Applications:
         with self.database.transaction() as session:
             draft = drafts.locked(session, customer, draft_id)
             if draft is None:
-                return _submitted_before(session, customer, draft_id)
+                return submitted_before(session, customer, draft_id)
             if draft.version != version:
                 raise Refused("draft-stale")
             situation = proposals.situation(session, customer.office_code, tokyo_date(now))
@@ -67,13 +69,15 @@ class Applications:
             if isinstance(proposal, Faults):
                 raise Invalid(proposal)
             row = _enter(session, draft, proposal, customer, now)
+            files = attachments.hand_over(session, draft.id, row.receipt_number, row.version)
             session.delete(draft)
-            leave_trace(session, row, Deed("apply", customer.actor, now), items=",".join(proposal.choice.items))
+            facts = {"items": ",".join(proposal.choice.items)} | _told_files(files)
+            leave_trace(session, row, Deed("apply", customer.actor, now), **facts)
             send(session, row, now, lambda to, office, receipt: self.letters.received(to, office, receipt, _asked(proposal)))
             return row.receipt_number
 
-    def answer(self, customer: Customer, receipt_number: str, text: str) -> Application:
-        """Answer the center's question: the application is under review again.
+    def answer(self, customer: Customer, receipt_number: str, text: str, files: Sent | None = None) -> Application:
+        """Answer the center's question, with files if there are any: the application is under review again.
 
         Raises Invalid (field `answer`), Refused with application-unknown or application-state.
         """
@@ -84,10 +88,9 @@ class Applications:
         with self.database.transaction() as session:
             row = locked(session, receipt_number, office_code=customer.office_code)
             take_step(row, ApplicationEvent.ANSWER)
-            asked = select(QueryRow).where(QueryRow.receipt_number == receipt_number, QueryRow.answered_at.is_(None))
-            for query in session.scalars(asked):
-                query.answer, query.answered_at, query.answered_by = answer, now, str(customer.actor)
-            leave_trace(session, row, Deed("answer", customer.actor, now, news="answered"))
+            answer_queries(session, row, answer, customer.actor, now)
+            sent = files.enter_application(session, row, customer.actor, now) if files else ()
+            leave_trace(session, row, Deed("answer", customer.actor, now, news="answered"), **_told_files(sent))
             return application_of(row)
 
     def withdraw(self, customer: Customer, receipt_number: str) -> Application:
@@ -106,9 +109,10 @@ class Applications:
             return application_of(row)
 
 
-def _submitted_before(session: Session, customer: Customer, draft_id: str) -> str:
+def submitted_before(session: Session, customer: Customer, draft_id: str) -> str:
+    """Return the receipt number of what a draft has become; raise Refused("draft-unknown") when it became nothing."""
     query = select(ApplicationRow.receipt_number).where(
-        ApplicationRow.draft_id == draft_id, ApplicationRow.applied_by == str(customer.actor)
+        ApplicationRow.draft_id == draft_id, ApplicationRow.version_by == str(customer.actor)
     )
     receipt_number = session.scalar(query) if drafts.ID.fullmatch(draft_id) else None
     if receipt_number is None:
@@ -116,8 +120,22 @@ def _submitted_before(session: Session, customer: Customer, draft_id: str) -> st
     return receipt_number
 
 
+def answer_queries(
+    session: Session, row: ApplicationRow, answer: str, actor: audit.Actor, now: datetime, *, corrected: bool = False
+) -> None:  # fmt: skip
+    """Answer what the center has asked about an application, with the version that corrects it if it does."""
+    asked = select(QueryRow).where(QueryRow.receipt_number == row.receipt_number, QueryRow.answered_at.is_(None))
+    for query in session.scalars(asked):
+        query.answer, query.answered_at, query.answered_by = answer, now, str(actor)
+        query.version = row.version if corrected else None
+
+
+def _told_files(files: tuple[Attachment, ...]) -> dict[str, audit.entries.Fact]:
+    return {"files": len(files), "digests": attachments.digests(files)} if files else {}
+
+
 def _enter(session: Session, draft: DraftRow, proposal: Proposal, customer: Customer, now: datetime) -> ApplicationRow:
-    before = _lock_terminals(session, customer.office_code, proposal.terminals)
+    before = lock_terminals(session, customer.office_code, proposal.terminals)
     row = ApplicationRow(
         receipt_number=next_receipt_number(session, now),
         draft_id=draft.id,
@@ -126,13 +144,21 @@ def _enter(session: Session, draft: DraftRow, proposal: Proposal, customer: Cust
         state=APPLICATION.initial,
         applied_at=now,
         applied_by=str(customer.actor),
+        version=1,
+        version_at=now,
+        version_by=str(customer.actor),
         wished_start=proposal.choice.wished_start,
         remarks=proposal.remarks,
         **{f"applicant_{name}": value for name, value in asdict(proposal.applicant).items()},
     )
     session.add(row)
     session.flush()
-    number = row.receipt_number
+    enter_content(session, row.receipt_number, proposal, before)
+    return row
+
+
+def enter_content(session: Session, number: str, proposal: Proposal, before: dict[str, SystemClass]) -> None:
+    """Write what an application wants; `before` are the present classes of the terminals that are to change."""
     if TERMINALS in proposal.choice.items:
         session.add(ApplicationItemRow(receipt_number=number, item=TERMINALS, entries=[]))
     session.add_all(
@@ -140,7 +166,6 @@ def _enter(session: Session, draft: DraftRow, proposal: Proposal, customer: Cust
     )
     session.add_all(AdditionRow(receipt_number=number, **asdict(addition)) for addition in proposal.terminals.additions)
     _enter_terminal_changes(session, number, proposal.terminals, before)
-    return row
 
 
 def _asked(proposal: Proposal) -> Asked:
@@ -148,7 +173,7 @@ def _asked(proposal: Proposal) -> Asked:
     return Asked(tuple(item.ja for item in items), tuple(item.en for item in items), proposal.choice.wished_start)
 
 
-def _lock_terminals(session: Session, office_code: str, wishes: TerminalWishes) -> dict[str, SystemClass]:
+def lock_terminals(session: Session, office_code: str, wishes: TerminalWishes) -> dict[str, SystemClass]:
     """Lock the terminals that are to change, by name, and return their present system classes."""
     names = {*wishes.abolitions, *(change.terminal_name for change in wishes.reclassifications)}
     present = {}

@@ -42,6 +42,7 @@ class Application:
     state: ApplicationState
     applied_at: datetime
     applied_by: str
+    version: int
     applicant: Contact
     wished_start: date
     remarks: str
@@ -94,6 +95,7 @@ def application_of(row: ApplicationRow) -> Application:
         state=row.state,
         applied_at=row.applied_at,
         applied_by=row.applied_by,
+        version=row.version,
         applicant=_applicant_of(row),
         wished_start=row.wished_start,
         remarks=row.remarks,

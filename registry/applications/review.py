@@ -59,17 +59,20 @@ class Review:
             send(session, row, now, lambda to, office, receipt: self.letters.queried(to, office, receipt, asked))
             return application_of(row)
 
-    def approve(self, receipt_number: str, start_date: date, *, approver: audit.Actor) -> Application:
+    def approve(self, receipt_number: str, start_date: date, *, approver: audit.Actor, version: int | None = None) -> Application:
         """End the review: confirm a start date, which may differ from the wish, and name the new terminals.
 
-        Raises Refused with application-unknown, application-state, approver-is-applicant, date-past, date-far,
+        With a `version` only that version is approved: the one that the approver has read. Raises Refused with
+        application-unknown, application-state, application-corrected, approver-is-applicant, date-past, date-far,
         settings-too-late (with `deadline`), terminal-names-exhausted.
         """
         now = self.clock.now()
         with self.database.transaction() as session:
             row = locked(session, receipt_number)
             take_step(row, ApplicationEvent.APPROVE)
-            if str(approver) == row.applied_by:
+            if version not in (None, row.version):
+                raise Refused("application-corrected", version=row.version)
+            if str(approver) in (row.applied_by, row.version_by):
                 raise Refused("approver-is-applicant")
             today = tokyo_date(now)
             calendar.check_start(start_date, today)

@@ -8,9 +8,12 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from kernel.clock import tokyo_date
-from registry import calendar, proposals, terminals
+from registry import attachments, calendar, proposals, terminals
+from registry.applications import versions
 from registry.applications.records import Application, application_of, row_of
+from registry.applications.versions import Revision
 from registry.applications.workload import Task, waits_for
+from registry.attachments import Attachment
 from registry.calendar import StartWarning
 from registry.changes import ItemChange, counted, from_stored, in_words
 from registry.items import ITEMS, TERMINALS
@@ -67,12 +70,13 @@ class ItemLine:
 
 @dataclass(frozen=True)
 class Query:
-    """確認事項 and its answer."""
+    """確認事項 and its answer; `version` is the application's that the answer made, where it corrected it."""
 
     question: str
     asked_at: datetime
     answer: str | None
     answered_at: datetime | None
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class ResultLine:
 
 @dataclass(frozen=True)
 class Detail:
-    """An application's page. `warnings` are those of the wished date on the day of the application."""
+    """An application's page. `warnings` are those of the wished date on the day on which it was wished."""
 
     application: Application
     items: tuple[ItemLine, ...]
@@ -96,6 +100,8 @@ class Detail:
     queries: tuple[Query, ...]
     results: tuple[ResultLine, ...]
     warnings: tuple[StartWarning, ...]
+    files: tuple[Attachment, ...] = ()
+    revisions: tuple[Revision, ...] = ()
 
 
 def of_office(session: Session, office_code: str, *, page: int = 1, size: int = SIZE) -> Page[Summary]:
@@ -148,7 +154,9 @@ def detail(session: Session, receipt_number: str, *, office_code: str | None = N
         terminals=terminals.made_by(session, receipt_number),
         queries=_queries(session, receipt_number),
         results=_results(items, lines),
-        warnings=calendar.warnings(row.wished_start, tokyo_date(row.applied_at)),
+        warnings=calendar.warnings(row.wished_start, tokyo_date(row.version_at)),
+        files=attachments.of_application(session, receipt_number),
+        revisions=versions.revisions(session, row),
     )
 
 
@@ -208,7 +216,7 @@ def _lines(session: Session, receipt_number: str) -> tuple[TerminalLine, ...]:
 
 def _queries(session: Session, receipt_number: str) -> tuple[Query, ...]:
     query = select(QueryRow).where(QueryRow.receipt_number == receipt_number).order_by(QueryRow.id)
-    return tuple(Query(row.question, row.asked_at, row.answer, row.answered_at) for row in session.scalars(query))
+    return tuple(Query(row.question, row.asked_at, row.answer, row.answered_at, row.version) for row in session.scalars(query))
 
 
 def _change_of(row: ApplicationItemRow) -> ItemChange:
