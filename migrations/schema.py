@@ -21,6 +21,7 @@ import kernel.outbox
 import kernel.throttle
 import registry.applications.versions
 import registry.attachments.records
+import registry.billing.tables
 import registry.bulletin.records
 import registry.tables
 import server.leases

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from kernel.database import Base, insert_if_absent
 from kernel.errors import Refused
 from registry import contracts, offices, terminals
+from registry.billing import states
 from registry.changes import Entry, ItemChange, Row, Values
 from registry.contracts import Contract
 from registry.forms import FORMS, Edit
@@ -104,7 +105,7 @@ def carry_out(session: Session, office_code: str, change: ItemChange, start_date
             _write_form(change.item, deed, {"company": company, "office": office, "contract": contract})
         elif not _is_done(change.item, entry, rows):
             write(deed)
-    session.flush()
+    states.note(session, office_code, start_date)
 
 
 def stored(name: str, value: str) -> object:

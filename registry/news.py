@@ -34,6 +34,7 @@ class NewsKind(StrEnum):
     APPLICATION = "application"
     CERTIFICATE = "certificate"
     SETTINGS = "settings"
+    BILLING = "billing"
 
 
 @dataclass(frozen=True)

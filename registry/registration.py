@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from kernel import audit
-from kernel.clock import Clock
+from kernel.clock import Clock, tokyo_date
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
+from registry.billing import states
 from registry.applicants import Contact, check_contact, check_phone, contact_form
 from registry.contracts import CONTRACT_FIELDS, LISTS, Business, ContractEntry, UserCode
 from registry.faults import Faults, FieldFault, Invalid
@@ -53,6 +54,7 @@ class Offices:
             _enter_company(session, company, now)
             _enter_office(session, office, now)
             _enter_contract(session, office.code, contract)
+            states.note(session, office.code, tokyo_date(now))
             audit.record(
                 session,
                 now=now,

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from kernel.database import MANY, insert_if_absent
 from kernel.errors import Refused
+from registry.billing.tables import SuspensionRow
 from registry.japanese import searchable
 from registry.paging import SIZE, Page, page_of
 from registry.series import next_terminal_names
@@ -136,12 +137,15 @@ def step(
         raise Refused("terminal-unknown", terminal=name)
     came_from = row.state
     following = TERMINAL.step(came_from, event)
+    began_at = row.suspended_at
     if came_from is TerminalState.SUSPENDED and following not in (row.suspended_from, TerminalState.ABOLISHED):
         raise Refused("terminal-state", state=came_from.value, event=event.value)
     row.state, row.changed_at = following, now
     is_suspended = following is TerminalState.SUSPENDED
     row.suspended_from, row.suspended_at = (came_from, now) if is_suspended else (None, None)
     row.suspension_rule = int(rule) if is_suspended and rule is not None else None
+    if began_at is not None:
+        session.add(SuspensionRow(terminal_name=name, began_at=began_at, ended_at=now))
     if following is TerminalState.ABOLISHED:
         row.abolished_at = now
         _settle_abolition(session, name, now)

@@ -12,6 +12,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import contracts, terminals
 from registry.applications.records import Application, Deed, application_of, leave_trace, locked, take_step
+from registry.billing import states
 from registry.changes import from_stored
 from registry.items import ITEMS, PRICE_PLAN, TERMINALS
 from registry.states import ApplicationEvent, ApplicationState, PricePlan, TerminalState
@@ -179,6 +180,7 @@ def _execute_price_plan(session: Session, row: ApplicationRow, now: datetime) ->
     for entry in from_stored(PRICE_PLAN, item.entries).entries:  # none, when the plan was only confirmed
         before, after = (entry.before or {})[PRICE_PLAN], (entry.after or {})[PRICE_PLAN]
         contracts.set_price_plan(session, row.office_code, PricePlan(after))
+        states.note(session, row.office_code, row.start_date or tokyo_date(now))
         audit.record(
             session,
             now=now,
