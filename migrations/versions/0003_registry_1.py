@@ -183,6 +183,48 @@ def upgrade() -> None:
         batch_op.create_index("ix_registry_application_queue", ["state", "applied_at"], unique=False)
 
     op.create_table(
+        "registry_bill",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column(
+            "price_plan",
+            sa.Enum("A", "B", name="ck_registry_bill_plan", native_enum=False, create_constraint=True, length=20),
+            nullable=True,
+        ),
+        sa.Column("payer_name", sa.String(length=100), nullable=False),
+        sa.Column("payer_postal_code", sa.String(length=7), nullable=False),
+        sa.Column("payer_address", sa.String(length=200), nullable=False),
+        sa.Column("payer_contact", sa.String(length=100), nullable=False),
+        sa.Column("payer_billing_code", sa.String(length=7), nullable=False),
+        sa.Column(
+            "payer_payment_method",
+            sa.Enum("debit", "transfer", name="ck_registry_bill_payment", native_enum=False, create_constraint=True, length=20),
+            nullable=True,
+        ),
+        sa.Column("subtotal", sa.BigInteger(), nullable=False),
+        sa.Column("tax_percent", sa.Integer(), nullable=False),
+        sa.Column("tax", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_bill_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_bill")),
+        sa.UniqueConstraint("office_code", "month", name="uq_registry_bill_month"),
+    )
+    op.create_table(
+        "registry_billed_state",
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("from_day", sa.Date(), nullable=False),
+        sa.Column(
+            "price_plan",
+            sa.Enum("A", "B", name="ck_registry_billed_state_plan", native_enum=False, create_constraint=True, length=20),
+            nullable=True,
+        ),
+        sa.Column("statistics", sa.JSON(), nullable=False),
+        sa.Column("storage", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_billed_state_office_code")),
+        sa.PrimaryKeyConstraint("office_code", "from_day", name=op.f("pk_registry_billed_state")),
+    )
+    op.create_table(
         "registry_broker",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("office_code", sa.String(length=6), nullable=False),
@@ -208,119 +250,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("end_date IS NULL"),
         )
 
-    op.create_table(
-        "registry_business",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column(
-            "system_class",
-            sa.Enum(
-                "sea",
-                "air",
-                "shared",
-                name="ck_registry_business_system_class",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=False,
-        ),
-        sa.Column("business", sa.String(length=40), nullable=False),
-        sa.Column("start_date", sa.Date(), nullable=False),
-        sa.Column("end_date", sa.Date(), nullable=True),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_business_office_code")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_business")),
-    )
-    with op.batch_alter_table("registry_business", schema=None) as batch_op:
-        batch_op.create_index(
-            "uq_registry_business_open",
-            ["office_code", "system_class", "business"],
-            unique=True,
-            sqlite_where=sa.text("end_date IS NULL"),
-            postgresql_where=sa.text("end_date IS NULL"),
-        )
-
-    op.create_table(
-        "registry_contract",
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column("contractor_name", sa.String(length=80), nullable=False),
-        sa.Column("contractor_title", sa.String(length=40), nullable=False),
-        sa.Column(
-            "price_plan",
-            sa.Enum("A", "B", name="ck_registry_contract_price_plan", native_enum=False, create_constraint=True, length=20),
-            nullable=True,
-        ),
-        sa.Column(
-            "payment_method",
-            sa.Enum(
-                "debit",
-                "transfer",
-                name="ck_registry_contract_payment_method",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=True,
-        ),
-        sa.Column("billing_name", sa.String(length=100), nullable=False),
-        sa.Column("billing_postal_code", sa.String(length=7), nullable=False),
-        sa.Column("billing_address", sa.String(length=200), nullable=False),
-        sa.Column("billing_contact", sa.String(length=100), nullable=False),
-        sa.Column("billing_phone", sa.String(length=11), nullable=False),
-        sa.Column("signed_on", sa.Date(), nullable=False),
-        sa.Column("mailboxes", sa.Integer(), nullable=False),
-        sa.Column("ends_on", sa.Date(), nullable=True),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_contract_office_code")),
-        sa.PrimaryKeyConstraint("office_code", name=op.f("pk_registry_contract")),
-    )
-    op.create_table(
-        "registry_draft",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column("login", sa.String(length=60), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("receipt_number", sa.String(length=7), nullable=False),
-        sa.Column("base_version", sa.Integer(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("content", sa.JSON(), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_draft_office_code")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_draft")),
-        sa.UniqueConstraint("office_code", "login", "kind", "receipt_number", name="uq_registry_draft_owner"),
-    )
-    op.create_table(
-        "registry_line",
-        sa.Column("number", sa.String(length=7), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column("postal_code", sa.String(length=7), nullable=False),
-        sa.Column("place", sa.String(length=200), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("start_date", sa.Date(), nullable=False),
-        sa.Column("end_date", sa.Date(), nullable=True),
-        sa.CheckConstraint(
-            "length(number) = 7 AND ltrim(substr(number, 1, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(number, 2, 6), '0123456789') = ''",
-            name="ck_registry_line_number",
-        ),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_line_office_code")),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_registry_line")),
-    )
-    with op.batch_alter_table("registry_line", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_registry_line_office_code"), ["office_code"], unique=False)
-
 
 def downgrade() -> None:
-    with op.batch_alter_table("registry_line", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_registry_line_office_code"))
-
-    op.drop_table("registry_line")
-    op.drop_table("registry_draft")
-    op.drop_table("registry_contract")
-    with op.batch_alter_table("registry_business", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_registry_business_open", sqlite_where=sa.text("end_date IS NULL"), postgresql_where=sa.text("end_date IS NULL")
-        )
-
-    op.drop_table("registry_business")
     with op.batch_alter_table("registry_broker", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_registry_broker_open", sqlite_where=sa.text("end_date IS NULL"), postgresql_where=sa.text("end_date IS NULL")
@@ -328,6 +259,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_broker_office_code"))
 
     op.drop_table("registry_broker")
+    op.drop_table("registry_billed_state")
+    op.drop_table("registry_bill")
     with op.batch_alter_table("registry_application", schema=None) as batch_op:
         batch_op.drop_index("ix_registry_application_queue")
         batch_op.drop_index("ix_registry_application_office")

@@ -11,6 +11,105 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "registry_business",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column(
+            "system_class",
+            sa.Enum(
+                "sea",
+                "air",
+                "shared",
+                name="ck_registry_business_system_class",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("business", sa.String(length=40), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_business_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_business")),
+    )
+    with op.batch_alter_table("registry_business", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_registry_business_open",
+            ["office_code", "system_class", "business"],
+            unique=True,
+            sqlite_where=sa.text("end_date IS NULL"),
+            postgresql_where=sa.text("end_date IS NULL"),
+        )
+
+    op.create_table(
+        "registry_contract",
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("contractor_name", sa.String(length=80), nullable=False),
+        sa.Column("contractor_title", sa.String(length=40), nullable=False),
+        sa.Column(
+            "price_plan",
+            sa.Enum("A", "B", name="ck_registry_contract_price_plan", native_enum=False, create_constraint=True, length=20),
+            nullable=True,
+        ),
+        sa.Column(
+            "payment_method",
+            sa.Enum(
+                "debit",
+                "transfer",
+                name="ck_registry_contract_payment_method",
+                native_enum=False,
+                create_constraint=True,
+                length=20,
+            ),
+            nullable=True,
+        ),
+        sa.Column("billing_name", sa.String(length=100), nullable=False),
+        sa.Column("billing_postal_code", sa.String(length=7), nullable=False),
+        sa.Column("billing_address", sa.String(length=200), nullable=False),
+        sa.Column("billing_contact", sa.String(length=100), nullable=False),
+        sa.Column("billing_phone", sa.String(length=11), nullable=False),
+        sa.Column("signed_on", sa.Date(), nullable=False),
+        sa.Column("mailboxes", sa.Integer(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_contract_office_code")),
+        sa.PrimaryKeyConstraint("office_code", name=op.f("pk_registry_contract")),
+    )
+    op.create_table(
+        "registry_draft",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("login", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("base_version", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_draft_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_draft")),
+        sa.UniqueConstraint("office_code", "login", "kind", "receipt_number", name="uq_registry_draft_owner"),
+    )
+    op.create_table(
+        "registry_line",
+        sa.Column("number", sa.String(length=7), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("postal_code", sa.String(length=7), nullable=False),
+        sa.Column("place", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.CheckConstraint(
+            "length(number) = 7 AND ltrim(substr(number, 1, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = '' AND ltrim(substr(number, 2, 6), '0123456789') = ''",
+            name="ck_registry_line_number",
+        ),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_line_office_code")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_registry_line")),
+    )
+    with op.batch_alter_table("registry_line", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_line_office_code"), ["office_code"], unique=False)
+
+    op.create_table(
         "registry_news",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("office_code", sa.String(length=6), nullable=False),
@@ -160,244 +259,8 @@ def upgrade() -> None:
     with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_registry_application_query_receipt_number"), ["receipt_number"], unique=False)
 
-    op.create_table(
-        "registry_application_version",
-        sa.Column("receipt_number", sa.String(length=7), nullable=False),
-        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("made_by", sa.String(length=100), nullable=False),
-        sa.Column("content", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["receipt_number"],
-            ["registry_application.receipt_number"],
-            name=op.f("fk_registry_application_version_receipt_number"),
-        ),
-        sa.PrimaryKeyConstraint("receipt_number", "version", name=op.f("pk_registry_application_version")),
-    )
-    op.create_table(
-        "registry_attachment",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("draft_id", sa.String(length=32), nullable=True),
-        sa.Column("receipt_number", sa.String(length=7), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=True),
-        sa.Column("name", sa.String(length=100), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("attached_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("attached_by", sa.String(length=100), nullable=False),
-        sa.CheckConstraint("(draft_id IS NULL) = (receipt_number IS NOT NULL)", name="ck_registry_attachment_owner"),
-        sa.CheckConstraint("(receipt_number IS NULL) = (version IS NULL)", name="ck_registry_attachment_version"),
-        sa.CheckConstraint("size > 0", name="ck_registry_attachment_size"),
-        sa.ForeignKeyConstraint(
-            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_attachment_receipt_number")
-        ),
-        sa.ForeignKeyConstraint(["sha256"], ["registry_attachment_file.sha256"], name=op.f("fk_registry_attachment_sha256")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_attachment")),
-    )
-    with op.batch_alter_table("registry_attachment", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_registry_attachment_draft_id"), ["draft_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_registry_attachment_receipt_number"), ["receipt_number"], unique=False)
-        batch_op.create_index(batch_op.f("ix_registry_attachment_sha256"), ["sha256"], unique=False)
-
-    op.create_table(
-        "registry_general_terminal",
-        sa.Column("name", sa.String(length=6), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column(
-            "system_class",
-            sa.Enum(
-                "sea",
-                "air",
-                "shared",
-                name="ck_registry_general_terminal_system_class",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=False,
-        ),
-        sa.Column("device", sa.String(length=20), nullable=False),
-        sa.Column("line_number", sa.String(length=7), nullable=True),
-        sa.Column("start_date", sa.Date(), nullable=False),
-        sa.Column("end_date", sa.Date(), nullable=True),
-        sa.CheckConstraint(
-            "length(name) = 6 AND ltrim(substr(name, 1, 5), '0123456789') = '' AND ltrim(substr(name, 6, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = ''",
-            name="ck_registry_general_terminal_name",
-        ),
-        sa.ForeignKeyConstraint(["line_number"], ["registry_line.number"], name=op.f("fk_registry_general_terminal_line_number")),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_general_terminal_office_code")),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_general_terminal")),
-    )
-    with op.batch_alter_table("registry_general_terminal", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_registry_general_terminal_office_code"), ["office_code"], unique=False)
-
-    op.create_table(
-        "registry_terminal",
-        sa.Column("name", sa.String(length=6), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column(
-            "system_class",
-            sa.Enum(
-                "sea",
-                "air",
-                "shared",
-                name="ck_registry_terminal_system_class",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "device_class",
-            sa.Enum(
-                "net",
-                "web",
-                "ebms",
-                name="ck_registry_terminal_device_class",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=False,
-        ),
-        sa.Column("package_class", sa.String(length=10), nullable=False),
-        sa.Column(
-            "state",
-            sa.Enum(
-                "pending",
-                "in_service",
-                "suspended",
-                "abolished",
-                name="ck_registry_terminal_state",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "suspended_from",
-            sa.Enum(
-                "pending",
-                "in_service",
-                "suspended",
-                "abolished",
-                name="ck_registry_terminal_suspended_from_state",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=True,
-        ),
-        sa.Column("suspended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("suspension_rule", sa.Integer(), nullable=True),
-        sa.Column("start_date", sa.Date(), nullable=False),
-        sa.Column("receipt_number", sa.String(length=7), nullable=True),
-        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("abolished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("(state = 'abolished') = (abolished_at IS NOT NULL)", name="ck_registry_terminal_abolished_at"),
-        sa.CheckConstraint("(state = 'suspended') = (suspended_at IS NOT NULL)", name="ck_registry_terminal_suspended_at"),
-        sa.CheckConstraint(
-            "(state = 'suspended') = (suspended_from IS NOT NULL) AND coalesce(suspended_from, 'pending') IN ('pending', 'in_service')",
-            name="ck_registry_terminal_suspended_from",
-        ),
-        sa.CheckConstraint(
-            "length(name) = 6 AND ltrim(substr(name, 1, 5), '0123456789') = '' AND ltrim(substr(name, 6, 1), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') = ''",
-            name="ck_registry_terminal_name",
-        ),
-        sa.CheckConstraint(
-            "suspension_rule IS NULL OR (state = 'suspended' AND suspension_rule BETWEEN 1 AND 3)",
-            name="ck_registry_terminal_rule",
-        ),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_terminal_office_code")),
-        sa.ForeignKeyConstraint(
-            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_terminal_receipt_number")
-        ),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_terminal")),
-    )
-    with op.batch_alter_table("registry_terminal", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_registry_terminal_changed_at"), ["changed_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_registry_terminal_office_code"), ["office_code"], unique=False)
-        batch_op.create_index(batch_op.f("ix_registry_terminal_receipt_number"), ["receipt_number"], unique=False)
-
-    op.create_table(
-        "registry_terminal_change",
-        sa.Column("receipt_number", sa.String(length=7), nullable=False),
-        sa.Column("terminal_name", sa.String(length=6), nullable=False),
-        sa.Column(
-            "before",
-            sa.Enum(
-                "sea",
-                "air",
-                "shared",
-                name="ck_registry_terminal_change_before",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "after",
-            sa.Enum(
-                "sea",
-                "air",
-                "shared",
-                name="ck_registry_terminal_change_after",
-                native_enum=False,
-                create_constraint=True,
-                length=20,
-            ),
-            nullable=True,
-        ),
-        sa.Column("is_open", sa.Boolean(), nullable=False),
-        sa.Column("executed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("NOT (is_open AND executed_at IS NOT NULL)", name="ck_registry_terminal_change_open"),
-        sa.CheckConstraint("after <> before", name="ck_registry_terminal_change_changes"),
-        sa.ForeignKeyConstraint(
-            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_terminal_change_receipt_number")
-        ),
-        sa.ForeignKeyConstraint(
-            ["terminal_name"], ["registry_terminal.name"], name=op.f("fk_registry_terminal_change_terminal_name")
-        ),
-        sa.PrimaryKeyConstraint("receipt_number", "terminal_name", name=op.f("pk_registry_terminal_change")),
-    )
-    with op.batch_alter_table("registry_terminal_change", schema=None) as batch_op:
-        batch_op.create_index(
-            "uq_registry_terminal_change_open",
-            ["terminal_name"],
-            unique=True,
-            sqlite_where=sa.text("is_open"),
-            postgresql_where=sa.text("is_open"),
-        )
-
 
 def downgrade() -> None:
-    with op.batch_alter_table("registry_terminal_change", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_registry_terminal_change_open", sqlite_where=sa.text("is_open"), postgresql_where=sa.text("is_open")
-        )
-
-    op.drop_table("registry_terminal_change")
-    with op.batch_alter_table("registry_terminal", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_registry_terminal_receipt_number"))
-        batch_op.drop_index(batch_op.f("ix_registry_terminal_office_code"))
-        batch_op.drop_index(batch_op.f("ix_registry_terminal_changed_at"))
-
-    op.drop_table("registry_terminal")
-    with op.batch_alter_table("registry_general_terminal", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_registry_general_terminal_office_code"))
-
-    op.drop_table("registry_general_terminal")
-    with op.batch_alter_table("registry_attachment", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_registry_attachment_sha256"))
-        batch_op.drop_index(batch_op.f("ix_registry_attachment_receipt_number"))
-        batch_op.drop_index(batch_op.f("ix_registry_attachment_draft_id"))
-
-    op.drop_table("registry_attachment")
-    op.drop_table("registry_application_version")
     with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_registry_application_query_receipt_number"))
 
@@ -418,3 +281,15 @@ def downgrade() -> None:
         batch_op.drop_index("ix_registry_news_office")
 
     op.drop_table("registry_news")
+    with op.batch_alter_table("registry_line", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_line_office_code"))
+
+    op.drop_table("registry_line")
+    op.drop_table("registry_draft")
+    op.drop_table("registry_contract")
+    with op.batch_alter_table("registry_business", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_registry_business_open", sqlite_where=sa.text("end_date IS NULL"), postgresql_where=sa.text("end_date IS NULL")
+        )
+
+    op.drop_table("registry_business")
