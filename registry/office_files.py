@@ -6,20 +6,19 @@
 Nothing is written here; `registration` enters what was judged.
 """
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from registry import offices
+from registry import csv_sheets, offices
 from registry.applicants import Contact
 from registry.contracts import ContractEntry
+from registry.csv_sheets import FileFault
 from registry.faults import FieldFault, Invalid
 from registry.japanese import half_width
 from registry.offices import Company, OfficeEntry
@@ -78,20 +77,9 @@ OPTIONAL = frozenset(
 )
 # The log-in name of an office's first account, where the file names none.
 USUAL_LOGIN = "admin"
-LARGEST = 64 * 1024 * 1024
 _DAY = re.compile(r"([0-9]{4})[-/]?([0-9]{1,2})[-/]?([0-9]{1,2})")
 _PAYMENTS = {"口座振替": PaymentMethod.DEBIT, "銀行振込": PaymentMethod.TRANSFER}
 Choice = TypeVar("Choice", bound=StrEnum)
-
-
-@dataclass(frozen=True)
-class FileFault:
-    """One fault: its line (1 is the headings), its column, a stable code and facts as `FieldFault` has them."""
-
-    line: int
-    column: str
-    code: str
-    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,23 +105,18 @@ class Sheet:
 def read(octets: bytes) -> Sheet:
     """Read a file: UTF-8, else the encoding of Japanese Windows (CP932), with comma and headings in the first line.
 
-    Faults: encoding, empty, too-large, column-unknown, column-missing, column-twice, cells, and those of `registration`.
+    Faults: those of `csv_sheets`, of `registration`, office-twice, company-differs.
     """
-    if len(octets) > LARGEST:
-        return _broken(FileFault(1, "", "too-large", {"most": LARGEST}))
-    text = _decoded(octets)
-    if text is None:
-        return _broken(FileFault(1, "", "encoding"))
-    rows = _rows(text)
-    if isinstance(rows, FileFault):
-        return _broken(rows)
-    if not rows:
-        return _broken(FileFault(1, "", "empty"))
-    _, headings = rows[0]
-    names = [_column(heading) for heading in headings]
-    if faults := tuple(_heading_faults(headings, names)):
-        return Sheet((), faults)
-    return _across(_lines(rows[1:], [name or "" for name in names]))
+    table = csv_sheets.read(octets, COLUMNS, OPTIONAL)
+    lines: list[OfficeLine] = []
+    faults = list(table.faults)
+    for number, cells in table.rows:
+        found = _entry(number, cells)
+        if isinstance(found, OfficeLine):
+            lines.append(found)
+        else:
+            faults += found
+    return _across(Sheet(tuple(lines), tuple(faults)))
 
 
 def judge(session: Session, sheet: Sheet) -> Sheet:
@@ -148,37 +131,6 @@ def judge(session: Session, sheet: Sheet) -> Sheet:
             faults.append(_differs(line, registered))
         lines.append(line)
     return Sheet(tuple(lines), tuple(sorted(faults, key=lambda fault: fault.line)))
-
-
-def _rows(text: str) -> list[tuple[int, list[str]]] | FileFault:
-    """Return the rows with anything in them, each with the number of its first line: a cell may hold line ends."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows, begins = [], 1
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append((begins, row))
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        return FileFault(begins, "", "csv", {"reason": str(error)})
-    return rows
-
-
-def _lines(rows: list[tuple[int, list[str]]], names: list[str]) -> Sheet:
-    lines: list[OfficeLine] = []
-    faults: list[FileFault] = []
-    for number, row in rows:
-        if len(row) != len(names):
-            faults.append(FileFault(number, "", "cells", {"found": len(row), "wanted": len(names)}))
-            continue
-        found = _entry(number, dict(zip(names, row, strict=True)))
-        if isinstance(found, OfficeLine):
-            lines.append(found)
-        else:
-            faults += found
-    if not rows:
-        faults.append(FileFault(1, "", "empty"))
-    return Sheet(tuple(lines), tuple(faults))
 
 
 def _entry(number: int, cells: Mapping[str, str]) -> OfficeLine | list[FileFault]:
@@ -225,24 +177,6 @@ def _differs(line: OfficeLine, other: Company) -> FileFault:
     return FileFault(line.line, f"company.{name}", "company-differs", {"other": getattr(other, name) or "-"})
 
 
-def _heading_faults(headings: list[str], names: list[str | None]) -> Iterator[FileFault]:
-    for at, (heading, name) in enumerate(zip(headings, names, strict=True)):
-        if name is None:
-            yield FileFault(1, heading.strip(), "column-unknown")
-        elif names.index(name) < at:
-            yield FileFault(1, name, "column-twice")
-    for name in COLUMNS:
-        if name not in names and name not in OPTIONAL:
-            yield FileFault(1, name, "column-missing")
-
-
-def _column(heading: str) -> str | None:
-    plain = heading.strip()
-    if plain in COLUMNS:
-        return plain
-    return next((name for name, japanese in COLUMNS.items() if half_width(japanese) == half_width(plain)), None)
-
-
 def _chosen(
     values: Mapping[str, str], column: str, choose: Callable[[str], Choice], faults: list[FieldFault]
 ) -> Choice | None:  # fmt: skip
@@ -269,18 +203,3 @@ def _day(values: Mapping[str, str], column: str, faults: list[FieldFault]) -> da
 
 def _of(part: str, values: Mapping[str, str]) -> dict[str, Any]:
     return {column.partition(".")[2]: text for column, text in values.items() if column.startswith(f"{part}.")}
-
-
-def _decoded(octets: bytes) -> str | None:
-    for encoding in ("utf-8-sig", "cp932"):
-        try:
-            text = octets.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        # UTF-16 has NULs, and CP932 takes nearly everything.
-        return None if "\x00" in text else text
-    return None
-
-
-def _broken(fault: FileFault) -> Sheet:
-    return Sheet((), (fault,))

@@ -18,6 +18,7 @@ from server.trouble import Trouble
 
 COMMANDS = {
     "audit": "server.commands.audit",
+    "billing": "server.commands.billing",
     "ceremony": "server.commands.ceremony",
     "check": "server.commands.check",
     "crl": "server.commands.crl",

@@ -139,6 +139,10 @@ class Settings(BaseSettings):
     session_idle_minutes: int = Field(default=30, ge=1, le=720)
     session_hours: int = Field(default=12, ge=1, le=168)
 
+    # Months are closed on this day of the next one; the operator's own prices, instead of registry/billing/prices.toml.
+    billing_day: int = Field(default=1, ge=1, le=28)
+    billing_prices: Path | None = None
+
     smtp_url: str | None = None
     smtp_ca_file: Path | None = None
     mail_from: str = Field(default="no-reply@example.jp", pattern=r"^[^@\s]+@[^@\s]+$")

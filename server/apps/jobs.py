@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ca.renewal import Renewals
-from enrollment import cmp_transactions, id_notices, reissue, renewal
+from enrollment import cmp_transactions, diagnosis_cases, id_notices, logon_refusals, reissue, renewal
 from enrollment.confirmations import Confirmations
 from enrollment.deadlines.deadlines import Deadlines
 from enrollment.departures import Departures
@@ -23,6 +23,7 @@ from kernel.database import Database
 from registry import applications
 from registry.letters import Letters
 from server import expiries, list_checking
+from server.billing import closing_of
 from server.checking import nightly
 from server.custody import Custody, gateway_signer_of
 from server.documenting import approval_notices_of
@@ -99,6 +100,13 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             "deletes sealed copies that CMP's terminals confirmed",
         ),
         *_accounts(settings, database),
+        Job(
+            "billing",
+            timedelta(minutes=10),
+            lambda now: closing_of(settings, database).close_due(now),
+            "closes months that are over into bills",
+        ),
+        Job("diagnosis-purge", timedelta(hours=1), partial(_forget_diagnoses, database), "forgets diagnoses of 90 days ago"),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
     ]
 
@@ -214,6 +222,11 @@ def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[date
     publishers = CrlPublishers(settings, database)
     publishers.all(clock.now())  # a key that is missing is told at start
     return publishers.publish_due
+
+
+def _forget_diagnoses(database: Database, now: datetime) -> int:
+    with database.transaction() as session:
+        return diagnosis_cases.purge(session, now) + logon_refusals.purge(session, now)
 
 
 def _receipts(settings: Settings, database: Database) -> Callable[[datetime], int]:

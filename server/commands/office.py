@@ -13,29 +13,24 @@ from kernel import audit
 from kernel.database import Database
 from kernel.errors import Refused
 from registry import office_files
-from registry.office_files import FileFault, OfficeLine, Sheet
+from registry.csv_sheets import FileFault
+from registry.office_files import OfficeLine, Sheet
 from registry.registration import Offices
+from server import file_faults
 from server.mailing import letters_of
-from server.trouble import Trouble
 from server.wiring import clock_of, database_of, finished_home
 from webui.accounts import NewUser, Right, UserLetters, Users
 from webui.accounts.persons import normal, require_well_formed
 
 SENTENCES: Mapping[str, str] = {
+    **file_faults.SENTENCES,
     "abbreviation": "must be three capitals, such as NAC",
     "account": "this office's first account can not have the log-in name or address: %(reason)s",
     "billing-code": "must have seven digits",
-    "cells": "has %(found)s cells where the headings have %(wanted)s",
-    "character": "has a character that is not taken (%(character)s)",
     "choice": "is none of the values that there are (docs/offices.md)",
-    "column-missing": "this column is missing",
-    "column-twice": "this column stands twice",
-    "column-unknown": "there is no such column (docs/offices.md)",
     "company-differs": "the company stands otherwise elsewhere: %(other)s",
-    "csv": "is not CSV: %(reason)s",
     "date": "must be a day such as 2026-12-01",
     "empty": "there is no office in the file",
-    "encoding": "is neither UTF-8 nor CP932",
     "full-width": "must be in full width",
     "katakana": "must be in full-width katakana",
     "latin": "must be Latin letters, digits and .,&'()/+:- only",
@@ -47,10 +42,6 @@ SENTENCES: Mapping[str, str] = {
     "phone-digits": "must be digits",
     "phone-length": "must begin with 0 and have 10 or 11 digits",
     "postal-code": "must have seven digits",
-    "required": "is required",
-    "too-large": "is larger than %(most)s octets",
-    "too-long": "has more than %(most)s characters",
-    "unshowable": "has a character that documents can not show (%(character)s)",
 }
 # Each so many offices a line of progress, where nobody sees the counter.
 EACH = 500
@@ -82,7 +73,7 @@ def import_file(file: Path, *, dry_run: bool) -> None:
     database = database_of(chosen)
     sheet = _judged(database, file.read_bytes())
     if sheet.faults:
-        raise Trouble("\n".join([*map(_told, sheet.faults), f"{len(sheet.faults)} faults; nothing was written"]))
+        raise file_faults.trouble(sheet.faults, SENTENCES)
     known = [line for line in sheet.lines if line.is_known]
     for line in known:
         click.echo(f"line {line.line}: {line.office.code} is registered already")
@@ -140,13 +131,6 @@ def _first(line: OfficeLine) -> NewUser:
     person, office = line.office.administrator, line.office
     name = f"{line.company.name}　{office.name}"
     return NewUser(line.login, person.full_name, person.mail, frozenset({Right.ADMINISTRATOR}), office.code, name)
-
-
-def _told(fault: FileFault) -> str:
-    text = SENTENCES.get(fault.code, fault.code)
-    heading = "".join(character if character.isprintable() else "?" for character in fault.column)
-    column = f", {heading}" if heading else ""
-    return f"line {fault.line}{column}: {text % dict(fault.facts) if fault.facts else text}"
 
 
 def _progress(number: int, total: int, code: str) -> None:
