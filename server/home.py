@@ -38,6 +38,11 @@ class Home:
         return self.path / "mail"
 
     @property
+    def attachments(self) -> Path:
+        """What customers sent with their applications, each file under the SHA-256 of its content."""
+        return self.path / "attachments"
+
+    @property
     def logs(self) -> Path:
         """One file per process of `tegata serve`."""
         return self.path / "logs"

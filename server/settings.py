@@ -135,6 +135,10 @@ class Settings(BaseSettings):
     # Whether reissues are accepted and prepared at once, by a job; else staff accept them, and codes come the next business day.
     same_day_reissue: bool = False
 
+    # How many files a customer may send at once with an application or an answer, and how large each may be.
+    attachments_most: int = Field(default=5, ge=1, le=20)
+    attachment_megabytes: int = Field(default=5, ge=1, le=50)
+
     # A log-in ends after so many minutes without a request, and so many hours after it began.
     session_idle_minutes: int = Field(default=30, ge=1, le=720)
     session_hours: int = Field(default=12, ge=1, le=168)

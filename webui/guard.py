@@ -20,6 +20,8 @@ from webui.doorway import doorway
 from webui.sessions import visit
 
 View = TypeVar("View", bound=Callable[..., object])
+# The app's setting: octets of a request with files.
+UPLOADS = "LARGEST_UPLOAD"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Access:
     has_visit: bool = True
     # Whether staff may use it who have not shown a second factor in this log-in, because they have none yet.
     before_proof: bool = False
+    # Whether files are sent to it: from those whom it admits, larger requests are taken (`UPLOADS`).
+    takes_files: bool = False
 
     def admits(self, person: Person | None) -> bool:
         """Tell whether a person may use the route."""
@@ -51,9 +55,9 @@ def without_visit(view: View) -> View:
     return _declare(view, Access(has_visit=False))
 
 
-def customer(*, right: Right | None = None) -> Callable[[View], View]:
+def customer(*, right: Right | None = None, takes_files: bool = False) -> Callable[[View], View]:
     """Let an office's users use a route, or those of them who hold a right."""
-    access = Access(frozenset({Door.PORTAL}), frozenset({right} if right else ()))
+    access = Access(frozenset({Door.PORTAL}), frozenset({right} if right else ()), takes_files=takes_files)
     return lambda view: _declare(view, access)
 
 
@@ -95,8 +99,10 @@ def admit() -> Response | None:
         raise Forbidden
     if not access.has_visit:
         return None
-    _require_text()
     doorway().sessions.recognise(visit())
+    if access.takes_files and access.admits(visit().person):
+        request.max_content_length = flask.current_app.config[UPLOADS]
+    _require_text()
     if not access.admits(visit().person):
         if visit().person is None:
             return to_log_in()

@@ -1,7 +1,6 @@
 """What stands on every answer of a door with pages."""
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 
-HEADERS: Mapping[str, str] = tomllib.loads(Path(__file__).with_name("headers.toml").read_text(encoding="utf-8"))
+HEADERS: dict[str, str] = tomllib.loads(Path(__file__).with_name("headers.toml").read_text(encoding="utf-8"))

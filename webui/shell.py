@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from kernel.database import OutcomeUnknown
 from kernel.errors import Refused, Unavailable
-from webui import guard, refusals, texts, words
+from webui import guard, refusals, texts, version_words, words
 from webui.assets import read_assets
 from webui.csrf import FIELD, StaleForm
 from webui.doorway import DoorParts, Doorway, Furnishing, doorway
@@ -23,7 +23,8 @@ from webui.headers import HEADERS
 from webui.sessions import Sessions, visit
 from webui.texts import mark
 
-# Nothing is uploaded. The largest form has some twenty fields of 2,000 characters, each up to twelve octets when sent.
+# Of requests without files (`guard.UPLOADS`). The largest form has some twenty fields of 2,000 characters, each up to twelve
+# octets when sent.
 LARGEST_REQUEST = 512 * 1024
 
 _ERRORS: dict[int, tuple[str, str]] = {
@@ -45,6 +46,7 @@ _UNKNOWN_OUTCOME = mark(
     "操作が登録されたかどうかを確認できませんでした。画面を開き直し、現在の状態を確認してから操作してください。"
 )
 
+_POLICY = "Content-Security-Policy"
 # RFC 9110: these fields describe the plain body that our page replaces.
 _BODY_HEADERS = frozenset({"content-type", "content-length"})
 
@@ -113,6 +115,7 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing, guests: Iterable[
     environment.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         "day": texts.show_day,
+        "difference_words": version_words.difference_words,
         "instant": texts.show_instant,
         "item_name": words.item_name,
         "month": texts.show_month,
@@ -136,7 +139,8 @@ def _choose_language() -> None:
 
 
 def _add_headers(response: flask.Response) -> flask.Response:
-    response.headers.update(HEADERS)
+    policy = response.headers.get(_POLICY)  # a page may be stricter with itself
+    response.headers.update(HEADERS | ({_POLICY: policy} if policy else {}))
     # A page shows somebody's data or a form token: no cache keeps it. Static files say otherwise themselves.
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Content-Language", texts.language())

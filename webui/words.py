@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from ca.certificate_lists import Outline
 from ca.certificates import CertificateState
 from enrollment.code_sets import CodeSetState
 from enrollment.credentials import CertificateView
@@ -156,6 +157,16 @@ FAULTS: Mapping[str, str] = {
     "option-unknown": mark("選択肢から選んでください。"),
     "own-office": mark("ほかの事業所の事業所コードを入力してください。"),
     "postal-code": mark("郵便番号は7桁の数字で入力してください。"),
+    "file-active": mark(
+        "「%(name)s」にはマクロなどのプログラムが含まれているため、添付できません。マクロのない形式で保存し直してください。"
+    ),
+    "file-content": mark("「%(name)s」の中身が、拡張子の示す形式ではないか、壊れています。元のソフトで保存し直してください。"),
+    "file-empty": mark("「%(name)s」は空のファイルです。"),
+    "file-large": mark("「%(name)s」は%(most)sMBを超えています。小さくするか、分けてください。"),
+    "file-locked": mark("「%(name)s」は暗号化されています。パスワードを外して添付してください。"),
+    "file-packed": mark("「%(name)s」は展開すると大きくなりすぎるため、添付できません。"),
+    "file-type": mark("「%(name)s」は添付できない形式です。添付できるのは%(types)sです。"),
+    "files-most": mark("添付できるのは%(most)s個までです。"),
     "row-last": mark("利用者コードごとに、識別番号が1つ以上必要です。"),
     "row-twice": mark("同じ内容が、すでに登録または入力されています。"),
     "unchanged": mark("変更する内容を入力してください。変更しない場合は、項目の選択を外してください。"),
@@ -212,8 +223,8 @@ def fault_sentence(fault: FieldFault) -> str:
     return say(text, **facts) if text else say(_UNKNOWN_FAULT, code=fault.code)
 
 
-def certificate_label(certificate: CertificateView | None, now: datetime) -> Label:
-    """Return the state of a terminal's current certificate on a day: time counts, too, not only what was done to it."""
+def certificate_label(certificate: CertificateView | Outline | None, now: datetime) -> Label:
+    """Return the state of a terminal's certificate on a day: time counts, too, not only what was done to it."""
     if certificate is None:
         return Label(mark("未取得"), "info")
     if certificate.state is CertificateState.VALID and now > certificate.not_after:

@@ -1,6 +1,7 @@
 """Versions of an application: what stood in it before the customer corrected it, and what a correction changed.
 
     content_of(session, row) -> Content              the present version
+    present_content(session, receipt_number) -> Content
     content_of_proposal(proposal) -> Content         what a correction would make of it
     differences(old, new) -> tuple[Difference, ...]
     keep(session, row)                               before a correction overwrites it
@@ -121,6 +122,11 @@ def content_of(session: Session, row: ApplicationRow) -> Content:
         terminals=dict(sorted((one.terminal_name, one.after.value if one.after else ABOLISHED) for one in terminals)),
         changes=tuple(from_stored(code, items[code].entries) for code in present if code != TERMINALS),
     )
+
+
+def present_content(session: Session, receipt_number: str) -> Content:
+    """Return the present version of an application that is there."""
+    return content_of(session, session.get_one(ApplicationRow, receipt_number))
 
 
 def content_of_proposal(proposal: Proposal) -> Content:

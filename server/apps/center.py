@@ -1,6 +1,8 @@
 """The center: staff. It holds no signing key, and of the sealing key only the public half, so it can not read codes."""
 
 from enrollment.departures import Departures
+from enrollment.diagnosis import Terms
+from enrollment.diagnosis_cases import Cases
 from enrollment.disclosure import Disclosures
 from enrollment.documents.children import Children
 from enrollment.ending import Endings
@@ -9,6 +11,8 @@ from enrollment.reissue import Reissues
 from enrollment.start_moves import StartMoves
 from registry.applications import Review
 from registry.bulletin import BulletinDesk
+from server.attaching import attachments_of
+from server.issuing import profile_of
 from server.mailing import letters_of
 from server.pages import door_parts
 from server.preparing import preparation_of
@@ -35,5 +39,7 @@ def assemble(settings: Settings) -> Assembled:
         generations=GenerationChanges(database, clock),
         reissues=Reissues(database, clock, settings.same_day_reissue, letters),
         bulletin=BulletinDesk(database, clock),
+        attachments=attachments_of(settings, database, clock),
+        cases=Cases(database, clock, Terms(settings.renewal_window_days, profile_of(settings).fixed_end)),
     )
     return Assembled(create_app(parts), {"database": database_check(database)})

@@ -23,6 +23,7 @@ from kernel.database import Database
 from registry import applications
 from registry.letters import Letters
 from server import expiries, list_checking
+from server.attaching import attachments_of
 from server.billing import closing_of
 from server.checking import nightly
 from server.custody import Custody, gateway_signer_of
@@ -107,6 +108,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             "closes months that are over into bills",
         ),
         Job("diagnosis-purge", timedelta(hours=1), partial(_forget_diagnoses, database), "forgets diagnoses of 90 days ago"),
+        Job(
+            "attachment-purge",
+            timedelta(minutes=10),
+            attachments_of(settings, database, clock).purge,
+            "deletes files of drafts that were discarded",
+        ),
         Job("throttle-purge", timedelta(hours=1), _throttles(database), "forgets old failures"),
     ]
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import flask
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import update
 
 from enrollment.batches.deeds import Batches
 from enrollment.departures import Departures
+from enrollment.diagnosis_cases import Cases
 from enrollment.disclosure import Disclosures
 from enrollment.documents.children import Children
 from enrollment.documents.desk import Desk
@@ -29,7 +31,8 @@ from kernel.database import Database
 from keys.codes import CodeHasher, Opener, Sealer
 from keys.vault import Vault
 from registry.applicants import Contact, contact_form
-from registry.applications import Applications, Review
+from registry.applications import Applications, Corrections, Review
+from registry.attachments import Attachments, Store
 from registry.bulletin import BulletinDesk
 from registry.drafts import Customer, Drafts, Section
 from registry.letters import Letters
@@ -72,6 +75,10 @@ class CompiledTemplates(BytecodeCache):
         self._compiled[bucket.key] = bucket.bytecode_to_string()
 
 
+# What signs the audit log's heads, where a test seals it.
+LOG_KEY = Ed25519PrivateKey.generate()
+# Where no file can be put.
+NOWHERE = Path("/dev/null")
 TEMPLATES = CompiledTemplates()
 # A busy machine takes its time to start them.
 CHILDREN = Children(patience=60)
@@ -149,7 +156,7 @@ def accounts(database: Database, clock: SettableClock) -> Accounts:
 
 
 @pytest.fixture
-def doors(database: Database, clock: SettableClock, accounts: Accounts) -> Doors:
+def doors(database: Database, clock: SettableClock, accounts: Accounts, tmp_path: Path) -> Doors:
     """Return both doors over a database without certificates.
 
     NAC001 has terminal 99999W and the users hanako (all rights) and jiro (none), NAC002 saburo (all rights). Staff are
@@ -164,7 +171,7 @@ def doors(database: Database, clock: SettableClock, accounts: Accounts) -> Doors
         Sealer(sealing.public_key()),
         Letters("https://localhost:8443"),
     )
-    return open_doors(accounts, preparation, IdNotices(database, clock, Opener(sealing)))
+    return open_doors(accounts, preparation, IdNotices(database, clock, Opener(sealing)), tmp_path)
 
 
 @pytest.fixture
@@ -174,14 +181,15 @@ def house(database: Database, clock: SettableClock, tmp_path: Path) -> House:
 
 
 @pytest.fixture
-def issuing_doors(house: House, accounts: Accounts) -> Doors:
+def issuing_doors(house: House, accounts: Accounts, tmp_path: Path) -> Doors:
     """Return the same two doors over a house that can issue certificates."""
-    return open_doors(accounts, house.preparation, house.notices)
+    return open_doors(accounts, house.preparation, house.notices, tmp_path)
 
 
-def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNotices) -> Doors:
-    """Make both doors over a database in which NAC001 is registered."""
+def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNotices, files: Path = NOWHERE) -> Doors:
+    """Make both doors over a database in which NAC001 is registered; what customers send lies in `files`."""
     database, clock = accounts.database, accounts.clock
+    attachments = Attachments(database, clock, Store(files / "attachments"))
     assert isinstance(clock, SettableClock)
     Offices(database, clock).register(company(), replace(office("NAC002"), name="大阪営業所"), contract(), actor=OPERATOR)
     takeover = Takeover(TERMINAL, "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1), TerminalState.IN_SERVICE)
@@ -204,18 +212,35 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
         applications,
         shown,
         reissues,
+        Endings(database, clock, letters),
+        Cases(database, clock),
         batches,
         scripts,
         papers,
         Verification(database, clock, CHILDREN),
+        LOG_KEY.public_key().verify,
         "https://localhost:8444",
+        attachments=attachments,
+        corrections=Corrections(database, clock),
     )
     departures, start_moves = Departures(database, clock, letters), StartMoves(database, clock, letters)
     generations = GenerationChanges(database, clock)
     desk = BulletinDesk(database, clock)
     endings, disclosures = Endings(database, clock), Disclosures(database, clock, letters)
     staff = CenterParts(
-        door, review, preparation, endings, departures, start_moves, generations, disclosures, papers, reissues, desk
+        door,
+        review,
+        preparation,
+        endings,
+        departures,
+        start_moves,
+        generations,
+        disclosures,
+        papers,
+        reissues,
+        desk,
+        Cases(database, clock),
+        attachments=attachments,
     )
     portal_app, center_app = portal.create_app(customers, bulletin.blueprint), center.create_app(staff)
     bulletin.equip(portal_app, BulletinParts((), "https://localhost:8444"))

@@ -22,6 +22,8 @@ from webui.tables import SessionRow
 SAMPLES = {
     "batch_id": "0" * 32,
     "change_id": "0" * 32,
+    "correcting": "260001A",
+    "file_id": "0" * 32,
     "code": "NAC001",
     "deed": "disable",
     "digest": "0",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import flask
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
 
 from enrollment import staff_views
 from enrollment.staff_views import CodeSetView
@@ -16,10 +17,11 @@ from registry.applications import Detail, workload
 from registry.applications.workload import BY_ITSELF, Task
 from registry.offices import Office
 from registry.states import APPLICATION, ApplicationEvent, ApplicationState, TerminalState
-from webui import guard
+from webui import downloads, guard
 from webui.accounts import Role
 from webui.center import listing
 from webui.center.parts import center
+from webui.center.people import actor_name
 from webui.center.urgency import UNDER_REVIEW, Calendar, applied_warnings, start_warnings
 from webui.doorway import doorway
 from webui.texts import mark
@@ -130,9 +132,18 @@ def show(number: str) -> str:
         by_itself=BY_ITSELF,
         standing=center().documents.standing(application),
         labels=_calendar().labels(application),
+        file_url=lambda file_id: flask.url_for("applications.file", number=number, file_id=file_id),
+        sender=actor_name,
         told_then=applied_warnings(dossier.detail.warnings),
         told_now=start_warnings(application.wished_start, today) if application.state in UNDER_REVIEW else (),
     )
+
+
+@blueprint.get("/<number>/files/<string(length=32):file_id>")
+@guard.staff()
+def file(number: str, file_id: str) -> Response:
+    """Hand out a file that the customer sent with an application or an answer."""
+    return downloads.attachment(*center().attachments.read(number, file_id))
 
 
 def read(session: Session, number: str) -> Dossier:

@@ -1,10 +1,11 @@
 """What the center's pages are made of, and where its views find it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import flask
 
 from enrollment.departures import Departures
+from enrollment.diagnosis_cases import Cases
 from enrollment.disclosure import Disclosures
 from enrollment.documents.desk import Desk
 from enrollment.ending import Endings
@@ -13,6 +14,7 @@ from enrollment.preparation import CodePreparation
 from enrollment.reissue import Reissues
 from enrollment.start_moves import StartMoves
 from registry.applications import Review
+from registry.attachments import Attachments
 from registry.bulletin import BulletinDesk
 from webui.doorway import DoorParts
 
@@ -32,6 +34,8 @@ class CenterParts:
     documents: Desk
     reissues: Reissues
     bulletin: BulletinDesk
+    cases: Cases
+    attachments: Attachments = field(kw_only=True)
 
 
 def center() -> CenterParts:

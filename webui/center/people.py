@@ -25,6 +25,7 @@ DEEDS: Mapping[str, str] = {
     "application.apply": mark("申込の受付"),
     "application.query": mark("確認事項の送付"),
     "application.answer": mark("確認事項への回答"),
+    "application.correct": mark("申込の修正による回答"),
     "application.approve": mark("承認"),
     "application.reject": mark("不承認"),
     "application.withdraw": mark("取下げ"),

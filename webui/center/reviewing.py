@@ -56,15 +56,15 @@ _OF_DATE = {"date-past", "date-far", "settings-too-late"}
 def approve(number: str) -> Response | str:
     """Approve an application with a start date that is typed first and then confirmed with its warnings."""
     dossier = dossier_of(number)
-    if not (deeds.is_sent() or possible(dossier.detail).approve):
-        return deeds.arrive(address_of(number), wrong_state(dossier), deeds.REFUSED)
+    if obstacle := _obstacle(dossier):
+        return deeds.arrive(address_of(number), obstacle, deeds.REFUSED)
     start = _start(dossier)
     if isinstance(start, Sheet):
         return _start_form(dossier, start)
     if not deeds.is_confirmed():
         return deeds.show(_approval(dossier, start))
     try:
-        center().review.approve(number, start, approver=guard.person().actor)
+        center().review.approve(number, start, approver=guard.person().actor, version=_version_read(dossier))
     except Refused as refused:
         if refused.code in _OF_DATE:
             return _start_form(dossier, _start_sheet(start).with_faults({"start_date": sentence_of(refused)}))
@@ -306,8 +306,21 @@ def _approval(dossier: Dossier, start: date) -> Confirmation:
             say(mark("承認すると、この申込のコードを自分では準備できません。ほかの職員が準備します。")),
         ),
         cautions=tuple(cautions),
-        carried={"start_date": start.strftime("%Y/%m/%d")},
+        carried={"start_date": start.strftime("%Y/%m/%d"), "version": str(detail.application.version)},
     )
+
+
+def _obstacle(dossier: Dossier) -> str:
+    """Return why an application can not be approved now, a finished sentence; empty when it can."""
+    if not (deeds.is_sent() or possible(dossier.detail).approve):
+        return wrong_state(dossier)
+    is_corrected = _version_read(dossier) != dossier.detail.application.version
+    return sentence_of(Refused("application-corrected")) if is_corrected else ""
+
+
+def _version_read(dossier: Dossier) -> int:
+    """Return the version of the application that the reader decides about: the one of the page that led here."""
+    return flask.request.values.get("version", dossier.detail.application.version, type=int)
 
 
 def _cancellation(dossier: Dossier, words: str) -> Confirmation:

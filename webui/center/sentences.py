@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from kernel.errors import Refused
 from registry.states import ApplicationState, TerminalState
-from webui import account_words, papers, refusals
+from webui import account_words, downloads, papers, refusals
 from webui.refusals import Sentence
 from webui.texts import gettext, mark, show_day
 from webui.words import APPLICATION_STATES, TERMINAL_STATES, item_name
@@ -14,6 +14,7 @@ from webui.words import APPLICATION_STATES, TERMINAL_STATES, item_name
 SENTENCES: Mapping[str, Sentence] = {
     **account_words.SENTENCES,
     **papers.SENTENCES,
+    **downloads.SENTENCES,
     "administrator-none": Sentence(
         mark(
             "この事業所には有効な管理責任者のユーザーがないため、コードを分けて表示できません。先に管理責任者を招待してください。"
@@ -23,6 +24,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "mail-unknown": Sentence(mark("このメールはありません。"), HTTPStatus.NOT_FOUND),
     "application-unknown": Sentence(mark("この受付番号の申込はありません。"), HTTPStatus.NOT_FOUND),
     "application-state": Sentence(mark("申込の状態が「%(state)s」のため、この操作はできません。")),
+    "application-corrected": Sentence(
+        mark("確認している間に、お客様が申込を修正しました。何も承認していません。修正後の内容を確認してください。")
+    ),
     "approver-is-applicant": Sentence(mark("自分が行った申込は承認できません。ほかの職員が承認してください。")),
     "date-past": Sentence(mark("今日以降の日付を入力してください。")),
     "date-far": Sentence(mark("%(last)sまでの日付を入力してください。")),

@@ -7,7 +7,20 @@ from pathlib import Path
 import flask
 
 from registry import offices
-from webui import account_links, account_words, entrance, papers, proving, reissuing, shell
+from webui import (
+    account_links,
+    account_words,
+    billing,
+    certificate_words,
+    diagnosing,
+    downloads,
+    entrance,
+    guard,
+    papers,
+    proving,
+    reissuing,
+    shell,
+)
 from webui.accounts import Door, Person, Right
 from webui.doorway import Furnishing, NavigationItem, doorway
 from webui.portal import (
@@ -15,14 +28,20 @@ from webui.portal import (
     applications,
     apply,
     batches,
+    bills,
+    certificates,
     confirmation,
     contract,
+    doctor,
     documents,
     forgotten,
     id_notice,
     item_pages,
+    mails,
     menu,
     reissues,
+    revocations,
+    sending,
     users,
     verify,
 )
@@ -36,13 +55,17 @@ NAVIGATION = (
     NavigationItem("apply.guidance", mark("申込実施"), frozenset({Right.APPLY})),
     NavigationItem("applications.listed", mark("申込内容確認")),
     NavigationItem("batches.listed", mark("一括取得"), frozenset({Right.CODES})),
+    NavigationItem("certificates.listed", mark("証明書")),
     NavigationItem("contract.show", mark("契約内容確認")),
+    NavigationItem("bills.listed", mark("請求金額"), frozenset({Right.BILLING})),
     NavigationItem("users.listed", mark("利用者"), frozenset({Right.USERS})),
     NavigationItem("factors.show", mark("ログインの安全")),
 )
 SENTENCES: Mapping[str, Sentence] = {
     **account_words.SENTENCES,
     **papers.SENTENCES,
+    **downloads.SENTENCES,
+    "application-corrected": Sentence(mark("この申込は、すでに修正されています。画面を開き直して確認してください。")),
     "application-state": Sentence(mark("申込の状態が変わったため、この操作はできません。画面を開き直して確認してください。")),
     "application-unknown": Sentence(mark("この申込は見つかりません。"), HTTPStatus.NOT_FOUND),
     "batch-archive": Sentence(
@@ -57,6 +80,10 @@ SENTENCES: Mapping[str, Sentence] = {
         mark("一度に送信できるCSRは%(most)s件までです。分けて送信してください。"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     ),
     "batch-unknown": Sentence(mark("この一括取得は見つかりません。"), HTTPStatus.NOT_FOUND),
+    "certificate-changed": Sentence(
+        mark("この端末の証明書は、画面を開いたあとに新しくなりました。確認してから、もう一度操作してください。")
+    ),
+    "certificate-none": Sentence(mark("この端末には、失効できる証明書がありません。")),
     "code-set-state": Sentence(mark("この端末の認証コードは、すでに使用または停止されています。")),
     "codes-none": Sentence(mark("この端末の認証コードはありません。"), HTTPStatus.NOT_FOUND),
     "codes-others": Sentence(mark("この端末のコードは、ほかの方に表示されます。")),
@@ -71,6 +98,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "input-invalid": Sentence(mark("入力した内容が長すぎるか、使えない文字が含まれています。"), HTTPStatus.UNPROCESSABLE_ENTITY),
     "codes-not-showable": Sentence(mark("この端末の認証コードは、もう表示できません。")),
     "codes-split": Sentence(mark("コードを二人に分けて表示する契約では、一括取得を利用できません。端末ごとに取得してください。")),
+    "diagnosis-most": Sentence(
+        mark("この端末の診断番号は、1日に%(most)s件まで発行できます。発行済みの番号をお使いください。"),
+        HTTPStatus.TOO_MANY_REQUESTS,
+    ),
     "draft-too-large": Sentence(mark("入力した内容が多すぎます。"), HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
 }
 
@@ -96,12 +127,19 @@ def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
         apply.blueprint,
         item_pages.blueprint,
         confirmation.blueprint,
+        sending.drafted,
         applications.blueprint,
+        sending.blueprint,
         documents.blueprint,
         verify.blueprint,
         id_notice.blueprint,
         reissues.blueprint,
+        certificates.blueprint,
+        revocations.blueprint,
+        doctor.blueprint,
         batches.blueprint,
+        bills.blueprint,
+        mails.blueprint,
         account_links.blueprint,
         forgotten.blueprint,
         users.blueprint,
@@ -109,8 +147,13 @@ def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
         *guests,
     )
     app.extensions["webui-portal"] = parts
+    files = parts.attachments.limits
+    app.config[guard.UPLOADS] = files.most * files.octets + shell.LARGEST_REQUEST
     account_words.equip(app.jinja_env.globals)
+    billing.equip(app.jinja_env.globals)
+    diagnosing.equip(app.jinja_env.globals)
     app.jinja_env.globals |= {
+        "INTERFACES": certificate_words.INTERFACES,
         "REISSUE_STATES": reissuing.STATES,
         "Right": Right,
         "kind_name": kind_name,

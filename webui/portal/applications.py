@@ -11,6 +11,7 @@ from webui import guard
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import news as lines
+from webui.portal import sending
 from webui.portal.parts import customer, office_code, portal
 from webui.portal.wizard import sheet_of
 from webui.sheet import Sheet
@@ -39,12 +40,13 @@ def show(receipt_number: str) -> str:
 
 
 @blueprint.post("/<string(length=7):receipt_number>")
-@guard.customer(right=Right.APPLY)
+@guard.customer(right=Right.APPLY, takes_files=True)
 def answer(receipt_number: str) -> Response:
-    """Answer the center's question."""
+    """Answer the center's question, with files if some were chosen."""
     typed = {"answer": flask.request.form.getlist("answer")}
     try:
-        portal().applications.answer(customer(), receipt_number, flask.request.form.get("answer", ""))
+        with portal().attachments.sent(sending.chosen()) as sent:
+            portal().applications.answer(customer(), receipt_number, flask.request.form.get("answer", ""), sent)
     except Invalid as invalid:
         return flask.make_response(_page(receipt_number, sheet_of(typed, invalid.faults)), 422)
     flask.flash(mark("回答を送信しました。審査結果のお知らせをお待ちください。"))
@@ -92,7 +94,16 @@ def _page(receipt_number: str, sheet: Sheet) -> str:
         standing=portal().documents.standing(found.application),
         may_withdraw=APPLICATION.allows(found.application.state, ApplicationEvent.WITHDRAW),
         is_queried=found.application.state is ApplicationState.QUERIED,
+        correction=portal().drafts.load(customer(), found.application.kind, receipt_number),
+        file_url=lambda file_id: flask.url_for("sending.read", receipt_number=receipt_number, file_id=file_id),
+        sender=_user_of,
+        **sending.facts(found.files),
     )
+
+
+def _user_of(actor: str) -> str:
+    """Return the log-in name of one of the office's users, as the audit log names them."""
+    return actor.rpartition("/")[2]
 
 
 def _to(receipt_number: str) -> Response:

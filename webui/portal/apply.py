@@ -16,7 +16,7 @@ from webui import guard
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import wizard
-from webui.portal.kinds import KindBlueprint, kind
+from webui.portal.kinds import KindBlueprint, correcting, kind
 from webui.portal.parts import customer, office_code, portal
 from webui.texts import mark
 from webui.words import item_groups
@@ -42,14 +42,19 @@ _SHOWN = timedelta(days=183)
 @guard.customer(right=Right.APPLY)
 def guidance() -> str:
     """Explain the four steps, and offer to go on with what was begun."""
-    return flask.render_template("apply-guidance.html", kind=kind(), draft=portal().drafts.load(customer(), kind()))
+    draft = portal().drafts.load(customer(), kind(), correcting())
+    return flask.render_template("apply-guidance.html", kind=kind(), draft=draft, correcting=correcting())
 
 
 @blueprint.post("")
 @guard.customer(right=Right.APPLY)
 def begin() -> Response:
     """Begin a draft, or go on with the one there is where it still needs the customer."""
-    portal().drafts.begin(customer(), kind())
+    if correcting():
+        # All is filled in: what is to be corrected is chosen on the confirmation, unless something must be.
+        portal().corrections.begin(customer(), correcting())
+    else:
+        portal().drafts.begin(customer(), kind())
     return flask.redirect(wizard.address(wizard.progress().first_open()), 303)
 
 
@@ -59,6 +64,8 @@ def discard() -> Response:
     """Forget the draft."""
     portal().drafts.discard(customer(), flask.request.form.get("draft", ""))
     flask.flash(mark("作成途中の申込を破棄しました。"))
+    if correcting():
+        return flask.redirect(flask.url_for("applications.show", receipt_number=correcting()), 303)
     return flask.redirect(flask.url_for("apply.guidance"), 303)
 
 

@@ -1,10 +1,12 @@
 """新着情報: what each line says, and what its details button opens."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import flask
 
 from registry.news import News, NewsKind
+from webui import billing, guard
+from webui.accounts import Right
 from webui.texts import gettext, mark, say
 from webui.words import Label, item_name
 
@@ -12,6 +14,7 @@ KINDS: Mapping[NewsKind, Label] = {
     NewsKind.APPLICATION: Label(mark("利用申込"), "info"),
     NewsKind.CERTIFICATE: Label(mark("証明書"), "good"),
     NewsKind.SETTINGS: Label(mark("システム設定"), "info"),
+    NewsKind.BILLING: Label(mark("請求"), "info"),
 }
 SENTENCES: Mapping[str, str] = {
     "application-answered": mark("確認事項への回答を受け付けました。"),
@@ -19,11 +22,13 @@ SENTENCES: Mapping[str, str] = {
     "application-approved": mark("利用申込の審査を終了しました。確定した申込内容と利用開始日を確認してください。"),
     "application-cancelled": mark("利用申込を取り消しました。理由を確認してください。"),
     "application-completed": mark("利用申込の手続きがすべて完了しました。"),
+    "application-corrected": mark("確認事項への回答として、修正した申込を受け付けました。"),
     "application-moved": mark("利用開始日が変わりました。新しい利用開始日を確認してください。コードも新しくなります。"),
     "application-queried": mark("利用申込内容に確認事項があります。内容を確認の上、回答、または取下げを行ってください。"),
     "application-rejected": mark("利用申込は承認されませんでした。理由を確認してください。"),
     "application-void": mark("利用申込は無効になりました。理由を確認してください。"),
     "application-withdrawn": mark("利用申込の取下げを受け付けました。"),
+    "bill-closed": mark("%(month)s分の請求額が確定しました。"),
     "certificate-renewed": mark("端末%(terminal)sのデジタル証明書が更新されました。"),
     "certificate-retrieved": mark("端末%(terminal)sのデジタル証明書が取得されました。"),
     "certificate-revoked": mark("端末%(terminal)sのデジタル証明書を失効しました。"),
@@ -50,13 +55,14 @@ SENTENCES: Mapping[str, str] = {
     "terminal-suspended-2": mark("端末%(terminal)sは、有効期限から2か月間デジタル証明書が更新されなかったため、停止しました。"),
     "terminal-suspended-3": mark("端末%(terminal)sは、再発行から2か月間デジタル証明書が取得されなかったため、停止しました。"),
 }
+_FACTS: Mapping[str, Callable[[str], str]] = {"item": item_name, "month": billing.written_month}
 _ENDPOINTS = {"application": "applications.show", "id_notice": "id_notice.show"}
 
 
 def sentence(line: News) -> str:
     """Return what a line says in the reader's language."""
     text = SENTENCES.get(line.code)
-    facts = {name: item_name(str(fact)) if name == "item" else fact for name, fact in line.facts.items()}
+    facts = {name: _FACTS[name](str(fact)) if name in _FACTS else fact for name, fact in line.facts.items()}
     return say(text, **facts) if text else gettext(mark("お知らせがあります。詳細を確認してください。"))
 
 
@@ -65,6 +71,10 @@ def address(line: News) -> str:
     kind, _, name = (line.target or "").partition(":")
     if kind == "reissue":
         return flask.url_for("reissues.show", reissue_id=name)
+    if kind == "bill":
+        # The news are the whole office's; who may not see bills reads who gets them.
+        can_see = guard.person().may(Right.BILLING)
+        return flask.url_for("bills.show", month=name) if can_see else flask.url_for("contract.show", tab="billing")
     if kind in _ENDPOINTS:
         return flask.url_for(_ENDPOINTS[kind], receipt_number=name)
     if line.code == "company-changed":

@@ -6,13 +6,17 @@ from datetime import date
 import flask
 
 from enrollment.batches.deeds import Batches
+from enrollment.diagnosis_cases import Cases
 from enrollment.documents.desk import Desk
 from enrollment.documents.verification import Verification
+from enrollment.ending import Endings
 from enrollment.id_notices import IdNotices
 from enrollment.reissue import Reissues
 from enrollment.renewal_window import DAYS
 from enrollment.windows_scripts import WindowsScripts
-from registry.applications import Applications
+from kernel.audit.notes import CheckSignature
+from registry.applications import Applications, Corrections
+from registry.attachments import Attachments
 from registry.drafts import Customer, Drafts
 from webui import guard
 from webui.doorway import DoorParts
@@ -28,19 +32,27 @@ class RenewalTerms:
 
 @dataclass(frozen=True)
 class PortalParts:
-    """What the portal's pages need. `retrieval_url` is the door where terminals fetch their certificates."""
+    """What the portal's pages need. `retrieval_url` is the door where terminals fetch their certificates.
+
+    `log_check(signature, text)` raises for what the audit log's key did not sign.
+    """
 
     door: DoorParts
     drafts: Drafts
     applications: Applications
     notices: IdNotices
     reissues: Reissues
+    endings: Endings
+    cases: Cases
     batches: Batches
     scripts: WindowsScripts
     documents: Desk
     verification: Verification
+    log_check: CheckSignature
     retrieval_url: str
     renewal_terms: RenewalTerms = field(default_factory=RenewalTerms)
+    attachments: Attachments = field(kw_only=True)
+    corrections: Corrections = field(kw_only=True)
 
 
 def portal() -> PortalParts:

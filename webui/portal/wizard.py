@@ -21,7 +21,7 @@ from registry.faults import Faults, Typed, first
 from registry.items import OF_KIND, Choice
 from registry.proposals import Situation
 from webui.doorway import doorway
-from webui.portal.kinds import kind
+from webui.portal.kinds import correcting, kind
 from webui.portal.parts import customer, office_code, portal
 from webui.sheet import Sheet
 from webui.texts import gettext, mark
@@ -71,7 +71,7 @@ class Progress:
             case Section.TERMINALS:
                 return _faults(proposals.check_terminals(typed, self.situation))
             case Section.REMARKS:
-                return _faults(proposals.check_remarks(typed))
+                return Faults((*_faults(proposals.check_remarks(typed)), *_faults(proposals.check_answer(typed))))
             case item if self.choice:
                 return _faults(proposals.check_change(item, self.draft, self.choice, self.situation))
             case _:
@@ -110,7 +110,7 @@ class Progress:
 
 def progress() -> Progress:
     """Return the customer's application in the making; without one, lead to the guidance page."""
-    draft = portal().drafts.load(customer(), kind())
+    draft = portal().drafts.load(customer(), kind(), correcting())
     if draft is None:
         flask.abort(flask.redirect(flask.url_for("apply.guidance"), 303))
     return progress_of(draft)
@@ -119,7 +119,7 @@ def progress() -> Progress:
 def progress_of(draft: Draft) -> Progress:
     """Return what a draft has come to."""
     with doorway().parts.database.snapshot() as session:
-        situation = proposals.situation(session, office_code(), today())
+        situation = proposals.situation(session, office_code(), today(), correcting=draft.receipt_number)
     choice = proposals.choice_of(draft, situation)
     return Progress(draft, situation, None if isinstance(choice, Faults) else choice)
 
