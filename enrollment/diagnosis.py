@@ -196,12 +196,18 @@ class _Look:
         elif codes.is_open:
             yield self._open_codes(codes)
             if codes.failures and codes.locked_until is None:
-                yield _notice(Check.CODES, "codes-mistyped", "codes-wrong", failures=codes.failures)
+                yield _notice(
+                    Check.CODES,
+                    "codes-mistyped",
+                    "codes-wrong",
+                    failures=codes.failures,
+                    receipt_number=codes.receipt_number or "",
+                )
         elif codes.state is CodeSetState.EXPIRED and not self._retrieved_after(codes):
             yield _fault(Check.CODES, "codes-expired", "codes-expired", expires_on=codes.expires_on.isoformat())
 
     def _open_codes(self, codes: CodeSetView) -> Finding:
-        last = {"expires_on": codes.expires_on.isoformat()}
+        last = {"expires_on": codes.expires_on.isoformat(), "receipt_number": codes.receipt_number or ""}
         if tokyo_date(self.now) > codes.expires_on:
             return _fault(Check.CODES, "codes-expired", "codes-expired", **last)
         if codes.state is CodeSetState.FROZEN:
@@ -220,7 +226,8 @@ class _Look:
             topic = "codes-frozen-with-terminal" if self.terminal.state is TerminalState.SUSPENDED else "codes-frozen-by-staff"
             return _fault(Check.CODES, topic, "codes-frozen")
         waits = "staff" if freeze.consent_at else "consent"
-        return _fault(Check.CODES, f"codes-frozen-{waits}", "codes-frozen", frozen_at=freeze.frozen_at.isoformat())
+        said = {"frozen_at": freeze.frozen_at.isoformat(), "receipt_number": codes.receipt_number or ""}
+        return _fault(Check.CODES, f"codes-frozen-{waits}", "codes-frozen", **said)
 
     def _retrieved_after(self, codes: CodeSetView) -> bool:
         current = self.current

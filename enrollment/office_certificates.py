@@ -37,6 +37,7 @@ __all__ = [
     "OwnCertificate",
     "Unasked",
     "ending",
+    "ending_with_octets",
     "find",
     "search",
     "unasked",
@@ -111,6 +112,13 @@ def ending(session: Session, office_code: str) -> tuple[Outline, ...]:
     """Return the current certificates of an office that are valid or held, expired ones too, the soonest end first."""
     found = certificate_lists.outlines(session, _current(session, office_code))
     return tuple(sorted((one for one in found.values() if one.state in _LIVING), key=lambda one: (one.not_after, one.subject)))
+
+
+def ending_with_octets(session: Session, office_code: str) -> tuple[tuple[Outline, bytes], ...]:
+    """Return the same with each certificate's octets (DER)."""
+    found = ending(session, office_code)
+    records = certificates.of_serials(session, {one.name for one in found})
+    return tuple((one, records[one.name].der or b"") for one in found)
 
 
 def find(session: Session, office_code: str, terminal: str, serial: str) -> OwnCertificate | None:

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca.issuers import asking_custody
 from kernel import audit
-from kernel.audit import Checkpoint, CheckpointSigner, LogName, NoteError
+from kernel.audit import Checkpoint, CheckpointSigner, LogName, NoteError, VerifierKey
+from kernel.audit.notes import CheckSignature
 from kernel.clock import Clock, tokyo_date
 from kernel.database import Database
 from server import logs
@@ -47,6 +48,12 @@ def signer_under(key: Ed25519PrivateKey, origin: str) -> CheckpointSigner:
             return key.sign(text)
 
     return CheckpointSigner(origin, key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw), sign)
+
+
+def log_check_of(settings: Settings) -> CheckSignature:
+    """Return what raises for what the audit log's key did not sign; it needs no more than the key that is handed out."""
+    vkey = home_of(settings).log_key.read_text(encoding="utf-8")
+    return Ed25519PublicKey.from_public_bytes(VerifierKey.parse(vkey).public_key).verify
 
 
 def signer_of(settings: Settings, database: Database, now: datetime) -> CheckpointSigner:

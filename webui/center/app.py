@@ -4,12 +4,13 @@ from pathlib import Path
 
 import flask
 
-from webui import account_links, account_words, entrance, proving, reissuing, shell, words
+from webui import account_links, account_words, diagnosing, entrance, proving, reissuing, shell, words
 from webui.accounts import Door, Person
 from webui.center import (
     address_changes,
     applications,
     disclosing,
+    doctor,
     documents,
     factor_resets,
     generation_deeds,
@@ -66,6 +67,7 @@ def create_app(parts: CenterParts) -> flask.Flask:
         moving,
         terminals,
         securing,
+        doctor,
         reissues,
         reissue_deeds,
         generations,
@@ -84,6 +86,7 @@ def create_app(parts: CenterParts) -> flask.Flask:
     app = shell.make_app(__name__, parts.door, furnishing, *shared, *(page.blueprint for page in pages))
     app.extensions["webui-center"] = parts
     account_words.equip(app.jinja_env.globals)
+    diagnosing.equip(app.jinja_env.globals)
     app.jinja_env.globals |= {
         "GENERATION_STATES": generations.STATES,
         "MEMBER_STATES": generations.MEMBER_STATES,

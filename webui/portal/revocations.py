@@ -1,0 +1,124 @@
+"""証明書の失効: an office ends a certificate of its own terminal, for a reason, after it was told what follows."""
+
+from collections.abc import Mapping
+
+import flask
+from werkzeug.wrappers import Response
+
+from enrollment import credentials
+from enrollment.credentials import CertificateView
+from enrollment.staff_views import CertificateState, Reason
+from kernel.errors import Refused
+from registry import terminals
+from webui import guard, step_up
+from webui.accounts import Right
+from webui.doorway import doorway
+from webui.portal.parts import office_code, portal
+from webui.refusals import SHARED, sentence_of
+from webui.sheet import Sheet
+from webui.texts import gettext, mark, say
+
+blueprint = flask.Blueprint("revocations", __name__)
+
+# What an office may say of its own terminal; the other reasons are the center's.
+REASONS: Mapping[Reason, str] = {
+    Reason.KEY_COMPROMISE: mark("紛失・盗難・鍵の漏えい(ほかの人に使われるおそれがある)"),
+    Reason.CESSATION_OF_OPERATION: mark("このPCでの利用をやめた"),
+    Reason.AFFILIATION_CHANGED: mark("企業名や事業所などの所属が変わった"),
+    Reason.UNSPECIFIED: mark("その他"),
+}
+_PATH = "/terminals/<string(length=6):terminal>/revocation"
+_LIVING = (CertificateState.VALID, CertificateState.HELD)
+
+
+@blueprint.get(_PATH)
+@guard.customer(right=Right.APPLY)
+def ask(terminal: str) -> Response:
+    """Ask for the reason and tell what follows."""
+    current = _current(terminal)
+    if current is None or current.state not in _LIVING:
+        return _arrive(terminal, current, _told(Refused("certificate-none")), "warn")
+    return _form(current, Sheet({"serial": current.serial}))
+
+
+@blueprint.post(_PATH)
+@guard.customer(right=Right.APPLY)
+def revoke(terminal: str) -> Response | str:
+    """Show what was chosen with what it does; revoke when that is confirmed and a second factor was shown."""
+    current = _current(terminal)
+    sheet = Sheet({name: flask.request.form.get(name, "") for name in ("reason", "serial")})
+    if current is None or current.state not in _LIVING:
+        return _arrive(terminal, current, _told(Refused("certificate-none")), "warn")
+    if sheet["serial"] != current.serial:
+        return _arrive(terminal, current, _told(Refused("certificate-changed")), "warn")
+    step = flask.request.form.get("step")
+    if sheet["reason"] not in REASONS or step == "back":
+        faults = {} if step == "back" else {"reason": say(mark("理由を選択してください。"))}
+        return _form(current, sheet.with_faults(faults))
+    reason = Reason(sheet["reason"])
+    if step != "do":
+        told = consequences(reason)
+        return flask.render_template(
+            "revocation-confirm.html", current=current, reason=reason, reason_name=gettext(REASONS[reason]), consequences=told
+        )
+    if (question := step_up.question(button=say(mark("失効させる")), back=_address(current))) is not None:
+        return question
+    return _carry_out(current, reason)
+
+
+def consequences(reason: Reason | None) -> tuple[str, ...]:
+    """Return what a revocation does, finished sentences; before a reason was chosen, what all of them do."""
+    told = [
+        say(mark("失効は元に戻せません。この証明書では、数秒のうちにログオンできなくなります。")),
+        say(mark("端末は廃止されません。もう一度使うには、再発行を申請し、新しい証明書を取得します。")),
+        say(mark("失効したことと理由は、失効リスト(CRL)で公表されます。管理責任者にもメールで知らせます。")),
+    ]
+    if reason is Reason.KEY_COMPROMISE:
+        told.insert(1, say(mark("この証明書の鍵は、今後どの証明書にも使えません。")))
+    return tuple(told)
+
+
+def _carry_out(current: CertificateView, reason: Reason) -> Response:
+    try:
+        done = portal().endings.revoke(current.terminal, reason, guard.person().actor, serial=current.serial)
+    except Refused as refused:
+        return _arrive(current.terminal, current, _told(refused), "warn")
+    told = (
+        mark("端末%(terminal)sの証明書を失効させました。") if done else mark("端末%(terminal)sの証明書は、すでに失効しています。")
+    )
+    return _arrive(current.terminal, current, say(told, terminal=current.terminal), "done" if done else "warn")
+
+
+def _current(name: str) -> CertificateView | None:
+    """Return the current certificate of a terminal of the visitor's office; 404 for any other terminal."""
+    with doorway().parts.database.snapshot() as session:
+        terminal = terminals.get(session, name)
+        if terminal is None or terminal.office_code != office_code():
+            flask.abort(404)
+        return credentials.of_terminals(session, [name]).get(name)
+
+
+def _form(current: CertificateView, sheet: Sheet) -> Response:
+    reasons = [(reason.value, gettext(text)) for reason, text in REASONS.items()]
+    page = flask.render_template(
+        "revocation.html",
+        current=current,
+        sheet=sheet,
+        reasons=reasons,
+        consequences=consequences(None),
+        now=doorway().parts.clock.now(),
+    )
+    return flask.make_response(page, 422 if sheet.faults else 200)
+
+
+def _arrive(terminal: str, current: CertificateView | None, sentence: str, tone: str) -> Response:
+    flask.flash(sentence, tone)
+    return flask.redirect(_address(current) if current else flask.url_for("doctor.show", terminal=terminal), 303)
+
+
+def _address(current: CertificateView) -> str:
+    return flask.url_for("certificates.show", terminal=current.terminal, serial=current.serial)
+
+
+def _told(refused: Refused) -> str:
+    return sentence_of({**SHARED, **doorway().furnishing.sentences}, refused)
