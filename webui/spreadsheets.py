@@ -15,12 +15,12 @@ def safe(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def download(name: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> flask.Response:
-    """Answer with a list as a file."""
+def download(name: str, heads: Sequence[str], rows: Iterable[Sequence[str | int]]) -> flask.Response:
+    """Answer with a list as a file; what is a number is no text, so it may be below zero."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(heads)
-    writer.writerows([safe(cell) for cell in row] for row in rows)
+    writer.writerows([cell if isinstance(cell, int) else safe(cell) for cell in row] for row in rows)
     # Without the mark Excel reads Japanese as another encoding.
     response = flask.Response(("\ufeff" + text.getvalue()).encode(), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -1,4 +1,4 @@
-"""Where documents are handed out: the form at any time, the notice from the start date on (Tokyo), as issued."""
+"""Where documents are handed out: form and bill at any time, the notice from the start date on (Tokyo), as issued."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from enrollment.documents import facts, store
+from enrollment.documents import bills, facts, store
 from enrollment.documents.children import Children
 from enrollment.documents.facts import Publisher
 from kernel.clock import Clock, tokyo_date
@@ -14,6 +14,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import applications
 from registry.applications import Application
+from registry.billing.months import Month
 from registry.states import ApplicationState
 
 _APPROVED = (ApplicationState.APPROVED, ApplicationState.PREPARED, ApplicationState.COMPLETED)
@@ -66,6 +67,15 @@ class Desk:
             told = facts.application_form(session, receipt_number, self.publisher)
             applied_at = facts.applied_at(session, receipt_number)
         return self.children.typeset(told, applied_at)
+
+    def bill(self, office_code: str, month: Month) -> bytes:
+        """Return the bill of a month that is closed as PDF, always the same octets.
+
+        Raises Refused("bill-unknown"), and Unavailable while too many are being made.
+        """
+        with self.database.snapshot() as session:
+            told, closed_at = bills.bill(session, office_code, month, self.publisher)
+        return self.children.typeset(told, closed_at)
 
     def notice(self, receipt_number: str, *, before_start: bool = False) -> bytes:
         """Return an application's notice as issued; `before_start` for staff, who may read it earlier.

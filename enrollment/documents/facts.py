@@ -28,10 +28,11 @@ Facts = Mapping[str, Any]
 
 
 class DocumentKind(StrEnum):
-    """承認通知 and 申込書."""
+    """承認通知, 申込書 and 請求明細書."""
 
     APPROVAL_NOTICE = "approval_notice"
     APPLICATION_FORM = "application_form"
+    BILL = "bill"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Mails: what left, what waits, and what nobody could be given."""
 
-from collections.abc import Mapping
-
 import flask
 from werkzeug.wrappers import Response
 
@@ -15,20 +13,14 @@ from webui.center import deeds, listing
 from webui.center.deeds import Confirmation
 from webui.center.sentences import sentence_of
 from webui.doorway import doorway
+from webui.mail_words import STATES, label_of
 from webui.texts import gettext, mark, say
-from webui.words import Label
 
 blueprint = flask.Blueprint("mails", __name__, url_prefix="/mails")
 
 _PAGE = 50
 # A database's largest integer.
 _LAST_ID = 2**63 - 1
-STATES: Mapping[MailState, Label] = {
-    MailState.FAILED: Label(mark("送信できず"), "bad"),
-    MailState.WAITING: Label(mark("送信待ち"), "info"),
-    MailState.SENT: Label(mark("送信済み"), "good"),
-}
-_RETRYING = Label(mark("再送待ち"), "warn")
 
 
 @blueprint.get("/")
@@ -105,10 +97,3 @@ def _again(mail: MailView, address: str) -> Confirmation:
         notes=(say(mark("同じ宛先へ送ります。アドレスが変わったときは、先に連絡先を変更してください。")),),
         obstacle=sentence_of(Refused("mail-sent")) if mail.state is MailState.SENT else "",
     )
-
-
-def label_of(mail: MailView) -> Label:
-    """Return a mail's state in words; one that failed once and is tried again says so."""
-    if mail.state is MailState.WAITING and mail.last_error:
-        return _RETRYING
-    return STATES[mail.state]
