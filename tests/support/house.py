@@ -195,8 +195,8 @@ class House:
             row = code_sets.open_set(session, terminal)
             if row is None or row.sealed is None:
                 raise LookupError(terminal)
-            sealed, code_set_id = row.sealed, row.id
-        return code_rules.unseal(self.opener, sealed, code_set_id=code_set_id, terminal=terminal, office_code=OFFICE)
+            sealed, code_set_id, office_code = row.sealed, row.id, row.office_code
+        return code_rules.unseal(self.opener, sealed, code_set_id=code_set_id, terminal=terminal, office_code=office_code)
 
     def code_set_rows(self, terminal: str) -> list[CodeSetRow]:
         """Return a terminal's code sets as they are stored, oldest first."""
