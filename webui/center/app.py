@@ -4,11 +4,12 @@ from pathlib import Path
 
 import flask
 
-from webui import account_links, account_words, diagnosing, entrance, proving, reissuing, shell, words
+from webui import account_links, account_words, billing, diagnosing, entrance, proving, reissuing, shell, words
 from webui.accounts import Door, Person
 from webui.center import (
     address_changes,
     applications,
+    bills,
     disclosing,
     doctor,
     documents,
@@ -73,6 +74,7 @@ def create_app(parts: CenterParts) -> flask.Flask:
         generations,
         generation_deeds,
         offices,
+        bills,
         disclosing,
         office_users,
         factor_resets,
@@ -86,6 +88,7 @@ def create_app(parts: CenterParts) -> flask.Flask:
     app = shell.make_app(__name__, parts.door, furnishing, *shared, *(page.blueprint for page in pages))
     app.extensions["webui-center"] = parts
     account_words.equip(app.jinja_env.globals)
+    billing.equip(app.jinja_env.globals)
     diagnosing.equip(app.jinja_env.globals)
     app.jinja_env.globals |= {
         "GENERATION_STATES": generations.STATES,
