@@ -20,6 +20,8 @@ from webui.tables import SessionRow
 # Something well-formed for each variable part of an address but numbers. A new name needs a line here, and an object of each
 # office in `test_office_isolation`.
 SAMPLES = {
+    "act": "issue",
+    "case": "23456789",
     "batch_id": "0" * 32,
     "change_id": "0" * 32,
     "correcting": "260001A",
@@ -29,6 +31,7 @@ SAMPLES = {
     "digest": "0",
     "form": "pem",
     "issuer": "issuing-1",
+    "form": "pem",
     "item": "names",
     "key": "0" * 32,
     "kind": "system_settings",

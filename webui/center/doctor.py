@@ -30,17 +30,17 @@ def search() -> Response | str:
     typed = flask.request.args.get("number", "").strip()
     case = center().cases.find(typed) if typed else None
     if case is not None:
-        return flask.redirect(flask.url_for("doctor.kept", number=case.number), 303)
+        return flask.redirect(flask.url_for("doctor.kept", case=case.number), 303)
     fault = say(mark("この診断番号は見つかりません。番号は90日間保存されます。")) if typed else ""
     return flask.render_template("cases.html", typed=typed[:20], fault=fault)
 
 
-@blueprint.get("/cases/<string(length=8):number>")
+@blueprint.get("/cases/<string(length=8):case>")
 @guard.staff()
-def kept(number: str) -> str:
+def kept(case: str) -> str:
     """Show a case as it was kept."""
-    case = center().cases.find(number) or flask.abort(404)
-    return _page(case.diagnosis, case)
+    found = center().cases.find(case) or flask.abort(404)
+    return _page(found.diagnosis, found)
 
 
 def _page(found: Diagnosis, case: Case | None) -> str:

@@ -112,17 +112,17 @@ def chain(terminal: str, serial: str) -> flask.Response:
     return _file(content, _FORMS["pem"], f"{terminal}-{serial}-chain.pem")
 
 
-@blueprint.get(_ONE + "/<any(issue, revoke):deed>.json")
+@blueprint.get(_ONE + "/<any(issue, revoke):act>.json")
 @guard.customer()
-def proof(terminal: str, serial: str, deed: str) -> Response:
+def proof(terminal: str, serial: str, act: str) -> Response:
     """Hand out the log's proof of an issuance or a revocation; what is not sealed yet is so within a minute."""
     own = _own(terminal, serial)
     with doorway().parts.database.snapshot() as session:
-        text = receipts.proof_of(session, own.record, office_code(), check=portal().log_check, action=_ACTIONS[deed])
+        text = receipts.proof_of(session, own.record, office_code(), check=portal().log_check, action=_ACTIONS[act])
     if text is None:
         flask.flash(say(mark("証明はまだ準備できていません。1分ほど待ってから、もう一度お試しください。")), "warn")
         return flask.redirect(flask.url_for("certificates.show", terminal=terminal, serial=serial), 303)
-    return _file(text.encode(), "application/json", f"{deed}-{terminal}-{serial}.json")
+    return _file(text.encode(), "application/json", f"{act}-{terminal}-{serial}.json")
 
 
 def _own(terminal: str, serial: str) -> OwnCertificate:

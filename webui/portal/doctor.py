@@ -43,15 +43,15 @@ def keep(terminal: str) -> Response:
     except Refused as refused:
         flask.flash(sentence_of({**SHARED, **doorway().furnishing.sentences}, refused), "warn")
         return flask.redirect(flask.url_for("doctor.show", terminal=terminal), 303)
-    return flask.redirect(flask.url_for("doctor.kept", terminal=terminal, number=case.number), 303)
+    return flask.redirect(flask.url_for("doctor.kept", terminal=terminal, case=case.number), 303)
 
 
-@blueprint.get("/<string(length=8):number>")
+@blueprint.get("/<string(length=8):case>")
 @guard.customer()
-def kept(terminal: str, number: str) -> str:
+def kept(terminal: str, case: str) -> str:
     """Show what was kept, as it was."""
-    lead, case = _lead(terminal), _case(terminal, number)
-    return flask.render_template("doctor.html", terminal=terminal, report=report(case.diagnosis, lead), case=case)
+    lead, found = _lead(terminal), _case(terminal, case)
+    return flask.render_template("doctor.html", terminal=terminal, report=report(found.diagnosis, lead), case=found)
 
 
 def _case(terminal: str, number: str) -> Case:

@@ -61,6 +61,8 @@ READING = (
     "/applications/{number}",
     "/terminals/",
     "/terminals/99999W",
+    "/terminals/99999W/doctor",
+    "/cases",
     "/codes",
     "/reissues/",
     "/reissues/{reissue}",
