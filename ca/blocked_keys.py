@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateRecord, CertificateState, as_record
 from ca.tables import BlockedKeyRow, CertificateRow
-from kernel.database import MANY, insert_all_if_absent, insert_if_absent
+from kernel.database import MANY, insert_all_if_absent, insert_if_absent, many
 
 _LIVING = (CertificateState.RESERVED, CertificateState.VALID, CertificateState.HELD)
 
@@ -37,7 +37,7 @@ _AMONG = select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.spki_sha256.in_(M
 
 def blocked_among(session: Session, keys: Collection[bytes]) -> set[bytes]:
     """Return those of some keys that are blocked."""
-    return set(session.connection().scalars(_AMONG, {"many": list(keys)}))
+    return set(session.connection().scalars(_AMONG, many(keys)))
 
 
 def on_blocked_key() -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ca import issuers
 from ca.tables import CertificateRow
-from kernel.database import MANY
+from kernel.database import MANY, many
 from kernel.errors import Refused
 from kernel.lifecycle import Lifecycle
 
@@ -148,7 +148,7 @@ _USED = select(CertificateRow.spki_sha256).where(
 
 def used_keys(session: Session, keys: Collection[bytes]) -> set[bytes]:
     """Return those of some public keys that a terminal certificate carries which may have been signed."""
-    return set(session.connection().scalars(_USED, {"many": list(keys)}))
+    return set(session.connection().scalars(_USED, many(keys)))
 
 
 def of_key(session: Session, spki_sha256: bytes) -> CertificateRecord | None:

@@ -17,7 +17,7 @@ from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
 from kernel.clock import tokyo_date
-from kernel.database import MANY
+from kernel.database import MANY, many
 from registry import news
 from registry.letters import Letters
 from registry.news import NewsKind
@@ -80,7 +80,7 @@ _INSERT = insert(CredentialRow)
 
 def present_among(session: Session, names: Collection[str]) -> set[str]:
     """Return those of some terminals that have, or had, a certificate."""
-    return set(session.connection().scalars(_PRESENT, {"many": list(names)}))
+    return set(session.connection().scalars(_PRESENT, many(names)))
 
 
 def begin_all(session: Session, redeemed: Sequence[tuple[Row[Any], CertificateRecord]], now: datetime) -> None:

@@ -18,7 +18,7 @@ from enrollment import codes as code_rules
 from enrollment.codes import Codes
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
-from kernel.database import MANY, Database
+from kernel.database import MANY, Database, many
 from kernel.errors import Refused
 from keys.codes import CodeHasher
 
@@ -91,7 +91,7 @@ def look_all(session: Session, questions: Sequence[Question]) -> list[Seen]:
     windows |= {question.by_key: BY_ACCESS_KEY.window for question in questions}
     stands = throttle.standings(session, windows, max(question.now for question in questions))
     # Columns, no entity: making one would be work that unknown keys do not cost.
-    found = session.connection().execute(_SETS, {"many": [question.digest for question in questions]})
+    found = session.connection().execute(_SETS, many(question.digest for question in questions))
     known = {row.access_key_digest: Known(row.id, row.terminal, row.office_code, row.codes_digest, row.sealed) for row in found}
     return [
         Seen(stands[question.by_key], stands[question.by_source], known.get(question.digest) or Known()) for question in questions

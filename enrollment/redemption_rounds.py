@@ -28,7 +28,7 @@ from enrollment.issuance import Retrieved, Terms
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
 from kernel.clock import tokyo_date
-from kernel.database import MANY, Database
+from kernel.database import MANY, Database, many
 from kernel.gathering import ALONE, Alone, Company, Gathering
 from registry import news, offices, terminals
 from registry.news import NewsKind
@@ -181,7 +181,7 @@ def _usual(session: Session, asked: Sequence[Asked], *, lock: bool = False) -> _
 
 
 def _sets(session: Session, ids: Sequence[str], state: CodeSetState, *, lock: bool) -> _Sets:
-    asked = {"many": list(ids), "wanted": state}
+    asked = many(ids) | {"wanted": state}
     found = cast("Sequence[_Set]", session.connection().execute(_HELD_SETS if lock else _SETS, asked).all())
     return {row.id: row for row in found}
 
@@ -237,7 +237,7 @@ def _store(session: Session, done: Sequence[Signed], usual: _Sets, now: datetime
     )
     _record(session, "certificate.issue", rows, facts, now)
     following = code_sets.LIFECYCLE.step(CodeSetState.CLAIMED, CodeSetEvent.REDEEM)
-    session.connection().execute(_REDEEM, {"many": [row.id for row in rows], "following": following, "now": now})
+    session.connection().execute(_REDEEM, many(row.id for row in rows) | {"following": following, "now": now})
     credentials.begin_all(session, list(zip(rows, issued, strict=True)), now)
     terminals.activate_all(session, [row.terminal for row in rows], now)
     lines = ((row.office_code, _target(row.receipt_number), {"terminal": row.terminal}) for row in rows)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from enrollment.tables import ReissueRow
 from kernel.clock import day_start, tokyo_date
-from kernel.database import MANY
+from kernel.database import MANY, many
 from kernel.lifecycle import Lifecycle
 from registry.calendar import add_business_days
 from registry.japanese import searchable
@@ -228,7 +228,7 @@ _OPEN_AMONG = select(ReissueRow.terminal).where(ReissueRow.terminal.in_(MANY), R
 
 def open_among(session: Session, terminals: Collection[str]) -> set[str]:
     """Return those of some terminals that have an open reissue."""
-    return set(session.connection().scalars(_OPEN_AMONG, {"many": list(terminals)}))
+    return set(session.connection().scalars(_OPEN_AMONG, many(terminals)))
 
 
 def open_one(session: Session, terminal: str) -> ReissueRow | None:

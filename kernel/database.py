@@ -7,17 +7,20 @@ SQLite is embedded: WAL, synchronous FULL, BEGIN IMMEDIATE. PostgreSQL: READ COM
 transactions, REPEATABLE READ READ ONLY for snapshots.
 """
 
+import select
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy import BindParameter, DateTime, Dialect, Engine, MetaData, bindparam, create_engine, event, literal
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
@@ -26,12 +29,23 @@ from kernel.errors import Unavailable
 
 # How long a writer waits for its turn before the answer is "try again", in seconds.
 PATIENCE = 15
+# Seconds for which a connection is taken to stand while its server says nothing; one that ends says so.
+FRESH = 1.0
 # To SQLite a mistake in our own statements is "operational", too; these are the results that the world causes.
 SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
 
 
 # The values that a statement asks for at once, where it is written once and asked often: `column.in_(MANY)`.
 MANY: BindParameter[Any] = bindparam("many", expanding=True)
+
+
+def many(values: Iterable[object]) -> dict[str, list[object]]:
+    """Return the parameter for `MANY`: the values, and the last one again up to a power of two.
+
+    So a statement has few texts, and the database knows each of them after a while.
+    """
+    given = list(values)
+    return {"many": given + given[-1:] * ((1 << (len(given) - 1).bit_length()) - len(given))} if given else {"many": given}
 
 
 class Base(DeclarativeBase):
@@ -116,11 +130,16 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
         """Open a read-only view of one instant. Writing in it fails in the database."""
+        with _translated(), Session(self._reading, expire_on_commit=False) as session:
+            yield session
+
+    @cached_property
+    def _reading(self) -> Engine:
+        """The same engine, whose transactions can not write."""
         options: dict[str, Any] = {"read_only": True}
         if self.engine.dialect.name == "postgresql":
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with _translated(), Session(self.engine.execution_options(**options), expire_on_commit=False) as session:
-            yield session
+        return self.engine.execution_options(**options)
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -153,11 +172,14 @@ def connect(url: str, *, connections: int = 10) -> Database:
             pool_size=connections,
             max_overflow=20,
             pool_timeout=PATIENCE,
-            pool_pre_ping=True,
+            pool_use_lifo=True,  # who was used last knows the statements, and those in excess are left alone
             hide_parameters=True,  # an error's text goes into logs, and may not carry mails, digests or password hashes there
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": PATIENCE, "options": "-c timezone=UTC -c lock_timeout=15s"},
         )
+        event.listen(engine, "connect", _note_time)
+        event.listen(engine, "checkin", _note_time)
+        event.listen(engine, "checkout", partial(_require_alive, engine.dialect))
     return Database(engine)
 
 
@@ -222,6 +244,23 @@ def _translated() -> Iterator[None]:
 def _is_away(error: OperationalError) -> bool:
     result = getattr(error.orig, "sqlite_errorcode", None)
     return result is None or (result & 0xFF) in SQLITE_AWAY
+
+
+def _note_time(_connection: object, record: Any) -> None:  # noqa: ANN401 (the pool's own type)
+    record.info["since"] = time.monotonic()
+
+
+def _require_alive(dialect: Dialect, connection: Any, record: Any, _proxy: object) -> None:  # noqa: ANN401 (the pool's own types)
+    """Ask whether a connection stands that was idle, or whose server said something; if not, the pool opens new ones."""
+    is_fresh = time.monotonic() - record.info["since"] < FRESH
+    ear = select.poll()
+    ear.register(connection, select.POLLIN)
+    if is_fresh and not ear.poll(0):
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 (the driver's own type)

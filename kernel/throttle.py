@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import MANY, Base, UtcDateTime, insert_if_absent
+from kernel.database import MANY, Base, UtcDateTime, insert_if_absent, many
 from kernel.errors import Refused
 
 # Far beyond any `longest`, and within what a timedelta can hold: a guesser of many weeks must not overflow it.
@@ -72,7 +72,7 @@ def _standing(failures: int, locked_until: datetime | None, now: datetime) -> St
 def standings(session: Session, windows: Mapping[str, timedelta], now: datetime) -> dict[str, Standing]:
     """Tell how many keys stand, each with the window of its limit."""
     found = dict.fromkeys(windows, Standing(0, 0))
-    for key, failures, begin, until in session.connection().execute(_COUNTERS, {"many": list(windows)}):
+    for key, failures, begin, until in session.connection().execute(_COUNTERS, many(windows)):
         found[key] = _standing(failures if now - begin < windows[key] else 0, until, now)
     return found
 
@@ -86,7 +86,7 @@ def require_unlocked(session: Session, key: str, now: datetime, *, lock_row: boo
 
 def locked_among(session: Session, keys: Collection[str], now: datetime) -> set[str]:
     """Return those of some keys that are locked; the rows of all of them are held until the transaction ends."""
-    found = session.connection().execute(_HELD_COUNTERS, {"many": list(keys)})
+    found = session.connection().execute(_HELD_COUNTERS, many(keys))
     return {row.key for row in found if row.locked_until is not None and row.locked_until > now}
 
 

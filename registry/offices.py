@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from kernel.database import MANY
+from kernel.database import MANY, many
 from registry.applicants import Contact
 from registry.japanese import full_width, searchable
 from registry.paging import SIZE, Page, page_of
@@ -94,7 +94,7 @@ _ORGANIZATIONS = (
 
 def certificate_organizations(session: Session, codes: Collection[str]) -> Mapping[str, str]:
     """Return what stands as O in the certificates of the terminals of many offices, by office code."""
-    found = session.connection().execute(_ORGANIZATIONS, {"many": list(codes)})
+    found = session.connection().execute(_ORGANIZATIONS, many(codes))
     return {code: latin_name or name for code, latin_name, name in found}
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, func, inspect, select, update
 from sqlalchemy.orm import Session
 
-from kernel.database import MANY, insert_if_absent
+from kernel.database import MANY, insert_if_absent, many
 from kernel.errors import Refused
 from registry.billing.tables import SuspensionRow
 from registry.japanese import searchable
@@ -114,14 +114,14 @@ _ACTIVATE = (
 
 def states(session: Session, names: Collection[str], *, lock: bool = False) -> Mapping[str, TerminalState]:
     """Return the states of many terminals, by name; `lock` holds their rows, and leaves out those that somebody else holds."""
-    found = session.connection().execute(_HELD_STATES if lock else _STATES, {"many": list(names)})
+    found = session.connection().execute(_HELD_STATES if lock else _STATES, many(names))
     return {row.name: row.state for row in found}
 
 
 def activate_all(session: Session, names: Collection[str], now: datetime) -> None:
     """Take pending terminals into service; whoever does so holds their rows and has looked at their states."""
     following = TERMINAL.step(TerminalState.PENDING, TerminalEvent.ACTIVATE)
-    session.connection().execute(_ACTIVATE, {"many": list(names), "following": following, "now": now})
+    session.connection().execute(_ACTIVATE, many(names) | {"following": following, "now": now})
 
 
 def step(

@@ -200,7 +200,7 @@ def _end_connections(database: Database) -> None:
     """End all connections but one's own, as a restart of the server would."""
     others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     with database.snapshot() as session:
-        session.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+        session.execute(text(f"SELECT pg_terminate_backend(pid, 5000) {others}"))
 
 
 def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
