@@ -1,0 +1,102 @@
+"""お知らせメール: what was mailed to the office, for those whom it concerns."""
+
+import pytest
+
+from kernel import outbox
+from kernel.outbox import DeliveryFailed, Letter
+from registry.letters import Letters
+from tests.webui.conftest import Doors
+from webui.accounts import Forgotten, PasswordLinks, UserLetters
+
+# What the pages say does not depend on what lies below.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ADMINISTRATOR = "taro"
+
+
+def _post(doors: Doors, recipient: str, subject: str, body: str = "本文", office_code: str = "NAC001") -> int:
+    with doors.database.transaction() as session:
+        outbox.post(
+            session, now=doors.clock.now(), recipient=recipient, subject=subject, body=body, office_code=office_code
+        )  # fmt: skip
+    with doors.database.snapshot() as session:
+        return outbox.search(session, outbox.Wanted(), most=1)[0].id
+
+
+def test_the_administrator_sees_all_and_everybody_else_their_own(issuing_doors: Doors) -> None:
+    doors = issuing_doors
+    hanako, jiro = doors.person("hanako", "NAC001"), doors.person("jiro", "NAC001")
+    assert (hanako.is_administrator, jiro.is_administrator) == (True, False)
+    own = _post(doors, jiro.mail.upper(), "次郎あて")
+    other = _post(doors, hanako.mail, "花子あて")
+    foreign = _post(doors, hanako.mail, "ほかの事業所", office_code="NAC002")
+    for user, seen, unseen in (("hanako", {own, other}, {foreign}), ("jiro", {own}, {other, foreign})):
+        visitor = doors.customer(user)
+        page = visitor.get("/mails/").text
+        for mail_id in seen:
+            assert f'href="/mails/{mail_id}"' in page
+            assert visitor.get(f"/mails/{mail_id}").status_code == 200
+        for mail_id in unseen:
+            assert f'href="/mails/{mail_id}"' not in page
+            assert visitor.get(f"/mails/{mail_id}").status_code == 404
+    assert doors.customer().get(f"/mails/{2**70}").status_code == 404
+
+
+def test_mails_are_found_by_what_they_say_and_by_state_page_by_page(issuing_doors: Doors) -> None:
+    doors, hanako = issuing_doors, issuing_doors.customer()
+    for number in range(31):
+        _post(doors, "hanako@example.jp", f"件名{number}", f"受付番号：26{number:04}A")
+    assert "31通" in hanako.get("/mails/").text
+    assert "件名0<" in hanako.get("/mails/?page=2").text
+    assert hanako.get("/mails/?page=99").text.count("件名0<") == 1
+    found = hanako.get("/mails/?q=260007A").text
+    assert "件名7<" in found
+    assert "1通" in found
+    assert "条件に合うメールはありません" in hanako.get("/mails/?q=%25").text
+    assert "条件に合うメールはありません" in hanako.get("/mails/?state=failed").text
+    assert hanako.get("/mails/?state=nonsense&page=x").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (DeliveryFailed("550 no such mailbox", permanent=True), "このメールは届けられませんでした"),
+        (DeliveryFailed("451 try later"), "このメールはまだ送信できていません"),
+    ],
+)
+def test_what_could_not_be_delivered_says_what_to_do(issuing_doors: Doors, failure: DeliveryFailed, told: str) -> None:
+    doors = issuing_doors
+    mail_id = _post(doors, "hanako@example.jp", "届かない")
+
+    def refuse(letter: Letter) -> None:
+        del letter
+        raise failure
+
+    outbox.deliver(doors.database, refuse, now=doors.clock.now())
+    page = doors.customer().get(f"/mails/{mail_id}").text
+    assert told in page
+    # What the server said is the center's to read.
+    assert str(failure) not in page
+
+
+def test_a_one_time_link_is_never_shown(issuing_doors: Doors) -> None:
+    doors = issuing_doors
+    jiro = doors.person("jiro", "NAC001")
+    links = PasswordLinks(doors.database, doors.clock, UserLetters(Letters("https://portal.example.jp")))
+    links.ask(Forgotten("NAC001", "jiro", jiro.mail, "192.0.2.1"))
+    links.answer_due(doors.clock.now())
+    with doors.database.snapshot() as session:
+        [mail] = outbox.search(session, outbox.Wanted(recipient=jiro.mail))
+    assert "[[link:" in mail.body
+    for user in ("jiro", "hanako"):
+        page = doors.customer(user).get(f"/mails/{mail.id}").text
+        assert "[[link:" not in page
+        assert "ここには表示されません" in page
+
+
+def test_the_pages_are_english_for_those_who_want_that(issuing_doors: Doors) -> None:
+    hanako = issuing_doors.customer()
+    hanako.get("/")
+    hanako.post("/language", {"language": "en"})
+    page = hanako.get("/mails/").text
+    assert "Mails from the center" in page
+    assert "No mails match." in page
