@@ -77,11 +77,16 @@ class Diagnosis:
 
     @property
     def main(self) -> Finding | None:
-        """What to mend first: the first fault, or what else keeps the terminal from logging on; None when nothing does."""
-        faults = [one for one in self.findings if one.verdict is Verdict.FAULT]
+        """What to mend first: the first fault, or what else keeps the terminal from logging on; None when nothing does.
+
+        What is ours to mend comes after what the office can do.
+        """
+        found = [one for one in self.findings if one.verdict is Verdict.FAULT]
+        faults = sorted(found, key=lambda one: one.check is Check.SERVICE)
         if faults or self.can_log_on:
             return faults[0] if faults else None
-        return next((one for one in self.findings if one.verdict is Verdict.NOTICE), None)
+        told = (one for one in self.findings if one.verdict is Verdict.NOTICE and one.check is not Check.SERVICE)
+        return next(told, None)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from webui.words import REVOCATION_REASONS, Label
 
 CHECKS: Mapping[Check, str] = {
     Check.SERVICE: mark("センターのサービス"),
-    Check.TERMINAL: mark("端末"),
+    Check.TERMINAL: mark("端末の状態"),
     Check.CODES: mark("コード"),
     Check.CERTIFICATE: mark("証明書"),
     Check.LOGON: mark("ログオン"),
