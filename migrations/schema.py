@@ -23,6 +23,7 @@ import registry.applications.versions
 import registry.attachments.records
 import registry.billing.tables
 import registry.bulletin.records
+import registry.schedule
 import registry.tables
 import server.leases
 import webui.factors.tables

@@ -1,11 +1,13 @@
 """Business days in Japan and the dates on which service may start. A day is a date in Asia/Tokyo.
 
     is_business_day(day), add_business_days(day, count)
-    is_scheduled(day), schedule(first, last), next_scheduled(day)
+    Schedule(opened, closed).has(day), .days(first, last), .next(day)   the published start dates: a rule and its exceptions
+    is_scheduled(day), schedule(first, last), next_scheduled(day)       the rule alone
     read_day(text, field=…) -> date | FieldFault            a day as typed
     read_start(text, today) -> date | FieldFault       the page's wished date, as typed
     check_start(start, today)                          raises Refused for the center's confirmed date
-    warnings(start, today) -> tuple[StartWarning, ...]      off-schedule, near: told, never refused
+    warnings(start, today, published) -> tuple[StartWarning, ...]   off-schedule, near: told, never refused
+    holiday_name(day) -> str | None                         in Japanese, as the law names it
     settings_deadline(start) -> date
     months_after(day, months) -> date
     suspension_day(day), last_suspended(today)         two calendar months after start, expiry or reissue
@@ -46,6 +48,38 @@ class StartWarning:
 
     code: str
     better: date
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The published start dates: those of the rule, with days that the center opened or closed (`registry.schedule`)."""
+
+    opened: frozenset[date] = frozenset()
+    closed: frozenset[date] = frozenset()
+
+    def has(self, day: date) -> bool:
+        """Return whether a day is one of the published start dates."""
+        return day in self.opened or (is_scheduled(day) and day not in self.closed)
+
+    def next(self, day: date) -> date:
+        """Return the first published start date on or after a day."""
+        while not self.has(day):
+            day += _DAY
+        return day
+
+    def days(self, first: date, last: date) -> tuple[date, ...]:
+        """Return the published start dates from a day up to and including another."""
+        days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+        return tuple(day for day in days if self.has(day))
+
+
+RULE = Schedule()
+
+
+def holiday_name(day: date) -> str | None:
+    """Return the name of a public holiday; none for other days."""
+    name: str | None = jpholiday.is_holiday_name(day)
+    return name
 
 
 def is_business_day(day: date) -> bool:
@@ -113,14 +147,14 @@ def check_start(start: date, today: date) -> None:
         raise Refused("date-far", last=today + HORIZON)
 
 
-def warnings(start: date, today: date) -> tuple[StartWarning, ...]:
+def warnings(start: date, today: date, published: Schedule = RULE) -> tuple[StartWarning, ...]:
     """Return what to tell about a start date that is wished today: `near`, `off-schedule`, both or nothing."""
     earliest = add_business_days(today, STANDARD_LEAD)
     found = []
     if start < earliest:
-        found.append(StartWarning("near", next_scheduled(earliest)))
-    if not is_scheduled(start):
-        found.append(StartWarning("off-schedule", next_scheduled(max(start, earliest))))
+        found.append(StartWarning("near", published.next(earliest)))
+    if not published.has(start):
+        found.append(StartWarning("off-schedule", published.next(max(start, earliest))))
     return tuple(found)
 
 

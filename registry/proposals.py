@@ -25,8 +25,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kernel.errors import Refused
-from registry import contracts, offices, terminals
+from registry import contracts, offices, schedule, terminals
 from registry.applicants import Contact, check_contact
+from registry.calendar import RULE, Schedule
 from registry.changes import Ground, ItemChange, Present, check_item
 from registry.drafts import Draft, Section
 from registry.faults import Faults, FieldFault, Typed, first
@@ -60,7 +61,7 @@ class Situation:
     """What the rules need to know of an office on a day.
 
     `busy` tells which terminal is changed by which open application; `present` what the contract says, by item;
-    `siblings` are the company's other offices, by code and name.
+    `siblings` are the company's other offices, by code and name; `published` are the start dates.
     """
 
     today: date
@@ -70,6 +71,7 @@ class Situation:
     busy: Mapping[str, str]
     present: Present
     siblings: Mapping[str, str]
+    published: Schedule = RULE
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def situation(session: Session, office_code: str, today: date, *, correcting: st
         busy=dict(session.execute(busy).all()),
         present=contracts.present(office, contract),
         siblings=offices.siblings(session, office_code),
+        published=schedule.read(session),
     )
 
 

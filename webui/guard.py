@@ -11,6 +11,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import flask
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
 from werkzeug.wrappers import Response
 
@@ -99,16 +100,17 @@ def admit() -> Response | None:
         raise Forbidden
     if not access.has_visit:
         return None
+    _require_text(request.args)
     doorway().sessions.recognise(visit())
-    if access.takes_files and access.admits(visit().person):
-        request.max_content_length = flask.current_app.config[UPLOADS]
-    _require_text()
     if not access.admits(visit().person):
         if visit().person is None:
             return to_log_in()
         raise Forbidden
     if access.doors and not access.before_proof and owes_factor():
         return flask.redirect(flask.url_for("factors.show", next=present_page()), 303)
+    if access.takes_files:
+        request.max_content_length = flask.current_app.config[UPLOADS]
+    _require_text(request.form)
     if request.endpoint:
         csrf.require_own_form()
     return None
@@ -130,7 +132,8 @@ def owes_factor() -> bool:
 
 def to_log_in() -> Response:
     """Lead to the log-in page and afterwards back to where the visitor wanted to go, with what was typed there."""
-    if flask.request.method == "POST" and kept.sent() and csrf.is_own_form():
+    fits = (flask.request.content_length or 0) <= flask.current_app.config["MAX_CONTENT_LENGTH"]
+    if flask.request.method == "POST" and fits and kept.sent() and csrf.is_own_form():
         # 307: the browser sends the form once more, to a log-in page that carries it along.
         return flask.redirect(flask.url_for("entrance.log_in_again", next=flask.request.path), 307)
     wanted = present_page()
@@ -169,12 +172,10 @@ def _page_of(path: str) -> str | None:
         return None
 
 
-def _require_text() -> None:
+def _require_text(typed: MultiDict[str, str]) -> None:
     # PostgreSQL stores no NUL; nobody types one.
-    request = flask.request
-    if "\x00" in request.path:
+    if "\x00" in flask.request.path:
         raise BadRequest
-    for values in (request.args, request.form):
-        for name, value in values.items(multi=True):
-            if "\x00" in name or "\x00" in value:
-                raise BadRequest
+    for name, value in typed.items(multi=True):
+        if "\x00" in name or "\x00" in value:
+            raise BadRequest

@@ -22,7 +22,8 @@ APPLICANT_FIELDS: Mapping[str, str] = {
     "fax": mark("FAX番号"),
     "mail": mark("E-mailアドレス"),
 }
-_PLACES: Mapping[str, str] = {"choice": mark("変更項目と希望日"), "applicant": mark("申込担当者"), "remarks": mark("備考")}
+_REMARKS = mark("備考")
+_PLACES: Mapping[str, str] = {"choice": mark("変更項目と希望日"), "applicant": mark("申込担当者"), "remarks": _REMARKS}
 _CHOICE: Mapping[str, str] = {"items": mark("変更項目"), "wished_start": mark("利用開始希望日")}
 
 
@@ -48,7 +49,7 @@ def _what(one: Difference) -> str:
     if one.place == "applicant":
         return gettext(APPLICANT_FIELDS[one.field])
     if one.place == "remarks":
-        return gettext(_PLACES["remarks"])
+        return gettext(_REMARKS)
     if one.place == TERMINALS:
         return _terminals(one)
     label = gettext(mark("登録")) if one.field == "delete" else field_name(one.place, one.field)

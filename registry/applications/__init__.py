@@ -38,7 +38,7 @@ from registry.applications.filing import Applications
 from registry.applications.moving import Move, move_start, require_movable
 from registry.applications.records import Application, applicants, find, last_applicant, open_of_office
 from registry.applications.review import Review
-from registry.applications.views import Detail, ItemLine, Query, ResultLine, Summary, detail, of_office, queue
+from registry.applications.views import Detail, ItemLine, Query, ResultLine, Summary, Wanted, detail, of_office, queue
 
 __all__ = [
     "Application",
@@ -52,6 +52,7 @@ __all__ = [
     "ResultLine",
     "Review",
     "Summary",
+    "Wanted",
     "applicants",
     "cancel",
     "complete_due",

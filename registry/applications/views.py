@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from kernel.clock import tokyo_date
-from registry import attachments, calendar, proposals, terminals
+from registry import attachments, calendar, proposals, schedule, terminals
 from registry.applications import versions
 from registry.applications.records import Application, application_of, row_of
 from registry.applications.versions import Revision
@@ -17,7 +17,7 @@ from registry.attachments import Attachment
 from registry.calendar import StartWarning
 from registry.changes import ItemChange, counted, from_stored, in_words
 from registry.items import ITEMS, TERMINALS
-from registry.japanese import searchable
+from registry.japanese import full_width, searchable
 from registry.paging import SIZE, Page, page_of
 from registry.proposals import Addition, Change, TerminalLine
 from registry.states import ApplicationState
@@ -104,13 +104,41 @@ class Detail:
     revisions: tuple[Revision, ...] = ()
 
 
-def of_office(session: Session, office_code: str, *, page: int = 1, size: int = SIZE) -> Page[Summary]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a list is narrowed to: states (none: any), an item (empty: any), and a text.
+
+    The text begins the receipt number, or is a part of the applicant's name or of the remarks.
+    """
+
+    states: tuple[ApplicationState, ...] = ()
+    item: str = ""
+    text: str = ""
+
+
+ALL = Wanted()
+
+
+def of_office(
+    session: Session, office_code: str, wanted: Wanted = ALL, *, page: int = 1, size: int = SIZE
+) -> Page[Summary]:  # fmt: skip
     """Return an office's applications, newest first."""
     query = (
         select(ApplicationRow)
         .where(ApplicationRow.office_code == office_code)
         .order_by(ApplicationRow.applied_at.desc(), ApplicationRow.receipt_number.desc())
     )
+    if wanted.states:
+        query = query.where(ApplicationRow.state.in_(wanted.states))
+    if wanted.item:
+        query = query.where(ApplicationRow.receipt_number.in_(_numbers_with(wanted.item)))
+    if text := searchable(wanted.text):
+        name = ApplicationRow.applicant_family_name + "　" + ApplicationRow.applicant_given_name
+        query = query.where(
+            ApplicationRow.receipt_number.startswith(text.upper(), autoescape=True)
+            | ApplicationRow.remarks.contains(text, autoescape=True)
+            | name.contains(full_width(text), autoescape=True)
+        )
     return _summaries(session, query, page, size)
 
 
@@ -154,7 +182,7 @@ def detail(session: Session, receipt_number: str, *, office_code: str | None = N
         terminals=terminals.made_by(session, receipt_number),
         queries=_queries(session, receipt_number),
         results=_results(items, lines),
-        warnings=calendar.warnings(row.wished_start, tokyo_date(row.version_at)),
+        warnings=calendar.warnings(row.wished_start, tokyo_date(row.version_at), schedule.read(session)),
         files=attachments.of_application(session, receipt_number),
         revisions=versions.revisions(session, row),
     )
@@ -181,6 +209,10 @@ def _summaries(session: Session, query: Select[ApplicationRow], page: int, size:
         for application in found.records
     )
     return Page(summaries, found.number, found.pages, found.total)
+
+
+def _numbers_with(item: str) -> Select[str]:
+    return select(ApplicationItemRow.receipt_number).where(ApplicationItemRow.item == item)
 
 
 def _items(receipt_numbers: tuple[str, ...]) -> Select[ApplicationItemRow]:

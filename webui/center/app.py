@@ -28,6 +28,7 @@ from webui.center import (
     reviewing,
     securing,
     staff,
+    start_days,
     terminals,
 )
 from webui.center.parts import CenterParts
@@ -42,6 +43,7 @@ NAVIGATION = (
     NavigationItem("terminals.codes", mark("コード")),
     NavigationItem("reissues.listed", mark("再発行")),
     NavigationItem("generations.listed", mark("世代変更")),
+    NavigationItem("start_days.show", mark("開始日")),
     NavigationItem("offices.listed", mark("事業所の一覧")),
     NavigationItem("notices.listed", mark("掲示板")),
     NavigationItem("mails.listed", mark("メール")),
@@ -66,6 +68,7 @@ def create_app(parts: CenterParts) -> flask.Flask:
         applications,
         reviewing,
         moving,
+        start_days,
         terminals,
         securing,
         doctor,

@@ -26,7 +26,7 @@ from webui.center.applications import Dossier, possible, read
 from webui.center.deeds import Confirmation
 from webui.center.parts import center
 from webui.center.sentences import sentence_of
-from webui.center.urgency import start_warnings
+from webui.center.urgency import published, start_warnings
 from webui.doorway import doorway
 from webui.sheet import Sheet
 from webui.texts import mark, say, show_day
@@ -268,8 +268,7 @@ def _start_sheet(start: date) -> Sheet:
 def proposed_starts() -> tuple[date, ...]:
     """Return the next published start dates that leave the standard lead time."""
     earliest = calendar.add_business_days(today(), calendar.STANDARD_LEAD)
-    schedule = calendar.schedule(earliest, calendar.add_business_days(today(), 30))
-    return schedule[:6]
+    return published().days(earliest, calendar.add_business_days(today(), 30))[:6]
 
 
 def _start_form(dossier: Dossier, sheet: Sheet) -> Response:

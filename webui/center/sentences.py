@@ -29,6 +29,8 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "approver-is-applicant": Sentence(mark("自分が行った申込は承認できません。ほかの職員が承認してください。")),
     "date-past": Sentence(mark("今日以降の日付を入力してください。")),
+    "day-not-business": Sentence(mark("営業日ではないため、利用開始日にできません。")),
+    "day-same": Sentence(mark("その日の予定は、すでにそのとおりです。")),
     "date-far": Sentence(mark("%(last)sまでの日付を入力してください。")),
     "start-passed": Sentence(mark("利用開始日を過ぎているため、変更できません。")),
     "start-same": Sentence(mark("いまの利用開始日と同じ日付です。")),

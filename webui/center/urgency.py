@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from kernel.clock import tokyo_date
-from registry import calendar
+from registry import calendar, schedule
 from registry.applications import Application
-from registry.calendar import STANDARD_LEAD, StartWarning
+from registry.calendar import STANDARD_LEAD, Schedule, StartWarning
 from registry.states import ApplicationState
+from webui.doorway import doorway
 from webui.texts import mark, say, show_day
 from webui.words import Label
 
@@ -61,10 +62,16 @@ def start_warnings(start: date, today: date) -> tuple[str, ...]:
     """Return everything to tell staff about a start date before they confirm it, finished sentences."""
     if start < today:
         return (say(mark("この日付は過ぎています。")),)
-    told = [_told(warning) for warning in calendar.warnings(start, today)]
+    told = [_told(warning) for warning in calendar.warnings(start, today, published())]
     if not calendar.is_business_day(start):
         told.insert(0, say(mark("営業日ではありません。")))
     return tuple(told)
+
+
+def published() -> Schedule:
+    """Return the published start dates."""
+    with doorway().parts.database.snapshot() as session:
+        return schedule.read(session)
 
 
 def applied_warnings(warnings: tuple[StartWarning, ...]) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ import flask
 from werkzeug.wrappers import Response
 
 from registry import applications, news
-from registry.applications import Detail
+from registry.applications import Detail, Wanted
 from registry.faults import Invalid
+from registry.items import ITEMS
 from registry.states import APPLICATION, ApplicationEvent, ApplicationState
 from webui import guard
 from webui.accounts import Right
@@ -20,16 +21,32 @@ from webui.texts import mark
 blueprint = flask.Blueprint("applications", __name__, url_prefix="/applications")
 
 _PAGE = 20
+_APPROVED = (ApplicationState.APPROVED, ApplicationState.PREPARED)
+_UNDER_WAY = (ApplicationState.APPLIED, ApplicationState.QUERIED, *_APPROVED)
+# What the list can be narrowed to: name and states.
+STAGES = {
+    "review": (mark("審査中"), (ApplicationState.APPLIED,)),
+    "queried": (mark("確認事項あり"), (ApplicationState.QUERIED,)),
+    "approved": (mark("審査終了(開始日待ち)"), _APPROVED),
+    "completed": (mark("完了"), (ApplicationState.COMPLETED,)),
+    "ended": (
+        mark("取下げ・不承認・無効・取消し"),
+        tuple(state for state in ApplicationState if state not in (*_UNDER_WAY, ApplicationState.COMPLETED)),
+    ),
+}
 
 
 @blueprint.get("")
 @guard.customer()
 def listed() -> str:
-    """Show the office's applications, newest first."""
+    """Show the office's applications, newest first; those of a state, with an item, or that were searched for."""
+    query = flask.request.args
+    asked = {name: query.get(name, "").strip() for name in ("q", "state", "item")}
+    states = STAGES[asked["state"]][1] if asked["state"] in STAGES else ()
+    wanted = Wanted(states, asked["item"] if asked["item"] in ITEMS else "", asked["q"])
     with doorway().parts.database.snapshot() as session:
-        page = flask.request.args.get("page", 1, type=int)
-        found = applications.of_office(session, office_code(), page=page, size=_PAGE)
-    return flask.render_template("applications.html", found=found)
+        found = applications.of_office(session, office_code(), wanted, page=query.get("page", 1, type=int), size=_PAGE)
+    return flask.render_template("applications.html", found=found, asked=asked, stages=STAGES, items=ITEMS)
 
 
 @blueprint.get("/<string(length=7):receipt_number>")

@@ -1,18 +1,17 @@
 """The pages of a change of contract, in the reference's order: guidance, items and wished date, applicant, what changes."""
 
-from datetime import date, timedelta
-from itertools import groupby
-
 import flask
 from werkzeug.wrappers import Response
 
 from registry import applications, calendar, offices
+from registry import schedule as published_dates
 from registry.applicants import contact_form
-from registry.calendar import STANDARD_LEAD
+from registry.calendar import STANDARD_LEAD, StartWarning, read_day
 from registry.drafts import Section
+from registry.faults import first
 from registry.items import OF_KIND, TERMINALS
 from registry.states import DeviceClass, SystemClass
-from webui import guard
+from webui import guard, months
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import wizard
@@ -35,7 +34,6 @@ APPLICANT_FIELDS = (
     "mail",
     "mail_again",
 )
-_SHOWN = timedelta(days=183)
 
 
 @blueprint.get("")
@@ -92,7 +90,9 @@ def items() -> str:
 def choose_items() -> Response:
     """Keep the choice; a date that may not be met is told before going on."""
     present = wizard.save(wizard.at(Section.CHOICE), Section.CHOICE, wizard.typed_form("items", "wished_start"))
-    if not wizard.goes_back() and present.choice and calendar.warnings(present.choice.wished_start, present.situation.today):
+    if flask.request.form.get("then") == "schedule":
+        return flask.redirect(flask.url_for("apply.schedule"), 303)
+    if not wizard.goes_back() and _warnings(present):
         return flask.redirect(flask.url_for("apply.start_date"), 303)
     return wizard.go_on(present, Section.CHOICE)
 
@@ -100,14 +100,35 @@ def choose_items() -> Response:
 @blueprint.get("/schedule")
 @guard.customer()
 def schedule() -> str:
-    """Show the published start dates of the coming months."""
+    """Show the months with their business days, holidays and start dates; a start date is chosen by a press."""
     today = wizard.today()
+    with doorway().parts.database.snapshot() as session:
+        published = published_dates.read(session)
+    may_apply = guard.person().may(Right.APPLY)
+    draft = portal().drafts.load(customer(), kind(), correcting()) if may_apply else None
     return flask.render_template(
         "apply-schedule.html",
-        months=[(month, list(days)) for month, days in groupby(calendar.schedule(today, today + _SHOWN), _month_of)],
+        pages=months.around(flask.request.args.get("month", ""), today, published),
+        published=published,
         earliest=calendar.add_business_days(today, STANDARD_LEAD),
+        better=published.next(calendar.add_business_days(today, STANDARD_LEAD)),
         lead=STANDARD_LEAD,
+        has_draft=draft is not None,
+        wished=read_day(first(draft.section(Section.CHOICE), "wished_start"), field="wished_start") if draft else None,
+        **months.facts(),
     )
+
+
+@blueprint.post("/schedule")
+@guard.customer(right=Right.APPLY)
+def choose_date() -> Response:
+    """Put the pressed day into the application and lead back to the page that it belongs to."""
+    present = wizard.progress()
+    typed = {**present.draft.section(Section.CHOICE), **wizard.typed_form("wished_start")}
+    if present.choice is None and "items" not in typed:
+        typed["items"] = [] if kind() in OF_KIND else [TERMINALS]
+    wizard.save(present, Section.CHOICE, typed)
+    return flask.redirect(flask.url_for("apply.items", _anchor="wished_start"), 303)
 
 
 @blueprint.get("/start-date")
@@ -115,7 +136,7 @@ def schedule() -> str:
 def start_date() -> Response | str:
     """Tell what may come of the wished date; going on confirms it."""
     present = wizard.at(Section.APPLICANT) if wizard.progress().choice else wizard.at(Section.CHOICE)
-    warnings = calendar.warnings(present.choice.wished_start, present.situation.today) if present.choice else ()
+    warnings = _warnings(present)
     if not warnings:
         return flask.redirect(flask.url_for("apply.applicant"), 303)
     return flask.render_template(
@@ -170,5 +191,7 @@ def enter_terminals() -> Response:
     return wizard.go_on(wizard.save(present, Section.TERMINALS, typed), Section.TERMINALS)
 
 
-def _month_of(day: date) -> date:
-    return day.replace(day=1)
+def _warnings(present: wizard.Progress) -> tuple[StartWarning, ...]:
+    if present.choice is None:
+        return ()
+    return calendar.warnings(present.choice.wished_start, present.situation.today, present.situation.published)
