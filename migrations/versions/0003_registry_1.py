@@ -68,6 +68,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_series")),
     )
     op.create_table(
+        "registry_start_day",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("note", sa.String(length=100), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_by", sa.String(length=100), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_registry_start_day")),
+    )
+    op.create_table(
         "registry_bulletin_revision",
         sa.Column("notice_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
@@ -224,41 +233,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_billed_state_office_code")),
         sa.PrimaryKeyConstraint("office_code", "from_day", name=op.f("pk_registry_billed_state")),
     )
-    op.create_table(
-        "registry_broker",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("office_code", sa.String(length=6), nullable=False),
-        sa.Column("user_code", sa.String(length=8), nullable=False),
-        sa.Column("id_number", sa.String(length=3), nullable=False),
-        sa.Column("family_name", sa.String(length=40), nullable=False),
-        sa.Column("given_name", sa.String(length=40), nullable=False),
-        sa.Column("family_kana", sa.String(length=40), nullable=False),
-        sa.Column("given_kana", sa.String(length=40), nullable=False),
-        sa.Column("licence", sa.String(length=20), nullable=False),
-        sa.Column("start_date", sa.Date(), nullable=False),
-        sa.Column("end_date", sa.Date(), nullable=True),
-        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_broker_office_code")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_broker")),
-    )
-    with op.batch_alter_table("registry_broker", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_registry_broker_office_code"), ["office_code"], unique=False)
-        batch_op.create_index(
-            "uq_registry_broker_open",
-            ["user_code", "id_number"],
-            unique=True,
-            sqlite_where=sa.text("end_date IS NULL"),
-            postgresql_where=sa.text("end_date IS NULL"),
-        )
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("registry_broker", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_registry_broker_open", sqlite_where=sa.text("end_date IS NULL"), postgresql_where=sa.text("end_date IS NULL")
-        )
-        batch_op.drop_index(batch_op.f("ix_registry_broker_office_code"))
-
-    op.drop_table("registry_broker")
     op.drop_table("registry_billed_state")
     op.drop_table("registry_bill")
     with op.batch_alter_table("registry_application", schema=None) as batch_op:
@@ -271,6 +248,7 @@ def downgrade() -> None:
 
     op.drop_table("registry_office")
     op.drop_table("registry_bulletin_revision")
+    op.drop_table("registry_start_day")
     op.drop_table("registry_series")
     op.drop_table("registry_company")
     with op.batch_alter_table("registry_bulletin_notice", schema=None) as batch_op:

@@ -11,6 +11,32 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "registry_broker",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("office_code", sa.String(length=6), nullable=False),
+        sa.Column("user_code", sa.String(length=8), nullable=False),
+        sa.Column("id_number", sa.String(length=3), nullable=False),
+        sa.Column("family_name", sa.String(length=40), nullable=False),
+        sa.Column("given_name", sa.String(length=40), nullable=False),
+        sa.Column("family_kana", sa.String(length=40), nullable=False),
+        sa.Column("given_kana", sa.String(length=40), nullable=False),
+        sa.Column("licence", sa.String(length=20), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["office_code"], ["registry_office.code"], name=op.f("fk_registry_broker_office_code")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_broker")),
+    )
+    with op.batch_alter_table("registry_broker", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_broker_office_code"), ["office_code"], unique=False)
+        batch_op.create_index(
+            "uq_registry_broker_open",
+            ["user_code", "id_number"],
+            unique=True,
+            sqlite_where=sa.text("end_date IS NULL"),
+            postgresql_where=sa.text("end_date IS NULL"),
+        )
+
+    op.create_table(
         "registry_business",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("office_code", sa.String(length=6), nullable=False),
@@ -240,31 +266,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("receipt_number", "item", name=op.f("pk_registry_application_item")),
     )
-    op.create_table(
-        "registry_application_query",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("receipt_number", sa.String(length=7), nullable=False),
-        sa.Column("question", sa.Text(), nullable=False),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("asked_by", sa.String(length=100), nullable=False),
-        sa.Column("answer", sa.Text(), nullable=True),
-        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("answered_by", sa.String(length=100), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_application_query_receipt_number")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_application_query")),
-    )
-    with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_registry_application_query_receipt_number"), ["receipt_number"], unique=False)
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_registry_application_query_receipt_number"))
-
-    op.drop_table("registry_application_query")
     op.drop_table("registry_application_item")
     op.drop_table("registry_application_addition")
     with op.batch_alter_table("registry_user_code", schema=None) as batch_op:
@@ -293,3 +297,10 @@ def downgrade() -> None:
         )
 
     op.drop_table("registry_business")
+    with op.batch_alter_table("registry_broker", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_registry_broker_open", sqlite_where=sa.text("end_date IS NULL"), postgresql_where=sa.text("end_date IS NULL")
+        )
+        batch_op.drop_index(batch_op.f("ix_registry_broker_office_code"))
+
+    op.drop_table("registry_broker")

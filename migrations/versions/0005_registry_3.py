@@ -11,6 +11,25 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "registry_application_query",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_by", sa.String(length=100), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answered_by", sa.String(length=100), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"], ["registry_application.receipt_number"], name=op.f("fk_registry_application_query_receipt_number")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_application_query")),
+    )
+    with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_registry_application_query_receipt_number"), ["receipt_number"], unique=False)
+
+    op.create_table(
         "registry_application_version",
         sa.Column("receipt_number", sa.String(length=7), nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
@@ -317,3 +336,7 @@ def downgrade() -> None:
 
     op.drop_table("registry_attachment")
     op.drop_table("registry_application_version")
+    with op.batch_alter_table("registry_application_query", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_registry_application_query_receipt_number"))
+
+    op.drop_table("registry_application_query")
