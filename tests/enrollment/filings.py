@@ -1,5 +1,6 @@
 """Applications of the house's office, filed and approved through the registry's own use cases."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 from enrollment.departures import Departures
@@ -23,14 +24,16 @@ def start_of(house: House) -> date:
     return next_scheduled(tokyo_date(house.clock.now()) + timedelta(days=20))
 
 
-def filed(house: House, typed: Typed) -> str:
-    """File an application about terminals and return its receipt number."""
+def filed(house: House, typed: Typed, also: Mapping[str, Typed] | None = None) -> str:
+    """File an application about terminals, and with `also` about other items, and return its receipt number."""
     drafts = Drafts(house.database, house.clock)
     draft = drafts.begin(HANAKO)
-    pages: dict[Section, Typed] = {
-        Section.CHOICE: {"items": ["terminals"], "wished_start": [start_of(house).strftime("%Y%m%d")]},
+    others = also or {}
+    pages: dict[str, Typed] = {
+        Section.CHOICE: {"items": ["terminals", *others], "wished_start": [start_of(house).strftime("%Y%m%d")]},
         Section.APPLICANT: contact_form(JIRO),
         Section.TERMINALS: typed,
+        **others,
         Section.REMARKS: {"remarks": [""]},
     }
     for section, content in pages.items():
@@ -38,12 +41,14 @@ def filed(house: House, typed: Typed) -> str:
     return Applications(house.database, house.clock, LETTERS).submit(HANAKO, draft.id, version=draft.version)
 
 
-def approved(house: House, typed: Typed | None = None, *, approver: audit.Actor = APPROVER) -> str:
+def approved(
+    house: House, typed: Typed | None = None, *, also: Mapping[str, Typed] | None = None, approver: audit.Actor = APPROVER
+) -> str:
     """File an application, by default for two more terminals, approve it and return its receipt number.
 
     The office has a terminal already: its first application would have to say more.
     """
-    receipt_number = filed(house, typed or {"add.web.sea": ["2"]})
+    receipt_number = filed(house, typed or {"add.web.sea": ["2"]}, also)
     Review(house.database, house.clock, LETTERS).approve(receipt_number, start_of(house), approver=approver)
     return receipt_number
 

@@ -5,9 +5,10 @@ from sqlalchemy import select
 
 from ca.certificates import of_subject
 from kernel.audit import AuditEntry
-from kernel.clock import day_start
+from kernel.clock import day_end, day_start
 from kernel.errors import Refused
 from registry import applications, terminals
+from registry.calendar import add_business_days
 from registry.states import ApplicationState, TerminalState
 from tests.enrollment.filings import approved, departures, start_of, to_prepare
 from tests.enrollment.test_redemption import claimed
@@ -82,3 +83,24 @@ def test_a_suspended_terminal_is_abolished_too_however_late_the_job_runs(house: 
     clock.instant = day_start(start_of(house) + timedelta(days=10))
     assert departures(house).abolish_due(clock.now()) == 1
     assert certificates_of(house, retrieved.terminal) == [("revoked", "cessationOfOperation")]
+
+
+def test_whoever_misses_the_day_of_the_system_settings_loses_the_application_and_its_terminals(
+    house: House, clock: SettableClock
+) -> None:
+    house.new_terminals()
+    receipt_number = approved(house, {"add.web.sea": ["2"]}, also={"mailboxes": {"mailboxes": ["3"]}})
+    retrieved, untouched = to_prepare(house, receipt_number)
+    house.preparation.prepare(receipt_number, PREPARER)
+    house.redemption.redeem(house.codes_of(retrieved), new_request().pem, SOURCE)
+    last_day = add_business_days(start_of(house), -4)
+    clock.instant = day_end(last_day)
+    assert departures(house).void_overdue(clock.now()) == 0
+    assert departures(house).void_overdue(clock.advance(timedelta(seconds=1))) == 1
+    assert departures(house).void_overdue(clock.advance(timedelta(days=1))) == 0
+    assert {state_of(house, name) for name in (retrieved, untouched)} == {TerminalState.ABOLISHED}
+    assert certificates_of(house, retrieved) == [("revoked", "cessationOfOperation")]
+    with house.database.snapshot() as session:
+        application = applications.find(session, receipt_number)
+    assert application
+    assert application.state is ApplicationState.VOID
