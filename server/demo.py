@@ -29,6 +29,7 @@ from registry.offices import Company, OfficeEntry
 from registry.registration import Offices
 from registry.states import DeviceClass, PaymentMethod, PricePlan, SystemClass
 from registry.terminals import Takeover
+from server import demo_bills
 from server.custody import Custody
 from server.doors import listen
 from server.founding import Say
@@ -41,7 +42,7 @@ from server.wiring import clock_of, home_of
 from webui.accounts import Accounts, Door, NewAccount, Right, Role
 from webui.factors import Factors, totp
 
-OFFICE, TERMINAL = "NAC001", "99999W"
+OFFICE, TERMINAL, USER_CODE = "NAC001", "99999W", "1ANAC"
 PASSWORD_OCTETS = 12
 # A terminal that was taken over came by no application.
 NO_RECEIPT = None
@@ -128,6 +129,7 @@ def make(settings: Settings, database: Database, say: Say) -> None:
     today = tokyo_date(clock.now())
     say("company, office and people")
     _register(database, clock, today)
+    demo_bills.make(database, clock, OFFICE, TERMINAL, USER_CODE)
     _add_people(Accounts(database, clock), factors_of(settings, database, clock), log_ins)
     say(f"terminal {TERMINAL} retrieves its certificate")
     _prepare_terminal(settings, database, clock, today)
@@ -170,7 +172,7 @@ def _user_code(today: date) -> UserCode:
         system_class=SystemClass.SEA,
         business="通関業",
         processing="輸出入",
-        user_code="1ANAC",
+        user_code=USER_CODE,
         id_number="001",
         paid_statistics=False,
         free_statistics=True,

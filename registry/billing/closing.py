@@ -61,13 +61,15 @@ class Closing:
             for month in _open_months(session, contract, last):
                 facts = facts_of(session, office_code, month)
                 if contract.ends_on is None or month.first <= contract.ends_on or facts.usage:
-                    _enter(session, bill_of(office_code, facts, payer_of(session, contract), self.prices), facts, now)
+                    bill = bill_of(office_code, facts, payer_of(session, contract), self.prices)
+                    _enter(session, bill, facts, now)
+                    _tell(session, bill, now)
                     made += 1
             return made
 
 
 def enter(session: Session, office_code: str, facts: Facts, prices: Prices, now: datetime) -> Bill:
-    """Close a month with facts that somebody else vouches for: a takeover's, the demo's. The office's contract must be there."""
+    """Close a month with facts that somebody else vouches for, the demo's for instance; the office gets no news of it."""
     contract = session.get_one(ContractRow, office_code, with_for_update=True, populate_existing=True)
     bill = bill_of(office_code, facts, payer_of(session, contract), prices)
     _enter(session, bill, facts, now)
@@ -134,10 +136,6 @@ def _enter(session: Session, bill: Bill, facts: Facts, now: datetime) -> None:
     if records:
         session.execute(update(UsageRow).where(UsageRow.record.in_(records)).values(bill_id=row.id))
     session.flush()
-    _tell(session, bill, now)
-
-
-def _tell(session: Session, bill: Bill, now: datetime) -> None:
     audit.record(
         session,
         now=now,
@@ -148,6 +146,9 @@ def _tell(session: Session, bill: Bill, now: datetime) -> None:
         total=bill.total,
         sha256=digest_of(bill),
     )
+
+
+def _tell(session: Session, bill: Bill, now: datetime) -> None:
     if bill.lines:
         news.publish(
             session,

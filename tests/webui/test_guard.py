@@ -37,6 +37,7 @@ SAMPLES = {
     "kind": "system_settings",
     "language": "ja",
     "login": "jiro",
+    "month": "2026-10",
     "name": "style.css",
     "number": "260001A",
     "receipt_number": "260001A",

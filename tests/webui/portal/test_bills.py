@@ -7,10 +7,12 @@ from datetime import date
 import pytest
 
 from kernel.clock import day_start
+from registry.billing import usage
 from registry.billing.bills import Facts, Usage
 from registry.billing.closing import Closing, enter
 from registry.billing.months import Month
 from registry.billing.prices import read_prices
+from registry.news import latest
 from registry.states import PricePlan
 from tests.webui.conftest import OPERATOR, Doors
 from tests.webui.visitors import PASSWORD
@@ -27,11 +29,11 @@ HOSTILE = '=HYPERLINK("https://example.jp")<b>'
 def billed(issuing_doors: Doors) -> Doors:
     """Close two months of the office, in two years, and one of another office."""
     doors = issuing_doors
-    usage = (
+    used = (
         Usage("1", "NAC001", Month(2026, 9), "NAC01", HOSTILE, 3, "件", -340),
         Usage("2", "NAC001", OCTOBER, "", "電文", 1_234, "KB", 5_678),
     )
-    full = Facts(OCTOBER, PricePlan.A, ("88888W", "99999W"), ("NAC01",), (), usage)
+    full = Facts(OCTOBER, PricePlan.A, ("88888W", "99999W"), ("NAC01",), (), used)
     with doors.database.transaction() as session:
         enter(session, "NAC001", full, PRICES, day_start(date(2026, 11, 1)))
         enter(session, "NAC001", Facts(MARCH, PricePlan.B), PRICES, day_start(date(2025, 4, 1)))
@@ -104,12 +106,20 @@ def test_only_those_with_the_right_see_the_offices_own_bills(billed: Doors) -> N
     assert "77777W" not in page
 
 
-def test_a_closed_month_is_news_that_leads_to_the_bill(billed: Doors) -> None:
-    hanako = billed.customer()
-    assert "2026年10月分の請求額が確定しました。" in hanako.get("/").text
-    assert 'href="/bills/2026-10"' in hanako.get("/").text or "/bills/2026-10" in hanako.get("/news").text
-    hanako.post("/language", {"language": "en"})
-    assert "The bill of 2026-10 is closed." in hanako.get("/").text
+def test_a_closed_month_is_news_that_leads_to_the_bill(issuing_doors: Doors) -> None:
+    with issuing_doors.database.transaction() as session:
+        used = Usage("1", "NAC001", Month(2026, 11), "", "電文", 1, "KB", 10)
+        usage.enter(session, [used], issuing_doors.clock.now())
+    assert Closing(issuing_doors.database, PRICES).close_due(day_start(date(2026, 12, 1)))
+    with issuing_doors.database.snapshot() as session:
+        line = next(one for one in latest(session, "NAC001") if one.code == "bill-closed")
+    for user, where in (("hanako", "/bills/2026-11"), ("jiro", "/contract/billing")):
+        visitor = issuing_doors.customer(user)
+        assert "2026年11月分の請求額が確定しました。" in visitor.get("/").text
+        assert visitor.post(f"/news/{line.id}").location == where
+        assert visitor.get(where).status_code == 200
+    visitor.post("/language", {"language": "en"})
+    assert "The bill of 2026-11 is closed." in visitor.get("/").text
 
 
 def test_an_office_without_bills_is_told_when_the_first_comes(issuing_doors: Doors) -> None:
