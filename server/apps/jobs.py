@@ -107,6 +107,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             lambda now: closing_of(settings, database).close_due(now),
             "closes months that are over into bills",
         ),
+        *_purges(settings, database, clock),
+    ]
+
+
+def _purges(settings: Settings, database: Database, clock: Clock) -> list[Job]:
+    return [
         Job("diagnosis-purge", timedelta(hours=1), partial(_forget_diagnoses, database), "forgets diagnoses of 90 days ago"),
         Job(
             "attachment-purge",
