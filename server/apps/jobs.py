@@ -62,18 +62,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
     return [
         Job("mail", timedelta(seconds=2), _mail(settings, database), "delivers mails that are due"),
         Job("audit-seal", timedelta(seconds=15), sealing(settings, database), "seals the audit log and signs its head"),
-        Job(
-            "crl",
-            timedelta(seconds=1),
-            _crl(settings, database, clock),
-            "publishes each issuing CA's CRL when something changed, and daily",
-        ),
-        Job(
-            "gateway-list",
-            timedelta(seconds=1),
-            _gateway_list(settings, database),
-            "publishes the gateways' list of good certificates when it changed, and each minute",
-        ),
+        *_lists(settings, database, clock),
         Job("renewal", timedelta(hours=1), _renewals(settings, database), "renews the certificates of our own services in time"),
         Job("expiry", timedelta(hours=1), expiries.watching(database, clock), "tells in time what only people can renew"),
         Job("crl-check", timedelta(minutes=5), list_checking.watching(settings, database), "fetches the lists as the world does"),
@@ -108,6 +97,23 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
             "closes months that are over into bills",
         ),
         *_purges(settings, database, clock),
+    ]
+
+
+def _lists(settings: Settings, database: Database, clock: Clock) -> list[Job]:
+    return [
+        Job(
+            "crl",
+            timedelta(seconds=1),
+            _crl(settings, database, clock),
+            "publishes each issuing CA's CRL when something changed, and daily",
+        ),
+        Job(
+            "gateway-list",
+            timedelta(seconds=1),
+            _gateway_list(settings, database),
+            "publishes the gateways' list of good certificates when it changed, and each minute",
+        ),
     ]
 
 

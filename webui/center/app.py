@@ -50,6 +50,31 @@ NAVIGATION = (
     NavigationItem("staff.listed", mark("職員")),
     NavigationItem("factors.show", mark("ログインの安全")),
 )
+PAGES = (
+    home,
+    documents,
+    applications,
+    reviewing,
+    moving,
+    start_days,
+    terminals,
+    securing,
+    doctor,
+    reissues,
+    reissue_deeds,
+    generations,
+    generation_deeds,
+    offices,
+    bills,
+    disclosing,
+    office_users,
+    factor_resets,
+    address_changes,
+    staff,
+    notices,
+    mails,
+    account_links,
+)
 
 
 def create_app(parts: CenterParts) -> flask.Flask:
@@ -62,33 +87,8 @@ def create_app(parts: CenterParts) -> flask.Flask:
         heading=_heading,
         sentences=SENTENCES,
     )
-    pages = (
-        home,
-        documents,
-        applications,
-        reviewing,
-        moving,
-        start_days,
-        terminals,
-        securing,
-        doctor,
-        reissues,
-        reissue_deeds,
-        generations,
-        generation_deeds,
-        offices,
-        bills,
-        disclosing,
-        office_users,
-        factor_resets,
-        address_changes,
-        staff,
-        notices,
-        mails,
-        account_links,
-    )
     shared = (entrance.blueprint, *proving.BLUEPRINTS)
-    app = shell.make_app(__name__, parts.door, furnishing, *shared, *(page.blueprint for page in pages))
+    app = shell.make_app(__name__, parts.door, furnishing, *shared, *(page.blueprint for page in PAGES))
     app.extensions["webui-center"] = parts
     account_words.equip(app.jinja_env.globals)
     billing.equip(app.jinja_env.globals)
