@@ -10,7 +10,8 @@
 
 Fields of a page: a form's are called by their codes, a list's `<ref>.<field>` and `<ref>.delete`, new rows' `new1.<field>`.
 What the contract says already is never refused; a field that was not sent stays as it is. Fault codes, besides those of
-the fields: unchanged, row-twice, row-last, own-office, latin-required (with `most`).
+the fields: unchanged, row-twice, row-last, own-office, latin-required (with `most`). What is wrong with a whole list is
+told of the field `entries`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -110,7 +111,7 @@ def check_item(item: str, typed: Typed, ground: Ground, *, may_stay: bool = Fals
     form, faults = FORMS[item], list[FieldFault]()
     rows = () if form.is_request else ground.present.get(item, ())
     if not typed:  # the page was never sent
-        return Faults([FieldFault(_first_name(form, rows), "unchanged")])
+        return Faults([FieldFault(_first_name(form), "unchanged")])
     page = _Page(form, typed, ground, faults)
     kept = [page.existing(row) for row in rows]
     entries = [entry for entry in (*kept, *page.new()) if entry is not None and entry.before != entry.after]
@@ -119,7 +120,7 @@ def check_item(item: str, typed: Typed, ground: Ground, *, may_stay: bool = Fals
     if faults:
         return Faults(faults)
     if not entries and not may_stay:
-        return Faults([FieldFault(_first_name(form, rows), "unchanged")])
+        return Faults([FieldFault(_first_name(form), "unchanged")])
     return ItemChange(item, tuple(entries))
 
 
@@ -281,12 +282,9 @@ def _faults_together(form: Form, rows: Iterable[Row], entries: Iterable[Entry]) 
             yield FieldFault("company_latin_name", "latin-required", {"most": ORGANIZATION_MOST})
 
 
-def _first_name(form: Form, rows: tuple[Row, ...]) -> str:
+def _first_name(form: Form) -> str:
     """Return the field to which a fault of the whole page leads."""
-    if form.is_list and not rows:
-        return f"new1.{form.asked(Edit.ADD)[0].code}" if Edit.ADD in form.edits else "entries"
-    ref = rows[0].ref if rows else ""
-    return name_of(form.asked(Edit.CHANGE)[0].code if Edit.CHANGE in form.edits else "delete", ref)
+    return "entries" if form.is_list else form.asked(Edit.CHANGE)[0].code
 
 
 def _told(form: Form, entry: Entry, language: Language) -> ToldEntry:

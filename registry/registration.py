@@ -18,8 +18,8 @@ from kernel import audit
 from kernel.clock import Clock, tokyo_date
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
-from registry.billing import states
 from registry.applicants import Contact, check_contact, check_phone, contact_form
+from registry.billing import states
 from registry.contracts import CONTRACT_FIELDS, LISTS, Business, ContractEntry, UserCode
 from registry.faults import Faults, FieldFault, Invalid
 from registry.japanese import digits, full_width_line, half_width

@@ -24,7 +24,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import terminals
 from registry.applicants import Contact
-from registry.contracts import ContractEntry, UserCode
+from registry.contracts import Broker, Business, ContractEntry, GeneralTerminal, Line, UserCode
 from registry.offices import Company, OfficeEntry
 from registry.registration import Offices
 from registry.states import DeviceClass, PaymentMethod, PricePlan, SystemClass
@@ -161,19 +161,43 @@ def _register(database: Database, clock: Clock, today: date) -> None:
         signed_on=today,
         price_plan=PricePlan.A,
         payment_method=PaymentMethod.DEBIT,
-        user_codes=(_user_code(today),),
+        mailboxes=2,
+        user_codes=(_user_code(today, "001"), _user_code(today, "002")),
+        businesses=(Business(system_class=SystemClass.SEA, business="通関業", start_date=today),),
+        lines=(
+            Line(number="L000001", postal_code=BUREAU.postal_code, place=BUREAU.address, kind="shared", start_date=today),
+            Line(number="L000002", postal_code=BUREAU.postal_code, place="東京都架空区埠頭９番", kind="double", start_date=today),
+        ),
+        general_terminals=(
+            GeneralTerminal(name="00001G", system_class=SystemClass.SEA, device="pc", line_number="L000001", start_date=today),
+            GeneralTerminal(
+                name="00002G", system_class=SystemClass.SEA, device="printer", line_number="L000001", start_date=today
+            ),
+        ),
+        brokers=(
+            Broker(
+                user_code=USER_CODE,
+                id_number="0A1",
+                family_name="通関",
+                given_name="士郎",
+                family_kana="ツウカン",
+                given_kana="シロウ",
+                licence="00-0001",
+                start_date=today,
+            ),
+        ),
     )
     with _unless("office-exists"):
         Offices(database, clock).register(COMPANY, BUREAU, contract, actor=audit.operator("demo"))
 
 
-def _user_code(today: date) -> UserCode:
+def _user_code(today: date, id_number: str) -> UserCode:
     return UserCode(
         system_class=SystemClass.SEA,
         business="通関業",
-        processing="輸出入",
+        processing="会話型",
         user_code=USER_CODE,
-        id_number="001",
+        id_number=id_number,
         paid_statistics=False,
         free_statistics=True,
         storage=True,

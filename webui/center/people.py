@@ -37,6 +37,7 @@ DEEDS: Mapping[str, str] = {
     "application.prepare": mark("コードの準備"),
     "application.move": mark("利用開始日の変更"),
     "application.execute": mark("変更項目の実施"),
+    "company.change": mark("企業情報の変更"),
     "application.complete": mark("完了"),
     "terminal.reclassify": mark("システム区分の変更"),
     "terminal.suspend": mark("利用停止"),
