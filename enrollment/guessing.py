@@ -8,7 +8,7 @@ out an office that types its codes correctly, and nobody learns which access key
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -52,14 +52,25 @@ class Question:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was found: how key and source stand, and the set."""
+    """What was found: how key and source stand, and the set; and whether the codes were right, if somebody looked."""
 
     by_key: throttle.Standing
     by_source: throttle.Standing
     known: Known
+    is_right: bool | None = None
+
+    @property
+    def locked_for(self) -> int:
+        """The seconds for which a try is not evaluated; 0 when it is."""
+        return self.by_key.locked_for or (self.by_source.locked_for if self.by_key.failures else 0)
+
+    def judged(self, proof: "Proof") -> "Seen":
+        """Evaluate the try, unless it is locked out or was evaluated."""
+        return self if self.locked_for or self.is_right is not None else replace(self, is_right=proof(self.known))
 
 
 Look = Callable[[Question], Seen]
+Proof = Callable[[Known], bool]
 
 
 _SETS = select(
@@ -76,13 +87,19 @@ def authenticate(
     database: Database, hasher: CodeHasher, codes: Codes, source: str, now: datetime, look: Look | None = None
 ) -> str:  # fmt: skip
     """Return the id of the set whose codes these are; raises Refused("codes-wrong") or Refused("throttled")."""
+    digest = code_rules.access_key_digest(hasher, codes.access_key)
+    return prove(database, digest, proof_of(hasher, codes), source, now, look)
+
+
+def proof_of(hasher: CodeHasher, codes: Codes) -> Proof:
+    """Return what says whether codes are those of a set."""
 
     def match(known: Known) -> bool:
         return code_rules.matches(
             hasher, codes, terminal=known.terminal, office_code=known.office_code, digest=known.codes_digest
         )  # fmt: skip
 
-    return prove(database, code_rules.access_key_digest(hasher, codes.access_key), match, source, now, look)
+    return match
 
 
 def look_all(session: Session, questions: Sequence[Question]) -> list[Seen]:
@@ -101,7 +118,7 @@ def look_all(session: Session, questions: Sequence[Question]) -> list[Seen]:
 def prove(
     database: Database,
     digest: bytes,
-    proof: Callable[[Known], bool],
+    proof: Proof,
     source: str,
     now: datetime,
     look: Look | None = None,
@@ -111,15 +128,13 @@ def prove(
     `proof` is called outside of any transaction, for unknown keys, too, and says whether somebody knows the codes. A
     wrong try is counted, in a transaction of its own, before it is answered.
     """
-    by_key, by_source = access_key_throttle(digest), source_throttle(source)
-    question = Question(digest, by_key, by_source, now)
-    seen = look(question) if look else look_alone(database, question)
-    if seen.by_key.locked_for:
-        raise Refused("throttled", retry_after=seen.by_key.locked_for)
+    question = question_of(digest, source, now)
+    by_key, by_source = question.by_key, question.by_source
+    seen = (look(question) if look else look_alone(database, question)).judged(proof)
+    if seen.locked_for:
+        raise Refused("throttled", retry_after=seen.locked_for)
     source_standing, known = seen.by_source, seen.known
-    if source_standing.locked_for and seen.by_key.failures:
-        raise Refused("throttled", retry_after=source_standing.locked_for)
-    if proof(known) and known.code_set_id:
+    if seen.is_right and known.code_set_id:
         return known.code_set_id
     with database.transaction() as session:
         # Guesses that ran beside the one that locked are told so, as a right one is under T1: its answer must not stand out.
@@ -132,6 +147,11 @@ def prove(
     if locked_for := before.locked_for or source_standing.locked_for:
         raise Refused("throttled", retry_after=locked_for)
     raise Refused("codes-wrong")
+
+
+def question_of(digest: bytes, source: str, now: datetime) -> Question:
+    """Return what is looked up for a try by an access key's digest from an address."""
+    return Question(digest, access_key_throttle(digest), source_throttle(source), now)
 
 
 def look_alone(database: Database, question: Question) -> Seen:

@@ -98,7 +98,10 @@ class Issuance(Generic[Entitled]):
         Raises the entitlement's refusals; "csr-…" and "key-…" for the key; and Unavailable, after which the same call may
         be made again.
         """
-        reserved = self._claim(entitlement, key, now)
+        return self.keep(entitlement, key, self._claim(entitlement, key, now))
+
+    def keep(self, entitlement: Entitled, key: RequestedKey, reserved: CertificateRecord) -> Retrieved:
+        """Sign what was promised to this key, store and return it; return what it has where that was signed before."""
         if reserved.state != CertificateState.RESERVED:
             return self._answer(entitlement, key.spki_sha256, is_new=False)
         signed = self.authority.of(reserved.issuer).sign(reserved)

@@ -1,8 +1,9 @@
 """Redemption: codes and a certification request in, one certificate out. Every interface that takes codes ends here.
 
-    throttle, codes          snapshot: nothing is written for those who know the codes
+    throttle, codes, state   snapshot: nothing is written for those who know the codes
     request, key             no transaction
-    the rest                 `enrollment.issuance`: the set is claimed by this key in T1, redeemed in T2
+    the rest                 the set is claimed by this key in T1, redeemed in T2; together with others where all is usual
+                             (`enrollment.redemption_rounds`), else alone (`enrollment.issuance`)
 
 What a crash leaves behind: before T1 ends, nothing. Between T1 and T2 a claimed set: the same key comes again and the
 same TBS is signed, another key is refused. After T2 the same key gets the same certificate. A freeze, replacement,
@@ -26,8 +27,8 @@ from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
 from enrollment.deeds import Deed
 from enrollment.interfaces import Interface
-from enrollment.issuance import Issuance, Retrieved, Terms, require_good, subject_of
-from enrollment.redemption_rounds import Asked, Claim, Rounds, Signed
+from enrollment.issuance import Issuance, Retrieved, require_good, subject_of
+from enrollment.redemption_rounds import Rounds, Signed, Try
 from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.clock import Clock, tokyo_date
@@ -67,16 +68,20 @@ class Redemption:
         """
         now = self.clock.now()
         with self._rounds.company.joined():
-            code_set_id = guessing.authenticate(self.database, self.hasher, codes, source, now, self._rounds.ask)
-            key = requests.read(request)
-            entitlement = _OpenCodes(code_set_id, codes, self.hasher, interface)
+            proof = guessing.proof_of(self.hasher, codes)
+            question = guessing.question_of(code_rules.access_key_digest(self.hasher, codes.access_key), source, now)
+            begun = self._rounds.begin(Try(question, proof, request))
             way = _Together(self.database, self.clock, self.authority, self.letters, rounds=self._rounds)
-            return way.issue(entitlement, key, now)
+            if begun.promise is not None:
+                entitlement = _OpenCodes(begun.promise.code_set_id, codes, self.hasher, interface)
+                return way.keep(entitlement, begun.promise.key, begun.promise.reserved)
+            code_set_id = guessing.prove(self.database, question.digest, proof, source, now, lambda _question: begun.seen)
+            return way.issue(_OpenCodes(code_set_id, codes, self.hasher, interface), requests.read(request), now)
 
     @cached_property
     def _rounds(self) -> Rounds:
         """What this process's redemptions meet in."""
-        return Rounds(self.database)
+        return Rounds(self.database, self.authority)
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,6 @@ class _OpenCodes:
             row = self._row(session)
         _require_usable(session, row, spki_sha256, now)
         return _certificate(session, row)
-
-    def asked(self, spki_sha256: bytes, authority: Authority, now: datetime) -> Asked:
-        """Return what a round is told of it."""
-        lock = guessing.access_key_throttle(code_rules.access_key_digest(self.hasher, self.codes.access_key))
-        return Asked(self.code_set_id, lock, spki_sha256, authority, now)
 
     def require_open(self, session: Session, now: datetime) -> None:
         """Agree: what `given` lets pass may be redeemed."""
@@ -150,18 +150,9 @@ class _OpenCodes:
 
 @dataclass(frozen=True)
 class _Together(Issuance[_OpenCodes]):
-    """The way of those who come at the same moment; whoever is unusual, or was left out of a round, goes it alone."""
+    """The way whose end is done for all who come at the same moment; whoever is left out of a round goes it alone."""
 
     rounds: Rounds = field(kw_only=True)
-
-    def _look(self, entitlement: _OpenCodes, key: RequestedKey, authority: Authority, now: datetime) -> CertificateRecord | Terms:
-        found = self.rounds.looks.submit(entitlement.asked(key.spki_sha256, authority, now))
-        return super()._look(entitlement, key, authority, now) if found is ALONE else found
-
-    def _promise(self, entitlement: _OpenCodes, authority: Authority, draft: Draft, now: datetime) -> CertificateRecord:
-        claim = Claim(entitlement.asked(draft.spki_sha256, authority, now), draft)
-        promised = self.rounds.claims.submit(claim)
-        return super()._promise(entitlement, authority, draft, now) if promised is ALONE else promised
 
     def _finish(self, entitlement: _OpenCodes, key: RequestedKey, reserved: CertificateRecord, signed: bytes) -> Retrieved:
         try:

@@ -1,34 +1,39 @@
-"""The usual redemption, for many at once: two looks, T1 and T2, each one transaction for all who are there at the same moment.
+"""The usual redemption, for many at once: a look and T1, then T2, each one transaction for all who are there at the same moment.
 
 Usual is a prepared set whose days are not over, of a terminal that is pending or in service, by a key that nobody used, of
-whoever is not locked out; at T2, a first certificate. All of it is looked at under the locks, in the order of
-`code_sets.locked`, rows of a table by terminal. Whatever is unusual is answered `ALONE` and goes the way of
-`enrollment.issuance` by itself, as does everybody of a round that fails (docs/decisions/0034-redemptions-in-rounds.md).
+whoever is not locked out; at T2, a first certificate. Who leads a round also judges its codes, reads its requests and drafts its
+certificates; each signs for himself. All is looked at again under the locks, in the order of `code_sets.locked`, rows of a
+table by terminal. Whoever is unusual goes the way of `enrollment.guessing` and `enrollment.issuance` by himself, as does
+everybody of a round that fails (docs/decisions/0034-redemptions-in-rounds.md).
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ca import authority as authorities
-from ca import blocked_keys, certificates, issuers
-from ca.authority import Authority, Draft
+from ca import blocked_keys, certificates, issuers, requests
+from ca.authority import Authorities, Authority, Draft
 from ca.certificates import CertificateRecord, CertificateState
 from ca.profiles import Subject
+from ca.requests import RequestedKey
 from enrollment import code_sets, credentials, guessing, receipts, reissue_records
 from enrollment.code_sets import CodeSetEvent, CodeSetState
-from enrollment.guessing import Question, Seen
+from enrollment.guessing import Proof, Question, Seen
 from enrollment.interfaces import Interface
 from enrollment.issuance import Retrieved, Terms
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
 from kernel.clock import tokyo_date
 from kernel.database import MANY, Database, many
+from kernel.errors import Unavailable
 from kernel.gathering import ALONE, Alone, Company, Gathering
 from registry import news, offices, terminals
 from registry.news import NewsKind
@@ -73,21 +78,45 @@ class RoundFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A key for which a set of codes, which the caller knows, is to be redeemed; `lock` is the throttle key of the codes."""
+class Try:
+    """Codes and a request: what is looked up for them, what says whether the codes are right, and PKCS#10 or what was read."""
 
-    code_set_id: str
-    lock: str
-    spki_sha256: bytes
-    authority: Authority
-    now: datetime
+    question: Question
+    proof: Proof
+    request: bytes | RequestedKey
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which it came."""
+        return self.question.now
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What T1 is to promise."""
+class Promise:
+    """A certificate that T1 reserved for a set and a key."""
 
-    asked: Asked
+    code_set_id: str
+    key: RequestedKey
+    reserved: CertificateRecord
+
+
+@dataclass(frozen=True)
+class Begun:
+    """How far a try came in its round: to a promise, or to T1's trouble; or what was seen of it, with which it goes on alone."""
+
+    seen: Seen
+    promise: Promise | None = None
+    trouble: Unavailable | None = None
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """What T1 is to promise, to whom."""
+
+    of: Try
+    seen: Seen
+    code_set_id: str
+    key: RequestedKey
     draft: Draft
 
 
@@ -103,53 +132,57 @@ class Signed:
 
 
 class Rounds:
-    """The four steps of a process's redemptions that need the database. They raise Unavailable."""
+    """The two halves of a process's redemptions that need the database: up to the promise, and what follows the signature.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    They raise Unavailable.
+    """
+
+    def __init__(self, database: Database, authority: Authorities) -> None:
+        self._database, self._authority = database, authority
         self.company = Company()
-        self.questions = Gathering(self._ask, self.company)
-        self.looks = Gathering(self._look, self.company)
-        self.claims = Gathering(self._claim, self.company)
+        self.beginnings = Gathering(self._begin, self.company)
         self.fulfilments = Gathering(self._fulfil, self.company)
 
-    def ask(self, question: Question) -> Seen:
-        """Look up what a try needs (`enrollment.guessing`)."""
-        seen = self.questions.submit(question)
-        return guessing.look_alone(self._database, question) if seen is ALONE else seen
+    def begin(self, one: Try) -> Begun:
+        """Take a try as far as its round takes it. Whether its codes are wrong is for the caller to say, and to count."""
+        begun = self.beginnings.submit(one)
+        if begun is ALONE:
+            return Begun(guessing.look_alone(self._database, one.question))
+        if begun.trouble is not None:
+            raise begun.trouble
+        return begun
 
-    def _ask(self, questions: Sequence[Question]) -> list[Seen]:
+    def _begin(self, tries: Sequence[Try]) -> list[Begun]:
+        now = max(one.now for one in tries)
+        authority = self._issuing(now)
         with self._database.snapshot() as session:
-            return guessing.look_all(session, questions)
-
-    def _look(self, asked: Sequence[Asked]) -> list[Terms | Alone]:
-        with self._database.snapshot() as session:
-            usual = _usual(session, asked)
-            used = certificates.used_keys(session, [one.spki_sha256 for one in asked])
-            names = offices.certificate_organizations(session, {row.office_code for row in usual.values()})
-            partitions = {one.authority: one.authority.partition(session) for one in asked}
-        return [
-            Terms(_subject(row, names), row.start_date, partitions[one.authority])
-            if (row := usual.get(one.code_set_id)) is not None and one.spki_sha256 not in used
-            else ALONE
-            for one in asked
+            looked = guessing.look_all(session, [one.question for one in tries])
+            seen = [found.judged(one.proof) for found, one in zip(looked, tries, strict=True)]
+            right = [found.known.code_set_id for found in seen if found.is_right and found.known.code_set_id]
+            terms = _terms(session, right, authority, now) if right and authority else {}
+        drafts = [
+            draft
+            for found, one in zip(seen, tries, strict=True)
+            if found.is_right and authority and (draft := _drafted(one, found, terms, authority))
         ]
+        begun = self._promised(drafts, authority, now) if drafts and authority else {}
+        return [begun.get(id(one)) or Begun(found) for found, one in zip(seen, tries, strict=True)]
 
-    def _claim(self, claims: Sequence[Claim]) -> list[CertificateRecord | Alone]:
-        """T1: all rechecked under lock; certificates reserved for those who are usual."""
-        asked, now = [claim.asked for claim in claims], max(claim.asked.now for claim in claims)
-        with self._database.transaction() as session:
-            usual = _usual(session, asked, lock=True)
-            locked_out = throttle.locked_among(session, [one.lock for one in asked], now)
-            blocked = blocked_keys.blocked_among(session, [one.spki_sha256 for one in asked])
-            chosen: dict[str, Claim] = {}
-            for claim in claims:
-                one = claim.asked
-                is_clear = one.lock not in locked_out and one.spki_sha256 not in blocked
-                if is_clear and one.code_set_id in usual and one.authority is asked[0].authority:
-                    chosen.setdefault(one.code_set_id, claim)
-            promised = _promise(session, chosen, usual, now)
-        return [promised.get(claim.draft.serial, ALONE) for claim in claims]
+    def _issuing(self, now: datetime) -> Authority | None:
+        """Return who issues now; nobody is told here that there is none, as his codes may be wrong."""
+        with suppress(Unavailable):
+            return self._authority.at(now)
+        return None
+
+    def _promised(self, drafts: Sequence[_Draft], authority: Authority, now: datetime) -> dict[int, Begun]:
+        """Do T1 and return how far those came who are usual, by the identity of their tries; nobody if the round fails."""
+        try:
+            with self._database.transaction() as session:
+                return _claim(session, drafts, authority, now)
+        except IntegrityError:  # a key was used at this moment: each goes alone, and meets his own fault
+            return {}
+        except Unavailable as trouble:  # theirs only: wrong tries of the round are counted
+            return {id(one.of): Begun(one.seen, trouble=trouble) for one in drafts}
 
     def _fulfil(self, signed: Sequence[Signed]) -> list[Retrieved | Alone]:
         """T2: first certificates stored, with what follows from them."""
@@ -168,11 +201,50 @@ class Rounds:
         ]
 
 
-def _usual(session: Session, asked: Sequence[Asked], *, lock: bool = False) -> _Sets:
+def _claim(session: Session, drafts: Sequence[_Draft], authority: Authority, now: datetime) -> dict[int, Begun]:
+    """T1: all looked at under lock; certificates reserved for those who are usual."""
+    usual = _usual(session, [one.code_set_id for one in drafts], now, lock=True)
+    locked_out = throttle.locked_among(session, [one.of.question.by_key for one in drafts], now)
+    keys = [one.key.spki_sha256 for one in drafts]
+    unfit = blocked_keys.blocked_among(session, keys) | certificates.used_keys(session, keys)
+    chosen: dict[str, _Draft] = {}
+    for one in drafts:
+        if one.code_set_id in usual and one.of.question.by_key not in locked_out and one.key.spki_sha256 not in unfit:
+            chosen.setdefault(one.code_set_id, one)
+    promised = _promise(session, chosen, usual, authority, now)
+    return {id(one.of): Begun(one.seen, Promise(name, one.key, promised[one.draft.serial])) for name, one in chosen.items()}
+
+
+def _terms(session: Session, ids: Sequence[str], authority: Authority, now: datetime) -> Mapping[str, Terms]:
+    """Return what the certificates of the usual ones of some sets have to say."""
+    usual = _usual(session, ids, now)
+    names = offices.certificate_organizations(session, {row.office_code for row in usual.values()})
+    partition = authority.partition(session)
+    return {
+        name: Terms(Subject(row.terminal, row.office_code, names[row.office_code]), row.start_date, partition)
+        for name, row in usual.items()
+    }
+
+
+def _drafted(one: Try, seen: Seen, terms: Mapping[str, Terms], authority: Authority) -> _Draft | None:
+    """Read a request and draft its certificate; None for whoever is unusual, and whoever is refused: alone he meets it again."""
+    code_set_id = seen.known.code_set_id
+    found = terms.get(code_set_id) if code_set_id else None
+    if found is None or code_set_id is None:
+        return None
+    try:
+        key = requests.read(one.request)
+        draft = authority.draft(key, found.subject, found.start_date, one.now, partition=found.partition)
+    except Exception:  # noqa: BLE001 (a fault of our own, too, is noted where it is met alone)
+        return None
+    return _Draft(one, seen, code_set_id, key, draft)
+
+
+def _usual(session: Session, ids: Sequence[str], now: datetime, *, lock: bool = False) -> _Sets:
     """Return the usual sets, by id; `lock` holds them."""
-    rows = _sets(session, [one.code_set_id for one in asked], CodeSetState.PREPARED, lock=lock)
+    rows = _sets(session, ids, CodeSetState.PREPARED, lock=lock)
     states = terminals.states(session, {row.terminal for row in rows.values()})
-    today = tokyo_date(max(one.now for one in asked))
+    today = tokyo_date(now)
     return {
         code_set_id: row
         for code_set_id, row in rows.items()
@@ -186,16 +258,13 @@ def _sets(session: Session, ids: Sequence[str], state: CodeSetState, *, lock: bo
     return {row.id: row for row in found}
 
 
-def _subject(row: _Set, names: Mapping[str, str]) -> Subject:
-    return Subject(row.terminal, row.office_code, names[row.office_code])
-
-
-def _promise(session: Session, chosen: Mapping[str, Claim], usual: _Sets, now: datetime) -> dict[str, CertificateRecord]:
+def _promise(
+    session: Session, chosen: Mapping[str, _Draft], usual: _Sets, authority: Authority, now: datetime
+) -> dict[str, CertificateRecord]:
     """Reserve certificates and claim the sets for them; return the promises by serial number."""
     if not chosen:
         return {}
-    drafts = [claim.draft for claim in chosen.values()]
-    authority = next(iter(chosen.values())).asked.authority
+    drafts = [one.draft for one in chosen.values()]
     promised = authority.reserve_all(session, drafts, now)
     rows = [usual[code_set_id] for code_set_id in chosen]
     facts = ({"issuer": draft.issuer, "serial": draft.serial} for draft in drafts)

@@ -6,6 +6,7 @@
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from server import client_certificates, logs
@@ -85,9 +86,13 @@ class Front:
         return _plain(start_response, "200 OK", "".join(f"{name}: ready\n" for name in self.checks))
 
 
+# Behind a proxy it is the same few addresses again and again.
+_parsed = lru_cache(maxsize=1024)(ipaddress.ip_address)
+
+
 def _is_among(address: str, networks: tuple[Network, ...]) -> bool:
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = _parsed(address)
     except ValueError:
         return False
     return any(parsed in network for network in networks)

@@ -80,10 +80,9 @@ _NOT_DONE = (Harm.REFUSED, Harm.CUT, Harm.KILLED)
 _DONE = (Harm.DONE_AND_CUT, Harm.DONE_AND_KILLED)
 _T2_UNKNOWN = (Place.COMMIT, 2, Harm.DONE_AND_CUT)
 
-# A redemption reads twice, commits T1, signs, commits T2, and answers with what it stored.
+# A redemption reads once, commits T1, signs, commits T2, and answers with what it stored.
 WINDOWS = [
-    *_in_database("while the codes are looked up", Stands.NOTHING, Place.READ, 1, _NOT_DONE),
-    *_in_database("while the state is looked up", Stands.NOTHING, Place.READ, 2, _NOT_DONE),
+    *_in_database("while codes and state are looked up", Stands.NOTHING, Place.READ, 1, _NOT_DONE),
     *_in_database("before T1", Stands.NOTHING, Place.WRITE, 1, _NOT_DONE),
     *_in_database("T1 is not committed", Stands.NOTHING, Place.COMMIT, 1, _NOT_DONE),
     *_in_database("T1 is committed", Stands.CLAIM, Place.COMMIT, 1, _DONE),

@@ -221,14 +221,14 @@ def test_right_codes_that_race_with_the_fifth_wrong_try_are_not_redeemed_after_i
 
 @contextmanager
 def _before_t1(house: House, deed: Callable[[], object]) -> Iterator[None]:
-    """Do a deed after the state was looked up and before T1 begins: on the second snapshot's end."""
+    """Do a deed after the state was looked up and before T1 begins: on the first snapshot's end."""
     seen: list[Connection] = []
 
     def note(connection: Connection) -> None:
         if not connection.get_execution_options().get("read_only"):
             return
         seen.append(connection)
-        if len(seen) == 2:
+        if len(seen) == 1:
             deed()
 
     event.listen(house.database.engine, "rollback", note)
