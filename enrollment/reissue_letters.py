@@ -35,7 +35,7 @@ def post_requested(to: Envelope, reissue: ReissueView) -> None:
 We received a request to reissue the certificate of terminal {reissue.terminal} (reason: {english}).
 You will hear from us. Until the new certificate is retrieved, the present one can be used.
 If this was none of you, call the help desk."""
-    _post(to, reissue, "再発行申込受付", ja, en)
+    _post(to, reissue, "再発行申込受付の", ja, en)
 
 
 def post_accepted(to: Envelope, reissue: ReissueView) -> None:
@@ -52,7 +52,7 @@ def post_accepted(to: Envelope, reissue: ReissueView) -> None:
     en = f"""\
 The certificate of terminal {reissue.terminal} will be reissued (reason: {english}).
 Its codes will be ready on {reissue.ready_on:%Y/%m/%d} or later. {fate_english}"""
-    _post(to, reissue, "再発行", ja, en)
+    _post(to, reissue, "再発行の", ja, en)
 
 
 def post_declined(to: Envelope, reissue: ReissueView, why: str) -> None:
@@ -91,7 +91,7 @@ is suspended.
 The codes are not in this mail: log in to the portal and open the details of the news.
 If this was none of you, freeze the codes; anyone of the office can:
 {freeze_address(to.letters.portal_url, None)}"""
-    _post(to, reissue, "デジタル証明書発行完了", ja, en)
+    _post(to, reissue, "デジタル証明書発行完了の", ja, en)
 
 
 _FATES = {
@@ -107,4 +107,4 @@ _FATES = {
 
 
 def _post(to: Envelope, reissue: ReissueView, subject: str, ja: str, en: str) -> None:
-    post_mail(to, f"【NSS】{subject}のお知らせ({reissue.terminal})", ja, en)
+    post_mail(to, f"【NSS】{subject}お知らせ({reissue.terminal})", ja, en)
