@@ -223,29 +223,32 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
         attachments=attachments,
         corrections=Corrections(database, clock),
     )
-    departures, start_moves = Departures(database, clock, letters), StartMoves(database, clock, letters)
-    generations = GenerationChanges(database, clock)
-    desk = BulletinDesk(database, clock)
-    endings, disclosures = Endings(database, clock), Disclosures(database, clock, letters)
-    staff = CenterParts(
-        door,
-        review,
-        preparation,
-        endings,
-        departures,
-        start_moves,
-        generations,
-        disclosures,
-        papers,
-        reissues,
-        desk,
-        Cases(database, clock),
-        attachments=attachments,
-    )
+    staff = _center_parts(door, review, preparation, papers, attachments)
     portal_app, center_app = portal.create_app(customers, bulletin.blueprint), center.create_app(staff)
     bulletin.equip(portal_app, BulletinParts((), "https://localhost:8444"))
     portal_app.jinja_env.bytecode_cache = center_app.jinja_env.bytecode_cache = TEMPLATES
     return Doors(database, clock, accounts, drafts, applications, review, preparation, portal_app, center_app, factors)
+
+
+def _center_parts(
+    door: DoorParts, review: Review, preparation: CodePreparation, papers: Desk, attachments: Attachments
+) -> CenterParts:
+    database, clock, letters = door.database, door.clock, review.letters
+    return CenterParts(
+        door,
+        review,
+        preparation,
+        Endings(database, clock),
+        Departures(database, clock, letters),
+        StartMoves(database, clock, letters),
+        GenerationChanges(database, clock),
+        Disclosures(database, clock, letters),
+        papers,
+        Reissues(database, clock, letters=letters),
+        BulletinDesk(database, clock),
+        Cases(database, clock),
+        attachments=attachments,
+    )
 
 
 def door_parts(accounts: Accounts, factors: Factors, public_url: str) -> DoorParts:
