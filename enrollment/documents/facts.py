@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from kernel.clock import tokyo_date
 from kernel.errors import Refused
 from registry import applications, contracts, offices
-from registry.applications import Detail
+from registry.applications import Detail, Query
 from registry.contracts import Contract
 from registry.items import GROUPS, ITEMS, TERMINALS
 from registry.letters import CENTER_JA
@@ -89,11 +89,16 @@ def application_form(session: Session, receipt_number: str, publisher: Publisher
         ],
         "terminals": list(_applied_for(papers.detail)),
         "remarks": one.remarks,
+        "revision": one.version,
+        "attachments": [
+            {"name": file.name, "octets": file.size, "sha256": file.sha256, "sent_on": _day_of(file.attached_at)}
+            for file in papers.detail.files
+        ],
         "queries": [
             {
                 "question": query.question,
                 "asked_on": _day_of(query.asked_at),
-                "answer": query.answer,
+                "answer": _answer_of(query),
                 "answered_on": _day_of(query.answered_at),
             }
             for query in papers.detail.queries
@@ -204,6 +209,13 @@ def _new(terminal: Terminal) -> dict[str, Any]:
         "before": None,
         "after": terminal.system_class.value,
     }
+
+
+def _answer_of(query: Query) -> str | None:
+    """Return an answer; one that corrected the application says so."""
+    if query.version is None:
+        return query.answer
+    return "\n".join(part for part in (query.answer, f"申込の内容を修正しました（第{query.version}版）。") if part)
 
 
 def _day_of(instant: datetime | None) -> str | None:

@@ -105,5 +105,5 @@ def digests(files: Iterable[Attachment]) -> str:
 
 
 def _listed(session: Session, condition: object) -> tuple[Attachment, ...]:
-    query = select(AttachmentRow).where(condition).order_by(AttachmentRow.attached_at, AttachmentRow.id)  # type: ignore[arg-type]
+    query = select(AttachmentRow).where(condition).order_by(AttachmentRow.attached_at, AttachmentRow.name, AttachmentRow.id)  # type: ignore[arg-type]
     return tuple(attachment_of(row) for row in session.scalars(query))

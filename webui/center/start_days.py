@@ -106,5 +106,6 @@ def _page(sheet: Sheet) -> str:
         changed=changed,
         choices=[(deed.value, gettext(text)) for deed, text in DEEDS.items()],
         wished=None,
+        may_change=guard.person().may(Role.REVIEW),
         **months.facts(),
     )
