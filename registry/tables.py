@@ -357,7 +357,7 @@ class ApplicationRow(Base):
     moved_by: Mapped[str | None] = mapped_column(String(100))
     settings_deadline: Mapped[date | None]
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    # Why it was rejected, cancelled or declared void, in the center's words to the customer.
+    # Why it was rejected, cancelled or declared void, in the center's words; or withdrawn, in the customer's.
     reason: Mapped[str | None] = mapped_column(Text)
 
 

@@ -93,16 +93,19 @@ class Applications:
             leave_trace(session, row, Deed("answer", customer.actor, now, news="answered"), **_told_files(sent))
             return application_of(row)
 
-    def withdraw(self, customer: Customer, receipt_number: str) -> Application:
-        """Withdraw an application whose review has not ended.
+    def withdraw(self, customer: Customer, receipt_number: str, reason: str = "") -> Application:
+        """Withdraw an application whose review has not ended, with a reason if the customer gives one.
 
-        Raises Refused with application-unknown or application-state.
+        Raises Invalid (field `reason`), Refused with application-unknown or application-state.
         """
+        why = free_text("reason", reason, most=WORDS_MOST, required=False)
+        if isinstance(why, FieldFault):
+            raise Invalid(Faults([why]))
         now = self.clock.now()
         with self.database.transaction() as session:
             row = locked(session, receipt_number, office_code=customer.office_code)
             take_step(row, ApplicationEvent.WITHDRAW)
-            row.closed_at = now
+            row.closed_at, row.reason = now, why or None
             close_changes(session, receipt_number)
             leave_trace(session, row, Deed("withdraw", customer.actor, now))
             send(session, row, now, self.letters.withdrawn)

@@ -77,14 +77,20 @@ def ask_withdrawal(receipt_number: str) -> Response | str:
     found = _own(receipt_number)
     if not APPLICATION.allows(found.application.state, ApplicationEvent.WITHDRAW):
         return _to(receipt_number)
-    return flask.render_template("application-withdrawal.html", found=found)
+    return flask.render_template("application-withdrawal.html", found=found, sheet=Sheet())
 
 
 @blueprint.post("/<string(length=7):receipt_number>/withdrawal")
 @guard.customer(right=Right.APPLY)
 def withdraw(receipt_number: str) -> Response:
     """Withdraw the application."""
-    portal().applications.withdraw(customer(), receipt_number)
+    typed = {"reason": flask.request.form.getlist("reason")}
+    try:
+        portal().applications.withdraw(customer(), receipt_number, flask.request.form.get("reason", ""))
+    except Invalid as invalid:
+        sheet = sheet_of(typed, invalid.faults)
+        page = flask.render_template("application-withdrawal.html", found=_own(receipt_number), sheet=sheet)
+        return flask.make_response(page, 422)
     flask.flash(mark("申込を取り下げました。"))
     return _to(receipt_number)
 

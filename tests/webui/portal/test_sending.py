@@ -222,6 +222,17 @@ def test_the_list_is_searched_and_narrowed(doors: Doors) -> None:
         assert set(re.findall(r'href="/applications/(\w{7})"', visitor.get(f"/applications?{query}").text)) == found, query
 
 
+def test_a_withdrawal_tells_its_reason_to_both_doors(doors: Doors) -> None:
+    number, visitor = doors.applied(), doors.customer()
+    path = f"/applications/{number}/withdrawal"
+    visitor.get(path)
+    answer = visitor.post(path, {"reason": "\u200b"})
+    assert (answer.status_code, "使えない文字" in answer.text) == (422, True)
+    assert visitor.post(path, {"reason": "計画が変わりました。"}).status_code == 303
+    for reader in (visitor, doors.staff()):
+        assert "計画が変わりました。" in reader.get(f"/applications/{number}").text
+
+
 def test_a_start_date_is_chosen_by_a_press_and_keeps_the_items(doors: Doors, draft: Draft) -> None:
     del draft
     visitor = doors.customer()
