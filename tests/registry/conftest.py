@@ -12,6 +12,7 @@ from registry.applications import Applications, Review
 from registry.calendar import next_scheduled
 from registry.contracts import Business, ContractEntry, UserCode
 from registry.drafts import Customer, Draft, Drafts, Kind, Section
+from registry.items import OF_KIND
 from registry.letters import Letters
 from registry.offices import Company, Office, OfficeEntry
 from registry.registration import Offices
@@ -101,7 +102,7 @@ File = Callable[..., str]
 def fill(drafts: Drafts, clock: SettableClock) -> Fill:
     """Return what fills in a draft: by default two more netNACCS terminals for sea."""
 
-    def fill_in(  # noqa: PLR0913 (a draft has as many pages)
+    def fill_in(
         *,
         customer: Customer = HANAKO,
         items: tuple[str, ...] = ("terminals",),
@@ -109,7 +110,6 @@ def fill(drafts: Drafts, clock: SettableClock) -> Fill:
         changes: Mapping[str, Typed] | None = None,
         applicant: Contact = APPLICANT,
         wished: date | None = None,
-        kind: Kind = Kind.CONTRACT_CHANGE,
     ) -> Draft:
         wished = wished or next_scheduled(clock.now().date() + timedelta(days=16))
         pages: dict[str, Typed] = {
@@ -119,6 +119,8 @@ def fill(drafts: Drafts, clock: SettableClock) -> Fill:
             **(changes or {}),
             Section.REMARKS: {"remarks": ["よろしく"]},
         }
+        # Who applies for one of these applies for nothing else.
+        kind = next((kind for kind, item in OF_KIND.items() if item.code in items), Kind.CONTRACT_CHANGE)
         draft = drafts.begin(customer, kind)
         for section, typed in pages.items():
             draft = drafts.save(customer, draft.id, section, typed)

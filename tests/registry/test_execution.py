@@ -12,7 +12,7 @@ from kernel.errors import Refused
 from registry import contracts, execution, offices, terminals
 from registry.applications import Review
 from registry.contracts import Contract
-from registry.drafts import Customer, Kind
+from registry.drafts import Customer
 from registry.offices import Office
 from registry.registration import Offices
 from registry.states import PaymentMethod, SystemClass, TerminalEvent
@@ -188,16 +188,16 @@ def test_joint_use_names_the_other_office_which_must_be_there(database: Database
 
 
 def test_customs_brokers_are_entered_and_ended_by_their_own_kind_of_application(database: Database, carry_out: File) -> None:
-    carry_out({"broker_ids": BROKER}, kind=Kind.BROKER_IDS)
+    carry_out({"broker_ids": BROKER})
     assert [(one.full_name, one.licence) for one in contract_of(database).brokers] == [("通関　士郎", "12-3456")]
-    carry_out({"broker_ids": {"NAC01-0A1.delete": ["yes"]}}, kind=Kind.BROKER_IDS)
+    carry_out({"broker_ids": {"NAC01-0A1.delete": ["yes"]}})
     assert [one.end_date for one in contract_of(database).brokers] == [EVE]
 
 
 def test_a_request_changes_nothing_but_is_done(database: Database, carry_out: File) -> None:
     before = contract_of(database)
     request: Typed = {"setting": ["output"], "setting_details": ["二台目へ"], "for_receipt": [""], "setting_user_code": [""]}
-    number = carry_out({"system_settings": request}, kind=Kind.SYSTEM_SETTINGS)
+    number = carry_out({"system_settings": request})
     assert contract_of(database) == before
     assert page(database, number).items[0].executed_by == "staff:suzuki"
 
