@@ -23,9 +23,9 @@ from ca.revocation import Reason
 from kernel import outbox
 from kernel.errors import Unavailable
 from kernel.outbox import Letter, MailState, Wanted
+from server.delivering import carrier_of
 from server.mail import Sender
 from server.mail_signing import MailSigning
-from server.mailing import carrier_of
 from server.wiring import home_of
 from tests.conftest import FreshDatabase
 from tests.crash.homes import RealHome, found_home

@@ -15,7 +15,7 @@ from kernel.database import Database, connect
 from registry import offices
 from registry.letters import Letters
 from server.cli import main
-from server.mailing import carrier_of
+from server.delivering import carrier_of
 from server.settings import load
 from tests.conftest import FreshDatabase
 from tests.registry.test_office_files import written
