@@ -3,7 +3,7 @@
 import flask
 from werkzeug.wrappers import Response
 
-from registry import applications, news
+from registry import applications, news, offices
 from registry.applications import Detail, Wanted
 from registry.faults import Invalid
 from registry.items import ITEMS
@@ -107,9 +107,11 @@ def _page(receipt_number: str, sheet: Sheet) -> str:
     found = _own(receipt_number)
     with doorway().parts.database.snapshot() as session:
         history = news.search(session, office_code(), receipt_number=receipt_number).records
+        office = offices.get(session, office_code()) or flask.abort(404)
     return flask.render_template(
         "application.html",
         found=found,
+        office=office,
         sheet=sheet,
         history=history,
         lines=lines,
