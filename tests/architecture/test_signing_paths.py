@@ -155,7 +155,7 @@ class Paths:
         """Return by what each signature was reached, and forget it."""
         taken = set()
         for places in self.seen:
-            assert "enrollment/issuance.py:issue" in places
+            assert "enrollment/issuance.py:keep" in places
             by = {
                 name for name in (REDEMPTION, RENEWAL) if places & {f"enrollment/{name}.py:redeem", f"enrollment/{name}.py:renew"}
             }
