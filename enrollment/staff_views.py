@@ -25,7 +25,7 @@ from enrollment.code_sets import CodeSetState
 from enrollment.credentials import CertificateView
 from enrollment.disclosure import Part, Showing
 from enrollment.freezes import Freeze
-from enrollment.tables import CodeSetRow, CodeShowingRow, CredentialRow
+from enrollment.tables import IS_FROZEN, CodeSetRow, CodeShowingRow, CredentialRow
 from kernel import throttle
 
 __all__ = [
@@ -144,13 +144,13 @@ def showings_of(session: Session, terminal: str, *, most: int = 100) -> tuple[Sh
 
 def frozen_sets(session: Session, now: datetime, *, most: int = 200) -> tuple[CodeSetView, ...]:
     """Return the frozen code sets, oldest first: staff thaw or replace them."""
-    query = select(CodeSetRow).where(CodeSetRow.state == CodeSetState.FROZEN).order_by(CodeSetRow.prepared_at, CodeSetRow.id)
+    query = select(CodeSetRow).where(IS_FROZEN).order_by(CodeSetRow.prepared_at, CodeSetRow.id)
     return _views(session, session.scalars(query.limit(most)).all(), now)
 
 
 def frozen_count(session: Session) -> int:
     """Return how many code sets are frozen."""
-    query = select(func.count()).select_from(CodeSetRow).where(CodeSetRow.state == CodeSetState.FROZEN)
+    query = select(func.count()).select_from(CodeSetRow).where(IS_FROZEN)
     return session.scalar(query) or 0
 
 

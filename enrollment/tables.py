@@ -53,6 +53,14 @@ class CodeSetRow(Base):
             postgresql_where=text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
         ),
         Index("ix_enrollment_code_set_terminal", "terminal"),
+        Index("ix_enrollment_code_set_office", "office_code"),
+        # For those who thaw: among all the sets that were ever made, a few are frozen.
+        Index(
+            "ix_enrollment_code_set_frozen",
+            "prepared_at",
+            sqlite_where=text("state = 'frozen'"),
+            postgresql_where=text("state = 'frozen'"),
+        ),
         Index("uq_enrollment_code_set_certificate", "issuer", "serial", unique=True),
     )
 
@@ -74,6 +82,10 @@ class CodeSetRow(Base):
     issuer: Mapped[str | None] = mapped_column(String(40))
     serial: Mapped[str | None] = mapped_column(String(40))
     redeemed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+# As the index says it: no database takes an index for a state that it is told only afterwards.
+IS_FROZEN = CodeSetRow.state == literal_column("'frozen'")
 
 
 class CodeShowingRow(Base):

@@ -269,6 +269,12 @@ class TerminalRow(Base):
             "suspension_rule IS NULL OR (state = 'suspended' AND suspension_rule BETWEEN 1 AND 3)", "ck_registry_terminal_rule"
         ),
         CheckConstraint("(state = 'abolished') = (abolished_at IS NOT NULL)", "ck_registry_terminal_abolished_at"),
+        Index(
+            "ix_registry_terminal_suspended",
+            "name",
+            sqlite_where=text("suspended_at IS NOT NULL"),
+            postgresql_where=text("suspended_at IS NOT NULL"),
+        ),
     )
 
     name: Mapped[str] = mapped_column(String(6), primary_key=True)

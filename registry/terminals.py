@@ -231,7 +231,9 @@ def search(
         query = query.where(
             TerminalRow.name.startswith(wanted, autoescape=True) | TerminalRow.office_code.startswith(wanted, autoescape=True)
         )
-    if state is not None:
+    if state is TerminalState.SUSPENDED:  # the same, and there is an index of them
+        query = query.where(TerminalRow.suspended_at.is_not(None))
+    elif state is not None:
         query = query.where(TerminalRow.state == state)
     return page_of(session, query, page, terminal_of, size=size)
 

@@ -1,11 +1,13 @@
 """Mails: what left, what waits, and what nobody could be given."""
 
 import flask
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from kernel import audit, outbox
 from kernel.errors import Refused
 from kernel.outbox import MailState, MailView, Wanted
+from registry import applications, terminals
 from webui import guard
 from webui.accounts import Role
 from webui.accounts.links import without_links
@@ -29,8 +31,9 @@ def listed() -> str:
     """Show mails, newest first: of an office, in a state, about an application."""
     state = listing.chosen("state", tuple(MailState))
     office_code, number = listing.searched("office").upper(), listing.searched("number").upper()
-    wanted = Wanted(office_code=office_code, state=MailState(state) if state else None, mentioning=number)
     with doorway().parts.database.snapshot() as session:
+        whose = office_code or _office_of(session, number)
+        wanted = Wanted(office_code=whose, state=MailState(state) if state else None, mentioning=number)
         total = outbox.count(session, wanted)
         pages = listing.pages_of(total, _PAGE)
         page = min(listing.page_number(), pages)
@@ -43,6 +46,12 @@ def listed() -> str:
         states=STATES,
         label=label_of,
     )
+
+
+def _office_of(session: Session, number: str) -> str:
+    """Return whose application or terminal is meant, empty for neither: only that office's mails are then looked through."""
+    found = applications.find(session, number) or terminals.get(session, number)
+    return found.office_code if found else ""
 
 
 @blueprint.get("/<int:mail_id>")

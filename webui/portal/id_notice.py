@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 
 import flask
 import segno
@@ -160,7 +161,7 @@ def _page(notice: IdNotice, codes: Mapping[str, ShownCodes]) -> str:
     names = [line.terminal for line in notice.terminals]
     with doorway().parts.database.snapshot() as session:
         office = offices.get(session, notice.office_code)
-        kinds = {name: terminals.get(session, name) for name in names}
+        kinds = terminals.named(session, names)
         certificates = credentials.of_terminals(session, names)
         proven = receipts.newest_of(session, names, notice.office_code)
     address = f"{portal().retrieval_url}/retrieve?office_code={notice.office_code}"
@@ -170,14 +171,20 @@ def _page(notice: IdNotice, codes: Mapping[str, ShownCodes]) -> str:
         codes=codes,
         office=office,
         kinds=kinds,
-        classes=dict.fromkeys(kind.system_class for kind in kinds.values() if kind),
+        classes=dict.fromkeys(kind.system_class for kind in kinds.values()),
         certificates=certificates,
         receipts=proven,
         retrieval_url=portal().retrieval_url,
-        picture=segno.make(address, error="m", micro=False).svg_inline(omitsize=True, border=2),
+        picture=_picture(address),
         now=doorway().parts.clock.now(),
         owner=_owner,
     )
+
+
+@lru_cache(maxsize=1_000)
+def _picture(address: str) -> str:
+    """Return the code that a telephone reads an address from; drawing it takes longer than the rest of the page."""
+    return segno.make(address, error="m", micro=False).svg_inline(omitsize=True, border=2)
 
 
 def _owner(line: NoticeLine, name: str) -> str:
