@@ -83,6 +83,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_id", name=op.f("uq_kernel_mail_message_id")),
     )
     with op.batch_alter_table("kernel_mail", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_kernel_mail_given_up",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("sent_at IS NULL AND next_try_at IS NULL"),
+            postgresql_where=sa.text("sent_at IS NULL AND next_try_at IS NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_kernel_mail_next_try_at"), ["next_try_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_kernel_mail_office_code"), ["office_code"], unique=False)
 
@@ -102,6 +109,11 @@ def downgrade() -> None:
     with op.batch_alter_table("kernel_mail", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kernel_mail_office_code"))
         batch_op.drop_index(batch_op.f("ix_kernel_mail_next_try_at"))
+        batch_op.drop_index(
+            "ix_kernel_mail_given_up",
+            sqlite_where=sa.text("sent_at IS NULL AND next_try_at IS NULL"),
+            postgresql_where=sa.text("sent_at IS NULL AND next_try_at IS NULL"),
+        )
 
     op.drop_table("kernel_mail")
     op.drop_table("kernel_audit_tree")

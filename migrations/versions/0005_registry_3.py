@@ -218,6 +218,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_registry_terminal_changed_at"), ["changed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_registry_terminal_office_code"), ["office_code"], unique=False)
         batch_op.create_index(batch_op.f("ix_registry_terminal_receipt_number"), ["receipt_number"], unique=False)
+        batch_op.create_index(
+            "ix_registry_terminal_suspended",
+            ["name"],
+            unique=False,
+            sqlite_where=sa.text("suspended_at IS NOT NULL"),
+            postgresql_where=sa.text("suspended_at IS NOT NULL"),
+        )
 
     op.create_table(
         "registry_usage",
@@ -319,6 +326,11 @@ def downgrade() -> None:
 
     op.drop_table("registry_usage")
     with op.batch_alter_table("registry_terminal", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_registry_terminal_suspended",
+            sqlite_where=sa.text("suspended_at IS NOT NULL"),
+            postgresql_where=sa.text("suspended_at IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("ix_registry_terminal_receipt_number"))
         batch_op.drop_index(batch_op.f("ix_registry_terminal_office_code"))
         batch_op.drop_index(batch_op.f("ix_registry_terminal_changed_at"))

@@ -88,6 +88,14 @@ def upgrade() -> None:
             sqlite_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
             postgresql_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
         )
+        batch_op.create_index(
+            "ix_enrollment_code_set_frozen",
+            ["prepared_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'frozen'"),
+            postgresql_where=sa.text("state = 'frozen'"),
+        )
+        batch_op.create_index("ix_enrollment_code_set_office", ["office_code"], unique=False)
         batch_op.create_index("ix_enrollment_code_set_receipt", ["receipt_number"], unique=False)
         batch_op.create_index("ix_enrollment_code_set_terminal", ["terminal"], unique=False)
         batch_op.create_index("uq_enrollment_code_set_certificate", ["issuer", "serial"], unique=True)
@@ -221,6 +229,12 @@ def downgrade() -> None:
         batch_op.drop_index("uq_enrollment_code_set_certificate")
         batch_op.drop_index("ix_enrollment_code_set_terminal")
         batch_op.drop_index("ix_enrollment_code_set_receipt")
+        batch_op.drop_index("ix_enrollment_code_set_office")
+        batch_op.drop_index(
+            "ix_enrollment_code_set_frozen",
+            sqlite_where=sa.text("state = 'frozen'"),
+            postgresql_where=sa.text("state = 'frozen'"),
+        )
         batch_op.drop_index(
             "ix_enrollment_code_set_end",
             sqlite_where=sa.text("state IN ('prepared', 'claimed', 'frozen', 'expired')"),
