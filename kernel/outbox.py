@@ -26,8 +26,14 @@ class OutboxMail(Base):
     """One mail to one address."""
 
     __tablename__ = "kernel_mail"
-    # What was given up is few among all that was ever sent, and asked for often.
+    # What waits and what was given up is few among all that was ever sent, and asked for often.
     __table_args__ = (
+        Index(
+            "ix_kernel_mail_next_try_at",
+            "next_try_at",
+            sqlite_where=text("next_try_at IS NOT NULL"),
+            postgresql_where=text("next_try_at IS NOT NULL"),
+        ),
         Index(
             "ix_kernel_mail_given_up",
             "id",
@@ -47,7 +53,7 @@ class OutboxMail(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # When it was put in, first or again: from then on LAST_TRY counts.
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_error: Mapped[str | None] = mapped_column(Text)
