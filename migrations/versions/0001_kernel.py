@@ -90,7 +90,13 @@ def upgrade() -> None:
             sqlite_where=sa.text("sent_at IS NULL AND next_try_at IS NULL"),
             postgresql_where=sa.text("sent_at IS NULL AND next_try_at IS NULL"),
         )
-        batch_op.create_index(batch_op.f("ix_kernel_mail_next_try_at"), ["next_try_at"], unique=False)
+        batch_op.create_index(
+            "ix_kernel_mail_next_try_at",
+            ["next_try_at"],
+            unique=False,
+            sqlite_where=sa.text("next_try_at IS NOT NULL"),
+            postgresql_where=sa.text("next_try_at IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_kernel_mail_office_code"), ["office_code"], unique=False)
 
     op.create_table(
@@ -108,7 +114,11 @@ def downgrade() -> None:
     op.drop_table("kernel_throttle")
     with op.batch_alter_table("kernel_mail", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kernel_mail_office_code"))
-        batch_op.drop_index(batch_op.f("ix_kernel_mail_next_try_at"))
+        batch_op.drop_index(
+            "ix_kernel_mail_next_try_at",
+            sqlite_where=sa.text("next_try_at IS NOT NULL"),
+            postgresql_where=sa.text("next_try_at IS NOT NULL"),
+        )
         batch_op.drop_index(
             "ix_kernel_mail_given_up",
             sqlite_where=sa.text("sent_at IS NULL AND next_try_at IS NULL"),
