@@ -27,11 +27,13 @@ def test_the_first_page_counts_what_waits_and_leads_there(issuing_doors: Doors, 
         "誤入力でロックされたコード": 1,
         "凍結されたコード": 2,
         "停止中の端末": 1,
+        "確認を待つ連絡先の変更": 0,
         "送信できなかったメール": 5,
     }
     none = "ここに並ぶ再発行は、いまはありません。"
     own = [day.fresh, day.queried, day.by_hand, none]
-    expected = [*own, day.approved, none, none, day.locked, day.frozen, day.suspended, "送信できず"]
+    no_change = "確認を待つ連絡先の変更はありません。"
+    expected = [*own, day.approved, none, none, day.locked, day.frozen, day.suspended, no_change, "送信できず"]
     for (address, _, _), content in zip(CARD.findall(page), expected, strict=True):
         assert content in sato.get(address.replace("&amp;", "&")).text, address
 
@@ -40,7 +42,7 @@ def test_ones_own_tasks_come_first(sato: Visitor, kato: Visitor, ito: Visitor) -
     own = {
         sato: {"審査を待つ申込", "お客様の回答を待つ申込", "実施を待つ変更項目のある申込", "判断を待つ再発行"},
         kato: {"コードの準備を待つ申込", "コードの準備を待つ再発行", "誤入力でロックされたコード", "凍結されたコード"},
-        ito: {"停止中の端末"},
+        ito: {"停止中の端末", "確認を待つ連絡先の変更"},
     }
     for visitor, tasks in own.items():
         first, _ = visitor.get("/").text.split("そのほかの状況")
