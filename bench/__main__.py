@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 # What is here and is no measurement.
-PARTS = {"__main__", "measure", "publishing", "redemptions"}
+PARTS = {"__main__", "country", "measure", "publishing", "redemptions"}
 
 
 def main() -> None:

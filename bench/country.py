@@ -102,8 +102,9 @@ def settle(house: House, offices: int) -> Country:
         _certificates(copies, redeemed, terminals)
         _logs(copies, terminals)
         copies.numbers.drop(session.connection())
-    with house.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+    if house.database.engine.dialect.name == "postgresql":  # which does so by itself, a little later; SQLite never does
+        with house.database.transaction() as session:
+            session.execute(text("ANALYZE"))
     return Country(house, offices)
 
 

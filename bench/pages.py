@@ -31,7 +31,6 @@ from webui.accounts import Door
 USERS = 50
 PORTS = {Door.PORTAL: 19_110, Door.CENTER: 19_111}
 FRONTS = {Door.PORTAL: 19_112, Door.CENTER: 19_113}
-TARGETS = {"plain": (15, 50), "search": (None, 200)}
 NGINX = """
 user root; worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
@@ -78,7 +77,8 @@ PAGES = (
     Page("applications", Door.PORTAL, "plain", lambda _: "/applications"),
     Page("application", Door.PORTAL, "plain", lambda town: f"/applications/{town.receipt_number}"),
     Page("ID notice, masked", Door.PORTAL, "plain", lambda town: f"/applications/{town.receipt_number}/id-notice"),
-    Page("certificates", Door.PORTAL, "plain", lambda _: "/certificates"),
+    Page("certificates", Door.PORTAL, "plain", lambda _: "/certificates/"),
+    Page("mails", Door.PORTAL, "plain", lambda _: "/mails/"),
     Page("users", Door.PORTAL, "plain", lambda _: "/users"),
     Page("center: menu", Door.CENTER, "plain", lambda _: "/"),
     Page("center: application", Door.CENTER, "plain", lambda town: f"/applications/{town.receipt_number}"),
@@ -112,21 +112,25 @@ class Doors:
         pid = self.pids[door]
         return [pid, *children(pid), self.front, *children(self.front), *self.servers()]
 
-    def ask(self, page: Page, cookies: Sequence[str], seconds: int, pace: int) -> dict[str, float] | None:
-        """Ask for a page without thinking, and then at a pace; None where the door has no such page."""
+    def weights(self) -> dict[str, float]:
+        """Return the private memory of a worker of each door in megabytes."""
+        return {door.value: round(private_mb(children(pid)[-1]), 1) for door, pid in self.pids.items()}
+
+    def ask(self, page: Page, cookies: Sequence[str], seconds: int, pace: int) -> dict[str, float]:
+        """Ask for a page without thinking, and then at a pace."""
         address = f"https://localhost:{FRONTS[page.door]}"
         towns = [self.country.town(number * self.country.offices // USERS) for number in range(USERS)]
         paths = [page.address(town) for town in towns]
         status, octets = _fetched(f"{address}{paths[0]}", cookies[0])
         if status != 200:
-            return None
+            raise RuntimeError(f"{page.what} is answered with {status}")
         script = self.folder / "page.lua"
         _write(script, paths, cookies, FRONTS[page.door], "0")
         before = cpu_of(self.workers(page.door))
         count, p50, p99 = _asked(script, address, seconds)
         spent = cpu_of(self.workers(page.door)) - before
         _write(script, paths, cookies, FRONTS[page.door], f"math.random(0, {2_000 * USERS // pace})")
-        _, calm_p50, calm_p99 = _asked(script, address, max(seconds, 10))
+        _, calm_p50, calm_p99 = _asked(script, address, 2 * seconds)
         return {
             "octets": octets,
             "pages_per_core_second": round(count / spent, 1),
@@ -147,7 +151,7 @@ def _asked(script: Path, address: str, seconds: int) -> tuple[int, float, float]
     """Ask for some seconds; return how many answers there were, and the median and the 99th percentile in milliseconds."""
     command = ["wrk", "-t1", f"-c{USERS}", f"-d{seconds}", "--timeout", "60s", "--latency", "-s", str(script), address]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    count, p50, p99 = (re.search(form, told) for form in (r"(\d+) requests in", r"50%\s+(\S+)", r"99%\s+(\S+)"))
+    count, p50, p99 = (re.search(form, told) for form in (r"(\d+) requests in", r"\n\s+50%\s+(\S+)", r"\n\s+99%\s+(\S+)"))
     if count is None or p50 is None or p99 is None or "Non-2xx" in told or "Socket errors" in told:
         raise RuntimeError(told)
     return int(count[1]), _milliseconds(p50[1]), _milliseconds(p99[1])
@@ -207,22 +211,23 @@ def run(folder: Path, url: str, servers: Callable[[], Sequence[int]], chosen: ar
     folder.mkdir()
     home = found_home(folder, url)
     country = settle(home.house, chosen.offices)
-    cookies = {
-        door: [f"__Host-tegata-{door}={token}" for token in country.sessions(door, USERS)] for door in (Door.PORTAL, Door.CENTER)
-    }
-    home.house.database.dispose()
+    return measured(folder, country, servers, chosen)
+
+
+def measured(
+    folder: Path, country: Country, servers: Callable[[], Sequence[int]], chosen: argparse.Namespace
+) -> dict[str, object]:
+    """Measure the doors of a home in which a country lives."""
+    cookies = {door: [f"__Host-tegata-{door}={token}" for token in country.sessions(door, USERS)] for door in PORTS}
+    country.house.database.dispose()
     found: dict[str, object] = {}
     with _open(folder, country, servers) as doors:
-        fresh = {door.value: round(private_mb(children(pid)[-1]), 1) for door, pid in doors.pids.items()}
+        fresh = doors.weights()
         for page in PAGES:
-            if not chosen.only or chosen.only in page.what:
-                found[page.what] = (
-                    {"kind": page.kind, **(seen or {})}
-                    if (seen := doors.ask(page, cookies[page.door], chosen.seconds, chosen.pace))
-                    else None
-                )
+            if chosen.only in page.what:
+                found[page.what] = {"kind": page.kind} | doors.ask(page, cookies[page.door], chosen.seconds, chosen.pace)
                 sys.stdout.write(f"{page.what}: {found[page.what]}\n")
-        used = {door.value: round(private_mb(children(pid)[-1]), 1) for door, pid in doors.pids.items()}
+        used = doors.weights()
     starts = {door.value: min(_started(folder, door) for _ in range(chosen.times)) for door in PORTS}
     return {"pages": found, "private_mb_fresh": fresh, "private_mb": used, "first_answer_cpu_seconds": starts}
 

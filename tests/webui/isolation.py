@@ -24,7 +24,7 @@ from tests.webui.visitors import Visitor
 from webui.csrf import FIELD
 
 # Variable parts of addresses that name nothing of an office, with a value for each; those with a list of words need none.
-COMMON: Mapping[str, str] = {"deed": "disable", "item": "mailboxes", "month": "2026-10"}
+COMMON: Mapping[str, str] = {"deed": "disable", "item": "mailboxes", "month": "2026-11"}
 _WORDS = re.compile(r"<any\(['\"]?([\w-]+)[^)]*\):(\w+)>")
 # Buttons that end the walk, public pages that it need not enter, and files, which lead nowhere.
 _LEAVE = re.compile(r"/(?:static|bulletin|logout|language)\b")

@@ -9,6 +9,8 @@ from enrollment.reissue_records import ReissueReason
 from tests.webui.center.conftest import Day, file_application
 from tests.webui.conftest import HANAKO, START, TERMINAL, Doors
 from tests.webui.visitors import Visitor
+from webui import guard
+from webui.accounts import Door
 from webui.csrf import FIELD
 
 REVIEW, ISSUING, SECURITY = "sato", "kato", "ito"
@@ -125,6 +127,25 @@ def test_the_table_above_names_every_deed(doors: Doors) -> None:
     paths = {re.sub(r"<(?:\w+:)?(\w+)>", lambda found: samples.get(found[1], found[0]), rule.rule) for rule in rules}
     shared = {"/account/password", "/login", "/login/again", "/logout", "/language", "/password"}
     assert {path.replace("<item>", "mailboxes") for path in paths} == {*DEEDS, *shared}
+
+
+def test_whatever_only_shows_something_is_open_to_all_staff(doors: Doors) -> None:
+    shared = {"factors", "sessions"}  # both doors' own, `tests/webui/test_guard.py`
+    for rule in doors.center.url_map.iter_rules():
+        access = guard.access_of(doors.center.view_functions[rule.endpoint])
+        assert access is not None
+        if "POST" not in (rule.methods or ()) and access.doors and rule.endpoint.partition(".")[0] not in shared:
+            assert (access.doors, access.grants) == ({Door.CENTER}, frozenset()) or access.doors == set(Door), rule.rule
+
+
+def test_each_deed_is_declared_for_the_role_above(doors: Doors) -> None:
+    roles = {doors.person(user).grants: user for user in (REVIEW, ISSUING, SECURITY)}
+    adapter = doors.center.url_map.bind("localhost")
+    for pattern, user in DEEDS.items():
+        endpoint, _ = adapter.match(pattern.format(number="1", reissue="0" * 32), "POST")
+        access = guard.access_of(doors.center.view_functions[endpoint])
+        assert access is not None
+        assert roles[frozenset(str(grant) for grant in access.grants)] == user, pattern
 
 
 def test_all_staff_read_everything(doors: Doors) -> None:
