@@ -81,16 +81,17 @@ BUREAU = OfficeEntry(
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """Somebody who may log in to the demo; staff have no office."""
+    """Somebody who may log in to the demo; staff have no office. Who has no app registers one when it is first needed."""
 
     login: str
     name: str
     grants: frozenset[Right | Role]
     office_code: str = ""
+    has_app: bool = True
 
 
 PEOPLE = (
-    DemoPerson("hanako", "通関　花子", frozenset(Right), OFFICE),
+    DemoPerson("hanako", "通関　花子", frozenset(Right), OFFICE, has_app=False),
     DemoPerson("jiro", "通関　次郎", frozenset({Right.APPLY, Right.CODES}), OFFICE),
     DemoPerson(REVIEWER, "佐藤　明", frozenset({Role.REVIEW})),
     DemoPerson(ISSUER, "鈴木　薫", frozenset({Role.ISSUING})),
@@ -100,10 +101,10 @@ PEOPLE = (
 
 @dataclass(frozen=True)
 class LogIn:
-    """By what somebody of the demo logs in; `totp_secret` (base32) is what an authenticator app is given."""
+    """By what somebody of the demo logs in; `totp_secret` (base32) is what an authenticator app is given, if there is one."""
 
     password: str = field(repr=False)
-    totp_secret: str = field(repr=False)
+    totp_secret: str | None = field(repr=False)
 
 
 def has_begun(home: Home) -> bool:
@@ -114,8 +115,12 @@ def has_begun(home: Home) -> bool:
 def begin(home: Home) -> None:
     """Mark a home as a demo's and choose passwords and authenticator apps, which must outlive an interruption."""
     if not has_begun(home):
-        chosen = {person.login: asdict(LogIn(secrets.token_urlsafe(PASSWORD_OCTETS), totp.new_secret())) for person in PEOPLE}
+        chosen = {person.login: asdict(_choose(person)) for person in PEOPLE}
         write_whole(_passwords_file(home), json.dumps(chosen))
+
+
+def _choose(person: DemoPerson) -> LogIn:
+    return LogIn(secrets.token_urlsafe(PASSWORD_OCTETS), totp.new_secret() if person.has_app else None)
 
 
 def make(settings: Settings, database: Database, say: Say) -> None:
@@ -219,7 +224,9 @@ def _add_people(accounts: Accounts, factors: Factors, log_ins: Mapping[str, LogI
         with _unless("account-exists"):
             accounts.add(account, audit.operator("demo"))
     for known in (*accounts.listed(Door.PORTAL), *accounts.listed(Door.CENTER)):
-        factors.provide_totp(known, log_ins[known.login].totp_secret, audit.operator("demo"))
+        secret = log_ins[known.login].totp_secret
+        if secret is not None:
+            factors.provide_totp(known, secret, audit.operator("demo"))
 
 
 def _prepare_terminal(settings: Settings, database: Database, clock: Clock, today: date) -> None:

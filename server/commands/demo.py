@@ -51,9 +51,9 @@ def totp(user: str) -> None:
     """Print the code that USER's authenticator app shows now, by the demo's clock. Each is good once."""
     chosen = _demo_home()
     facts = json.loads(home_of(chosen).demo_file.read_text(encoding="utf-8"))
-    secrets = {person["user"]: person["totp_secret"] for person in facts["customers"] + facts["staff"]}
+    secrets = {person["user"]: person["totp_secret"] for person in facts["customers"] + facts["staff"] if person["totp_secret"]}
     if user not in secrets:
-        raise Trouble(f"the demo has no {user}: there are {', '.join(secrets)}")
+        raise Trouble(f"the demo gave no app to {user}: those who have one are {', '.join(secrets)}")
     click.echo(code_at(secrets[user], clock_of(chosen).now()))
 
 

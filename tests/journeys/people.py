@@ -54,9 +54,9 @@ class Person:
 class Customer(Person):
     """A user of an office at the portal."""
 
-    def log_in(self, number: int = 0) -> None:
-        """Log in as one of the demo's customers."""
-        person = self.demo.facts["customers"][number]
+    def log_in(self) -> None:
+        """Log in as the demo's customer who has an authenticator app."""
+        person = next(person for person in self.demo.facts["customers"] if person["totp_secret"])
         self.page.goto(self.demo.facts["portal"])
         self.fill(事業所コード=person["office_code"], ユーザーID=person["user"], パスワード=person["password"])
         self.button("ログイン").click()
