@@ -31,7 +31,6 @@ SAMPLES = {
     "digest": "0",
     "form": "pem",
     "issuer": "issuing-1",
-    "form": "pem",
     "item": "names",
     "key": "0" * 32,
     "kind": "system_settings",
