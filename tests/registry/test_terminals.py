@@ -200,3 +200,10 @@ def test_the_database_itself_refuses_an_application_that_can_not_be(database: Da
         {"approved_by": "staff:sato"},
     ]
     assert [change for change in changes if not refuses(database, ApplicationRow, change)] == []
+
+
+@pytest.mark.parametrize("text", ["9", "99", "99999W", "N", "NAC", "NAC001", "Z", "ZZ", "8", "NAB", "A", "999%"])
+def test_a_search_finds_names_and_offices_that_begin_with_the_text(database: Database, terminal: Terminal, text: str) -> None:
+    with database.snapshot() as session:
+        found = terminals.search(session, text=text).records
+    assert bool(found) is (terminal.name.startswith(text) or terminal.office_code.startswith(text))
