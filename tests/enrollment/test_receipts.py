@@ -147,6 +147,6 @@ def test_the_program_of_the_documentation_checks_it_without_a_network(
             [sys.executable, PROGRAM, file, "-", str(SIGNER.verifier)], capture_output=True, text=True, check=False
         )
         assert done.returncode == verdict, done.stderr
-    compared = [sys.executable, PROGRAM, file, "-", str(SIGNER.verifier), tmp_path / "older.txt"]
+    compared = [sys.executable, str(PROGRAM), str(file), "-", str(SIGNER.verifier), str(tmp_path / "older.txt")]
     done = subprocess.run(compared, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, ""), "older checkpoints that nobody compares are no proof"
