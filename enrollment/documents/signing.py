@@ -6,6 +6,7 @@ what proves that nobody was revoked is put into the file, so that verifying asks
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
@@ -80,15 +81,9 @@ class DocumentSigner:
         stamper = _InProcessStamper(self.timestamps, now)
         signer = _TimedSigner(metadata, _CustodySigner(self), timestamper=stamper, new_field_spec=place)
         signer.now = now
-        with asking_custody():
-            signed = signer.sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)))
-            # Not pyHanko's own B-LTA, which writes once more after the last stamp: ours covers the file to its last octet. What
-            # verifying this stamp takes is in the file already, from the signature's own stamp of the same unit.
-            stamped = PdfTimeStamper(stamper, field_name=STAMP_FIELD).timestamp_pdf(
-                IncrementalPdfFileWriter(signed), "sha256", validation_context=None
-            )
-        content: bytes = stamped.getvalue()
-        return content
+        # pyHanko runs an event loop of its own, which the caller's thread may not have already.
+        with ThreadPoolExecutor(max_workers=1) as apart:
+            return apart.submit(_sign_and_stamp, signer, stamper, pdf).result()
 
     def _context(self, evidence: Evidence, now: datetime) -> ValidationContext:
         return ValidationContext(
@@ -147,6 +142,18 @@ class _InProcessStamper(TimeStamper):
     async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
         """Return the authority's answer."""
         return tsp.TimeStampResp.load(self._authority.answer(req.dump(), self._now))
+
+
+def _sign_and_stamp(signer: PdfSigner, stamper: TimeStamper, pdf: bytes) -> bytes:
+    with asking_custody():
+        signed = signer.sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)))
+        # Not pyHanko's own B-LTA, which writes once more after the last stamp: ours covers the file to its last octet. What
+        # verifying this stamp takes is in the file already, from the signature's own stamp of the same unit.
+        stamped = PdfTimeStamper(stamper, field_name=STAMP_FIELD).timestamp_pdf(
+            IncrementalPdfFileWriter(signed), "sha256", validation_context=None
+        )
+    content: bytes = stamped.getvalue()
+    return content
 
 
 class _TimedSigner(PdfSigner):

@@ -72,7 +72,7 @@ def test_two_ceremonies_at_once_found_everything_once(database: Database, tmp_pa
             running.result(PATIENCE)
     with database.snapshot() as session:
         rows = list(session.scalars(select(CertificateRow)))
-    names = sorted(["root", "issuing-1", "ocsp", "timestamp", "cmp"])
+    names = sorted(["root", "issuing-1", "ocsp", "timestamp", "cmp", "documents"])
     assert sorted(row.subject for row in rows) == names
     for action in ("certificate.reserve", "certificate.issue"):
         assert _deeds(database, action) == [f"service:{name}" for name in names]

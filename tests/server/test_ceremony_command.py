@@ -6,7 +6,7 @@ import pytest
 from tests.server.test_commands import tegata
 
 pytestmark = pytest.mark.slow
-MORE = "  - { name: mail, kind: mail, under: issuing-1, common_name: Center, algorithm: p256, years: 1, mail: a@example.jp }\n"
+MORE = "  - { name: mail-2, kind: mail, under: issuing-1, common_name: Center, algorithm: p256, years: 1, mail: a@example.jp }\n"
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def test_a_file_with_more_adds_it_under_the_operators_name(home: Path, tmp_path:
     (new,) = set(_transcripts(home)) - before
     text = new.read_text(encoding="utf-8")
     assert "operator: Ito Hanako (user " in text
-    assert "certificate: mail" in text
-    assert (home / "keys" / "mail.key").exists()
+    assert "certificate: mail-2" in text
+    assert (home / "keys" / "mail-2.key").exists()
 
 
 def test_a_bad_file_is_told_line_by_line_and_does_nothing(home: Path, tmp_path: Path) -> None:

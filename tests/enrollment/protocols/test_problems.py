@@ -19,8 +19,8 @@ NOT_AT_THE_DOORS = {"preparation", "ending", "departures", "id_notices", "staff_
 FAULTS = {"certificate-unknown"}
 # Only `tegata revoke` says since when a certificate is not to be trusted.
 AT_THE_COMMAND_LINE = {"invalid-since-future"}
-# Only staff and customers decide about reissues, on their pages.
-ON_PAGES = {"same-person", "reissue-unknown", "reissue-not-ready", "terminal-unknown"}
+# Only staff and customers decide about reissues and keep diagnoses, on their pages.
+ON_PAGES = {"same-person", "reissue-unknown", "reissue-not-ready", "terminal-unknown", "diagnosis-most"}
 EXPANSIONS = {"f'codes-{state.value}'": {"codes-frozen", "codes-expired", "codes-replaced"}}
 STATUSES = {400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429, 500, 503}
 

@@ -80,8 +80,9 @@ def test_the_way_from_the_menu_to_the_request(doors: Doors) -> None:
     page = visitor.get(done.location).text
     assert "再発行のお申込を受け付けました。" in page
     assert "センターが内容を確認しています。" in page
-    newest = re.findall(r'<a class="more[^"]*" href="([^"]+)"', visitor.get("/").text)[0]
-    assert visitor.get(newest).location == f"/reissues/{reissue.id}"
+    newest = re.findall(r'<form class="more" method="post" action="([^"]+)"', visitor.get("/").text)[0]
+    read = visitor.post(newest).location
+    assert read == f"/reissues/{reissue.id}" or visitor.get(read).location == f"/reissues/{reissue.id}"
     line = visitor.get("/contract/netnaccs").text
     assert f'<a href="/reissues/{reissue.id}">センター確認中' in line
     assert f'href="{PATH}"' not in line
