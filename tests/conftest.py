@@ -1,9 +1,10 @@
 """Fixtures that every room's tests share: databases of both kinds, a settable clock, a browser."""
 
+import asyncio
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -71,6 +72,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
         if SLOW_FOLDERS & set(item.path.parts) or item.path.stem in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
+
+
+@contextmanager
+def _without_the_browsers_loop(item: pytest.Item) -> Iterator[None]:
+    """Hide the event loop that Playwright leaves running in this thread from tests without a browser: asyncio allows one."""
+    running = None if "chromium" in getattr(item, "fixturenames", ()) else asyncio._get_running_loop()  # noqa: SLF001
+    if running is None:
+        yield
+        return
+    asyncio._set_running_loop(None)  # noqa: SLF001 (there is no public way)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(running)  # noqa: SLF001 (there is no public way)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Make what a test needs, apart from the browser's loop."""
+    with _without_the_browsers_loop(item):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Run a test, apart from the browser's loop."""
+    with _without_the_browsers_loop(item):
+        yield
 
 
 @pytest.fixture
