@@ -24,7 +24,7 @@ from tests.support.clock import SettableClock
 from tests.support.softhsm import CONFIGURATION, PIN, SoftToken, soft_token
 
 pytestmark = pytest.mark.slow
-MAIL = "  - { name: mail, kind: mail, under: issuing-1, common_name: Center, algorithm: p256, years: 1, mail: a@example.jp }\n"
+MAIL = "  - { name: post, kind: mail, under: issuing-1, common_name: Center, algorithm: p256, years: 1, mail: a@example.jp }\n"
 SECOND = "  - { name: issuing-9, under: root, common_name: Nine, algorithm: p256, years: 3 }\n\n# Kinds"
 ITS_RESPONDER = "  - { name: ocsp-9, kind: ocsp, under: issuing-9, common_name: Nine OCSP, algorithm: p256, years: 1 }\n"
 

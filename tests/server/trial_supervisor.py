@@ -14,7 +14,7 @@ def main() -> None:
     """Supervise."""
     folder, *kinds = sys.argv[1:]
     children = [
-        Child(f"{kind}-{number}", [kind], Path(folder) / f"{kind}-{number}.log", module="tests.server.trial_child")
+        Child(f"{kind}-{number}", [kind, folder], Path(folder) / f"{kind}-{number}.log", module="tests.server.trial_child")
         for number, kind in enumerate(kinds)
     ]
 
@@ -23,6 +23,7 @@ def main() -> None:
         sys.stdout.flush()
 
     def announce() -> None:
+        (Path(folder) / "announced").touch()
         say("ready " + " ".join(str(child.process.pid) for child in children if child.process))
 
     try:
