@@ -1,4 +1,4 @@
-"""Files of customers on their way out of either door, and why they can not be had."""
+"""Files on their way out of a door, to be saved: ours, and those of customers with why they can not be had."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -17,6 +17,18 @@ SENTENCES: Mapping[str, Sentence] = {
 }
 # For a browser that opens it all the same: an origin of its own, which may load, run and embed nothing.
 _POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+
+
+def pdf(content: bytes, name: str) -> flask.Response:
+    """Return a document of ours to be saved; `name` is ASCII."""
+    return file(content, "application/pdf", name)
+
+
+def file(content: bytes | str, content_type: str, name: str) -> flask.Response:
+    """Return a file of ours to be saved; `name` is ASCII."""
+    response = flask.Response(content, content_type=content_type)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
 
 
 def attachment(found: Attachment, content: bytes) -> Response:

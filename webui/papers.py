@@ -1,10 +1,7 @@
-"""Documents as both doors hand them out, and why they do not."""
+"""Why a document can not be had yet, or any more, at either door."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
-
-import flask
-from werkzeug.wrappers import Response
 
 from webui.refusals import Sentence
 from webui.texts import mark
@@ -16,10 +13,3 @@ SENTENCES: Mapping[str, Sentence] = {
     "bill-unknown": Sentence(mark("この月の請求は、まだ確定していません。"), HTTPStatus.NOT_FOUND),
     "notice-ended": Sentence(mark("この申込の承認は取り消されたため、承認通知は出力できません。"), HTTPStatus.NOT_FOUND),
 }
-
-
-def download(content: bytes, name: str) -> Response:
-    """Return a PDF to be saved; `name` is ASCII."""
-    response = flask.Response(content, content_type="application/pdf")
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response

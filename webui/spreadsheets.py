@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import flask
 
+from webui import downloads
+
 # What a spreadsheet program takes for the beginning of a formula, or strips before it looks.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -22,6 +24,4 @@ def download(name: str, heads: Sequence[str], rows: Iterable[Sequence[str | int]
     writer.writerow(heads)
     writer.writerows([cell if isinstance(cell, int) else safe(cell) for cell in row] for row in rows)
     # Without the mark Excel reads Japanese as another encoding.
-    response = flask.Response(("\ufeff" + text.getvalue()).encode(), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return downloads.file(("\ufeff" + text.getvalue()).encode(), "text/csv; charset=utf-8", name)

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from registry import offices
 from registry.billing import reading
-from webui import billing, guard, papers
+from webui import billing, downloads, guard
 from webui.center.parts import center
 from webui.doorway import doorway
 
@@ -46,4 +46,4 @@ def spreadsheet(code: str, month: str) -> Response:
 @guard.staff()
 def document(code: str, month: str) -> Response:
     """Hand out a month's bill as PDF."""
-    return papers.download(center().documents.bill(code, billing.month_of(month)), f"bill-{code}-{month}.pdf")
+    return downloads.pdf(center().documents.bill(code, billing.month_of(month)), f"bill-{code}-{month}.pdf")

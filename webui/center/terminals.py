@@ -5,6 +5,7 @@ from datetime import datetime
 
 import flask
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
 
 from enrollment import reissue_records, staff_views
 from enrollment.code_sets import CodeSetState
@@ -18,7 +19,7 @@ from registry import offices, terminals
 from registry.offices import Office
 from registry.states import TERMINAL, TerminalEvent, TerminalState
 from registry.terminals import Terminal
-from webui import guard
+from webui import downloads, guard
 from webui.accounts import Role
 from webui.center import listing
 from webui.doorway import doorway
@@ -100,15 +101,13 @@ def show(name: str) -> str:
 
 @blueprint.get("/terminals/<name>/certificates/<issuer>/<serial>.<form>")
 @guard.staff()
-def certificate(name: str, issuer: str, serial: str, form: str) -> flask.Response:
+def certificate(name: str, issuer: str, serial: str, form: str) -> Response:
     """Hand out a certificate as PEM or DER: it is public."""
     with doorway().parts.database.snapshot() as session:
         der = staff_views.certificate_file(session, name, issuer, serial)
     if der is None or form not in _FORMS:
         flask.abort(404)
-    response = flask.Response(staff_views.as_pem(der) if form == "pem" else der, content_type=_FORMS[form])
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}-{serial}.{form}"'
-    return response
+    return downloads.file(staff_views.as_pem(der) if form == "pem" else der, _FORMS[form], f"{name}-{serial}.{form}")
 
 
 @blueprint.get("/codes")

@@ -12,7 +12,7 @@ from enrollment.batches.uploads import MOST
 from enrollment.protocols import problems
 from kernel.errors import Refused
 from registry.japanese import half_width
-from webui import guard, step_up
+from webui import downloads, guard, step_up
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
@@ -178,9 +178,7 @@ def _own(batch_id: str) -> Batch:
 
 
 def _zip(content: bytes, name: str) -> Response:
-    response = flask.Response(content, content_type="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return downloads.file(content, "application/zip", name)
 
 
 def _to(batch_id: str) -> Response:

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from registry import offices
 from registry.billing import reading
-from webui import billing, guard, papers
+from webui import billing, downloads, guard
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
@@ -47,4 +47,4 @@ def spreadsheet(month: str) -> Response:
 def document(month: str) -> Response:
     """Hand out a month's bill as PDF."""
     content = portal().documents.bill(office_code(), billing.month_of(month))
-    return papers.download(content, f"bill-{office_code()}-{month}.pdf")
+    return downloads.pdf(content, f"bill-{office_code()}-{month}.pdf")

@@ -9,7 +9,7 @@ from enrollment import office_certificates, receipts, reissue_records, staff_vie
 from enrollment.office_certificates import Asked, Choice, Origin, OriginKind, OwnCertificate
 from registry import terminals
 from registry.states import TerminalState
-from webui import guard
+from webui import downloads, guard
 from webui.accounts import Right
 from webui.certificate_words import CHOICES
 from webui.doorway import doorway
@@ -58,7 +58,7 @@ def calendar() -> flask.Response:
     with doorway().parts.database.snapshot() as session:
         ending = office_certificates.ending(session, office_code())
     content = expiry.calendar(ending, _now(), portal().renewal_terms.days)
-    return _file(content, "text/calendar; charset=utf-8", f"certificates-{office_code()}.ics")
+    return downloads.file(content, "text/calendar; charset=utf-8", f"certificates-{office_code()}.ics")
 
 
 @blueprint.get("/list.csv")
@@ -100,7 +100,7 @@ def file(terminal: str, serial: str, form: str) -> flask.Response:
     """Hand out a certificate as PEM or DER."""
     own = _own(terminal, serial)
     content = staff_views.as_pem(own.der).encode("ascii") if form == "pem" else own.der
-    return _file(content, _FORMS[form], f"{terminal}-{serial}.{form}")
+    return downloads.file(content, _FORMS[form], f"{terminal}-{serial}.{form}")
 
 
 @blueprint.get(_ONE + "/chain.pem")
@@ -109,7 +109,7 @@ def chain(terminal: str, serial: str) -> flask.Response:
     """Hand out a certificate with those above it, without the root, as PEM."""
     own = _own(terminal, serial)
     content = (staff_views.as_pem(own.der) + own.chain_pem).encode("ascii")
-    return _file(content, _FORMS["pem"], f"{terminal}-{serial}-chain.pem")
+    return downloads.file(content, _FORMS["pem"], f"{terminal}-{serial}-chain.pem")
 
 
 @blueprint.get(_ONE + "/<any(issue, revoke):act>.json")
@@ -122,7 +122,7 @@ def proof(terminal: str, serial: str, act: str) -> Response:
     if text is None:
         flask.flash(say(mark("証明はまだ準備できていません。1分ほど待ってから、もう一度お試しください。")), "warn")
         return flask.redirect(flask.url_for("certificates.show", terminal=terminal, serial=serial), 303)
-    return _file(text.encode(), "application/json", f"{act}-{terminal}-{serial}.json")
+    return downloads.file(text, "application/json", f"{act}-{terminal}-{serial}.json")
 
 
 def _own(terminal: str, serial: str) -> OwnCertificate:
@@ -153,12 +153,6 @@ def _asker(actor: str | None) -> str:
     if kind == "terminal":
         return say(mark("端末%(terminal)s"), terminal=name)
     return gettext(mark("センター")) if kind else "—"
-
-
-def _file(content: bytes, content_type: str, name: str) -> flask.Response:
-    response = flask.Response(content, content_type=content_type)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response
 
 
 def _now() -> datetime:

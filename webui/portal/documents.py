@@ -4,7 +4,7 @@ import flask
 from werkzeug.wrappers import Response
 
 from registry import applications
-from webui import guard, papers
+from webui import downloads, guard
 from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
 
@@ -16,7 +16,7 @@ blueprint = flask.Blueprint("documents", __name__, url_prefix="/applications")
 def form(receipt_number: str) -> Response:
     """Hand out the application's form."""
     _require_own(receipt_number)
-    return papers.download(portal().documents.form(receipt_number), f"application-form-{receipt_number}.pdf")
+    return downloads.pdf(portal().documents.form(receipt_number), f"application-form-{receipt_number}.pdf")
 
 
 @blueprint.get("/<string(length=7):receipt_number>/approval-notice.pdf")
@@ -24,7 +24,7 @@ def form(receipt_number: str) -> Response:
 def notice(receipt_number: str) -> Response:
     """Hand out the approval notice, as issued."""
     _require_own(receipt_number)
-    return papers.download(portal().documents.notice(receipt_number), f"approval-notice-{receipt_number}.pdf")
+    return downloads.pdf(portal().documents.notice(receipt_number), f"approval-notice-{receipt_number}.pdf")
 
 
 def _require_own(receipt_number: str) -> None:

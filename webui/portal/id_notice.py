@@ -13,7 +13,7 @@ from enrollment.disclosure import ShownCodes
 from enrollment.id_notices import IdNotice, NoticeLine
 from kernel.errors import Refused
 from registry import offices, terminals
-from webui import guard, step_up
+from webui import downloads, guard, step_up
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
@@ -124,9 +124,7 @@ def receipt(terminal: str, serial: str) -> Response:
     """Hand out the receipt of one of the office's retrievals: JSON that proves it to be in the public log."""
     with doorway().parts.database.snapshot() as session:
         text = receipts.text_of(session, terminal, serial, office_code())
-    response = flask.Response(text or flask.abort(404), mimetype="application/json")
-    response.headers.set("Content-Disposition", "attachment", filename=receipts.file_name(terminal, serial))
-    return response
+    return downloads.file(text or flask.abort(404), "application/json", receipts.file_name(terminal, serial))
 
 
 FROZEN = mark("認証コードを凍結しました。管理責任者と申込担当者にメールで知らせます。")

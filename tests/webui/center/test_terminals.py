@@ -66,7 +66,7 @@ def test_a_certificate_is_downloaded_as_pem_and_der(issuing_doors: Doors, day: D
     binary = sato.get(f"{base}.cer")
     assert binary.data == der
     assert binary.headers["Content-Type"] == "application/pkix-cert"
-    assert binary.headers["Content-Disposition"] == f'attachment; filename="{day.issued}-{certificate.serial}.cer"'
+    assert binary.headers["Content-Disposition"] == f"attachment; filename={day.issued}-{certificate.serial}.cer"
     for wrong in (f"{base}.p12", f"{base}0.pem", base.replace(day.issued, day.revoked) + ".pem"):
         assert sato.get(wrong).status_code == 404
 

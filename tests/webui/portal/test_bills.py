@@ -68,7 +68,7 @@ def test_the_file_for_spreadsheets_computes_nothing_and_keeps_numbers(billed: Do
     answer = billed.customer().get("/bills/2026-10/bill.csv")
     assert answer.mimetype == "text/csv"
     assert answer.data.startswith(b"\xef\xbb\xbf")
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="bill-NAC001-2026-10.csv"'
+    assert answer.headers["Content-Disposition"] == "attachment; filename=bill-NAC001-2026-10.csv"
     rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
     assert rows[0][2:] == ["項目", "内訳", "利用月", "数量", "単位", "単価", "税抜金額"]
     assert [row[2:] for row in rows[1:4]] == [
