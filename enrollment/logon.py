@@ -29,7 +29,8 @@ _renewal = RenewalRow.__table__.c
 _RENEWED = select(_renewal.id).where(
     _renewal.issuer == bindparam("issuer"), _renewal.serial == bindparam("serial"), _renewal.state == RenewalState.ISSUED.value
 )
-# Wrong access keys, counted for each certificate: who holds an old one of a terminal does not lock out the new one.
+# Wrong access keys, counted for each certificate of ours: who holds an old one of a terminal does not lock out the new one. All
+# others that name the terminal are counted as one, for anybody can make as many as they like, with any serial number.
 LIMIT = throttle.Limit(failures=5, window=timedelta(minutes=30), lock=timedelta(minutes=30))
 
 
@@ -67,7 +68,7 @@ class LogonCheck:
             terminal = terminals.of(session, terminal_name.strip().upper())
             if terminal is None or shown.subject != terminal.name:
                 raise Refused("A0019")
-            counted = _throttle_key(shown)
+            counted = _throttle_key(shown, terminal.name)
             throttle.require_unlocked(session, counted, now)
             current = standing.current_of(session, terminal.name)
             fits = current is not None and digests_match(digest, current.access_key_digest)
@@ -97,7 +98,7 @@ class LogonCheck:
 
     def _count(self, counted: str, shown: Shown, terminal: Standing, now: datetime) -> None:
         with self.database.transaction() as session:
-            if shown.issuer is not None:
+            if shown.stored is not None:
                 logon_refusals.note(session, terminal.name, "A0018", shown.serial, now)
             if throttle.count_failure(session, counted, LIMIT, now).locked_for:
                 audit.record(
@@ -126,9 +127,9 @@ def wrong_keys(session: Session, issuer: str, serial: str, now: datetime) -> thr
     return throttle.standing(session, _counted(issuer, serial), now, window=LIMIT.window)
 
 
-def _throttle_key(shown: Shown) -> str:
-    return _counted(shown.issuer, shown.serial)
+def _throttle_key(shown: Shown, terminal: str) -> str:
+    return f"logon-foreign:{terminal}" if shown.stored is None else _counted(shown.issuer or "", shown.serial)
 
 
-def _counted(issuer: str | None, serial: str) -> str:
+def _counted(issuer: str, serial: str) -> str:
     return f"logon:{issuer}:{serial}"[:100]

@@ -30,12 +30,16 @@ _CURRENT = select(_table.issuer, _table.serial, _table.access_key_digest).where(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a certificate that is presented says of itself; `issuer` is None when it is none of ours."""
+    """What a certificate that is presented says of itself; `issuer` is None when it names none of ours.
+
+    `stored` is what we have of it, and None unless that is, to the octet, what is presented: names and numbers alone anybody
+    can write.
+    """
 
     subject: str
     issuer: str | None
     serial: str
-    der: bytes
+    stored: certificates.Standing | None
 
 
 class Current(NamedTuple):
@@ -47,17 +51,20 @@ class Current(NamedTuple):
 
 
 def read(session: Session, der: bytes) -> Shown:
-    """Read a presented certificate; whether it is really ours is told by `require_good`.
+    """Read a presented certificate, whoever made it, and look it up.
 
     Raises Refused("certificate-unreadable").
     """
     try:
         certificate = x509.load_der_x509_certificate(der)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        issuer, serial = certificate.issuer.public_bytes(), serial_text(certificate.serial_number)
+        name, serial = certificate.issuer.public_bytes(), serial_text(certificate.serial_number)
     except (ValueError, TypeError, x509.InvalidVersion):  # TypeError: pyca about a bit string in a name
         raise Refused("certificate-unreadable") from None
-    return Shown(str(names[0].value) if names else "", certificates.issuer_of(session, issuer), serial, der)
+    issuer = certificates.issuer_of(session, name)
+    found = certificates.of(session, issuer, serial) if issuer else None
+    stored = found if found is not None and found.der == der else None
+    return Shown(str(names[0].value) if names else "", issuer, serial, stored)
 
 
 def current_of(session: Session, terminal: str) -> Current | None:
@@ -75,8 +82,8 @@ def require_good(session: Session, shown: Shown, current: Current | None, termin
     """
     if current is not None and shown.issuer != current.issuer:
         raise Refused("A0035")
-    certificate = certificates.of(session, shown.issuer, shown.serial) if shown.issuer else None
-    if certificate is None or certificate.der != shown.der:
+    certificate = shown.stored
+    if certificate is None:
         raise Refused("A0036", detail="unknown")
     if certificate.state == CertificateState.REVOKED:
         raise Refused("A0036", detail="superseded" if certificate.reason == "superseded" else "revoked")
