@@ -31,6 +31,8 @@ TIMESTAMP_RESPONSE = "application/timestamp-reply"
 # What a tile's name names never changes; a partial one is of no use once there is a wider one.
 FULL_TILE_SECONDS, PARTIAL_TILE_SECONDS = 365 * 86_400, 3_600
 CACHING = f"max-age={CACHE_SECONDS}, public, no-transform, must-revalidate"
+# A list that shows a revocation is there a second later: what caches keep of the one before delays it, so they ask again soon.
+LIST_CACHING = "max-age=2, public, no-transform, must-revalidate"
 # Below the folder of CRLs: what gateways follow (docs/gateway.md).
 GATEWAY_FOLDER = "gateway"
 _GATEWAY_FILE = re.compile(r"head|[1-9][0-9]{0,17}\.(list|delta)")
@@ -133,7 +135,7 @@ def crl(name: str) -> Response:
     stat = os.fstat(file.fileno())
     response = send_file(file, mimetype="application/pkix-crl", etag=False, conditional=False)
     response.content_length = stat.st_size
-    response.headers["Cache-Control"] = CACHING
+    response.headers["Cache-Control"] = LIST_CACHING
     response.headers["Last-Modified"] = http_date(stat.st_mtime)
     response.set_etag(f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}")
     response.make_conditional(request, accept_ranges=_asks_for_a_part(), complete_length=stat.st_size)

@@ -52,12 +52,15 @@ from tests.support.nginx import Nginx, Site, free_port
 from tests.support.open_doors import serving
 from tests.support.schema import ROOT
 
-# How long a change may take to reach a gateway, on a machine that does other things, too.
+# How long is waited at most for a change to reach a gateway, on a machine that does other things, too.
 PATIENCE = 30.0
+# Seconds, as the jobs and the examples of deploy/nginx have them.
+JOBS_EACH, FOLLOWED_EACH = 1.0, "2"
 PROXY = "127.0.0.2"
 # Variants that have the terminal's own state, and those that know certificates only.
 ASKING, LISTED, BY_CRL, BY_OCSP = "authorize", "list", "crl", "ocsp"
 ALL = (ASKING, LISTED, BY_CRL, BY_OCSP)
+_GATEWAY = (sys.executable, "-m", "server", "gateway")
 _TLS = "listen 443 ssl;\n    "
 
 
@@ -105,12 +108,13 @@ class MovableClock:
 
 @dataclass
 class Scene:
-    """A house, its gateways by name, and what makes clients."""
+    """A house, its gateways by name, and what makes clients; `ageing` can renew its certificate today."""
 
     house: House
     folder: Path
     ports: Mapping[str, int]
     expired: Client = field(default_factory=Client)
+    ageing: Client = field(default_factory=Client)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     _contexts: dict[Client, ssl.SSLContext] = field(default_factory=dict)
 
@@ -130,6 +134,15 @@ class Scene:
         der = self.house.redemption.redeem(codes, request.pem, SOURCE).certificate.der or b""
         assert isinstance(request.key, ec.EllipticCurvePrivateKey)
         return self.written(request.key, x509.load_der_x509_certificate(der), name, codes.access_key)
+
+    def renewed(self, client: Client) -> Client:
+        """Renew a client's certificate with a new key."""
+        if client.certificate is None:
+            raise LookupError(client.terminal)
+        request, old = new_request(), x509.load_pem_x509_certificate(client.certificate.read_bytes())
+        der = self.house.renewal.renew(old.public_bytes(Encoding.DER), request.pem).certificate.der or b""
+        assert isinstance(request.key, ec.EllipticCurvePrivateKey)
+        return self.written(request.key, x509.load_der_x509_certificate(der), client.terminal, client.access_key)
 
     def written(
         self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate, name: str = "", access_key: str = ""
@@ -249,6 +262,8 @@ def open_gateways(database: Database, folder: Path) -> Iterator[Scene]:
         house = build_house(database, folder, clock, status_url=f"http://127.0.0.1:{status.getsockname()[1]}")
         scene = Scene(house, folder, {name: free_port() for name in (*ALL, "terminals", "status")})
         scene.expired = scene.client()
+        clock.offset = timedelta(days=-350)
+        scene.ageing = scene.client()
         _bring_to_the_present(house, clock)
         _write_certificates(scene)
         stack.enter_context(_serving(scene, status))
@@ -306,17 +321,27 @@ def _serving(scene: Scene, status: socket.socket) -> Iterator[None]:
         stack.enter_context(serving(front, door, Credentials(scene.server, scene.server.with_suffix(".key"))))
         stack.enter_context(_threaded(application.serve_forever, application.shutdown))
         stop = threading.Event()
+        jobs.publish_if_due(house.clock.now())
+        house.crl.publish_if_due(house.clock.now())
         stack.enter_context(_threaded(lambda: _work(house, jobs, stop), stop.set))
-        reload_nginx = shlex.join([*nginx.command, "-s", "reload"])
-        url = f"http://127.0.0.1:{ports['status']}"
-        follow = ["follow", "--from", url, "--vkey", str(folder / "gateway.vkey"), "--output", str(folder / "list.conf")]
-        lists = [part for name in ("root", "issuing-1") for part in ("--list", f"{url}/crl/{name}.crl")]
-        crl = ["crl", "--ca", str(folder / "clients.pem"), "--output", str(folder / "crl.pem"), *lists]
-        for command in (follow, crl):
-            stack.enter_context(_following([*command, "--every", "1", "--reload", reload_nginx], folder))
-        _wait_for(folder / "list.conf", folder / "crl.pem")
+        for command in _commands(folder, ports["status"]):
+            subprocess.run([*_GATEWAY, *command], cwd=ROOT, check=True, timeout=60)
         stack.enter_context(nginx.running())
+        # From here on as on a gateway's machine: through the proxy of the status door, which keeps what it may.
+        reload_nginx = shlex.join([*nginx.command, "-s", "reload"])
+        for command in _commands(folder, scene.ports["status"]):
+            stack.enter_context(_following([*command, "--every", FOLLOWED_EACH, "--reload", reload_nginx], folder))
         yield
+
+
+def _commands(folder: Path, port: int) -> tuple[list[str], list[str]]:
+    """Return what keeps the positive list and the file of CRLs, from a status door."""
+    url = f"http://127.0.0.1:{port}"
+    lists = [part for name in ("root", "issuing-1") for part in ("--list", f"{url}/crl/{name}.crl")]
+    return (
+        ["follow", "--from", url, "--vkey", str(folder / "gateway.vkey"), "--output", str(folder / "list.conf")],
+        ["crl", "--ca", str(folder / "clients.pem"), "--output", str(folder / "crl.pem"), *lists],
+    )
 
 
 def _configure(scene: Scene, nginx: Nginx, ports: Mapping[str, int]) -> None:
@@ -350,11 +375,13 @@ def _configure(scene: Scene, nginx: Nginx, ports: Mapping[str, int]) -> None:
 
 
 def _work(house: House, jobs: GatewayList, stop: threading.Event) -> None:
-    """Do what the jobs do each second."""
-    while not stop.wait(0.3):
+    """Do what the jobs do."""
+    while True:
         now = house.clock.now()
         house.crl.publish_if_due(now)
         jobs.publish_if_due(now)
+        if stop.wait(JOBS_EACH):
+            return
 
 
 @contextmanager
@@ -371,18 +398,10 @@ def _threaded(run: Callable[[], object], stop: Callable[[], object]) -> Iterator
 @contextmanager
 def _following(arguments: list[str], folder: Path) -> Iterator[None]:
     with (folder / f"{arguments[0]}.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "server", "gateway", *arguments], cwd=ROOT, stdout=log, stderr=log)
+        process = subprocess.Popen([*_GATEWAY, *arguments], cwd=ROOT, stdout=log, stderr=log)
         try:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
 
-
-def _wait_for(*files: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not all(file.exists() for file in files):
-        if time.monotonic() > deadline:
-            logs = [(files[0].parent / f"{name}.log").read_text(encoding="utf-8")[-1500:] for name in ("follow", "crl")]
-            raise AssertionError(logs)
-        time.sleep(0.05)
