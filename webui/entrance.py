@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from kernel.errors import Refused
 from webui import guard, kept
-from webui.accounts import Credentials, Door, network_of
+from webui.accounts import Credentials, Door, UserLetters, network_of
 from webui.doorway import doorway
 from webui.factors import Outcome
 from webui.proving import second_step
@@ -99,8 +99,10 @@ def change_password() -> Response:
         faults = {"new_password_again": say(SHARED["password-differs"].text)}
     if not faults:
         try:
-            doorway().parts.accounts.change_password(
-                guard.person(), current=form["current_password"], new=form["new_password"], keep=visit().token_hash
+            parts = doorway().parts
+            letters = UserLetters(parts.letters)
+            parts.accounts.change_password(
+                guard.person(), letters, current=form["current_password"], new=form["new_password"], keep=visit().token_hash
             )
         except Refused as refused:
             at = "current_password" if refused.code in {"password-wrong", "throttled"} else "new_password"

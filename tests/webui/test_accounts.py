@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from kernel import audit
+from kernel import audit, outbox
 from kernel.audit import AuditEntry
 from kernel.database import Database
 from kernel.errors import Refused
+from registry.letters import Letters
 from tests.support.clock import SettableClock
 from tests.webui.visitors import PASSWORD
-from webui.accounts import Accounts, Credentials, Door, NewAccount, Person, Right, Role, network_of
+from webui.accounts import Accounts, Credentials, Door, NewAccount, Person, Right, Role, UserLetters, network_of
 from webui.passwords import Passwords
 from webui.tables import AccountRow
 
@@ -140,14 +141,19 @@ def test_old_hashes_are_renewed_at_log_in(database: Database, clock: SettableClo
         assert "m=16," in (session.scalars(select(AccountRow.password_hash)).one() or "")
 
 
-def test_a_new_password_needs_the_current_one(accounts: Accounts, hanako: Person) -> None:
+def test_a_new_password_needs_the_current_one_and_is_told_to_its_owner(accounts: Accounts, hanako: Person) -> None:
+    letters = UserLetters(Letters("https://portal.example.jp"))
     with pytest.raises(Refused, match="password-wrong"):
-        accounts.change_password(hanako, current="something else", new="atarashii-aikotoba", keep=b"")
+        accounts.change_password(hanako, letters, current="something else", new="atarashii-aikotoba", keep=b"")
     with pytest.raises(Refused, match="password-same"):
-        accounts.change_password(hanako, current=PASSWORD, new=PASSWORD, keep=b"")
-    accounts.change_password(hanako, current=PASSWORD, new="atarashii-aikotoba", keep=b"")
+        accounts.change_password(hanako, letters, current=PASSWORD, new=PASSWORD, keep=b"")
+    accounts.change_password(hanako, letters, current=PASSWORD, new="atarashii-aikotoba", keep=b"")
     assert refusal(accounts, typed()) == "login-failed"
     accounts.authenticate(typed("atarashii-aikotoba"))
+    with accounts.database.snapshot() as session:
+        (mail,) = outbox.search(session, outbox.Wanted())
+    assert (mail.recipient, mail.subject) == (hanako.mail, "【NSS】パスワード変更のお知らせ")
+    assert "aikotoba" not in mail.body
 
 
 def test_a_source_is_an_address_or_an_ipv6_network() -> None:

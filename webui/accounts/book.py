@@ -15,6 +15,7 @@ from kernel import audit, throttle
 from kernel.clock import Clock
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
+from webui.accounts.letters import UserLetters
 from webui.accounts.persons import (
     AccountState,
     Credentials,
@@ -144,8 +145,10 @@ class Accounts:
             record(session, now, person.actor, "account.login", person, source=typed.source)
         return person
 
-    def change_password(self, person: Person, *, current: str, new: str, keep: bytes) -> None:
-        """Change one's own password and end all one's other sessions; `keep` is the hash of the present session's token.
+    def change_password(self, person: Person, letters: UserLetters, *, current: str, new: str, keep: bytes) -> None:
+        """Change one's own password, end all one's other sessions, and tell the account's owner by mail.
+
+        `keep` is the hash of the present session's token.
 
         Raises Refused: password-wrong, password-same, throttled, or what `passwords.require_good` says.
         """
@@ -170,6 +173,7 @@ class Accounts:
             others = (SessionRow.account_id == person.account_id) & (SessionRow.token_hash != keep)
             session.execute(delete(SessionRow).where(others))
             record(session, now, person.actor, "account.change-password", person)
+            letters.changed(session, person, now)
 
     def _note_failure(
         self, row: AccountRow | None, keys: Iterable[tuple[str, throttle.Limit]], typed: Credentials, now: datetime

@@ -73,6 +73,22 @@ The password of your account was set. Everyone who was logged in with it was log
 If that was not you, call the help desk at once."""
         self.post(session, person, "【NSS】パスワード設定完了のお知らせ", ja, en, now)
 
+    def changed(self, session: Session, person: Person, now: datetime) -> None:
+        """Tell that somebody who was logged in changed the password."""
+        ja = f"""\
+パスワードが変更されました。変更した端末のほかのログインは、すべて終了しました。
+
+{_names_ja(person)}
+
+心当たりがない場合は、すぐにヘルプデスクへご連絡ください。"""
+        en = f"""\
+The password of your account was changed. Everyone else who was logged in with it was logged out.
+
+{_names_en(person)}
+
+If that was not you, call the help desk at once."""
+        self.post(session, person, "【NSS】パスワード変更のお知らせ", ja, en, now)
+
     def post(self, session: Session, person: Person, subject: str, ja: str, en: str, now: datetime) -> None:
         """Put a mail to the person into the outbox."""
         body = self.framed(person.name, ja, en)
