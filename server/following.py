@@ -6,10 +6,12 @@ It needs no home. The proxy reads its file only when it is told to, so what coul
 import shlex
 import subprocess
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
+from urllib.error import HTTPError
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -35,14 +37,40 @@ def fetching(address: str) -> Fetch:
     """Return what fetches files below an address; raises OSError."""
 
     def fetch(name: str) -> bytes:
-        request = urllib.request.Request(f"{address}/{name}", headers={"User-Agent": "tegata-gateway"})  # noqa: S310 (the operator's own)
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310 (the same)
-            content: bytes = response.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise OSError(f"{name} has more than {LARGEST} octets")
-        return content
+        return _fetched(f"{address}/{name}", {})[1]
 
     return fetch
+
+
+@dataclass
+class KeptFetch:
+    """Fetches what is served at addresses, and again only what changed there (RFC 9110 §13.1.2); raises OSError.
+
+    What did not change is returned as the same object.
+    """
+
+    _kept: dict[str, tuple[str, bytes]] = field(default_factory=dict, repr=False)
+
+    def __call__(self, address: str) -> bytes:
+        """Fetch, or find that nothing changed."""
+        tag, content = self._kept.get(address, ("", b""))
+        try:
+            self._kept[address] = _fetched(address, {"If-None-Match": tag} if tag else {})
+        except HTTPError as error:
+            if error.code != HTTPStatus.NOT_MODIFIED or not tag:
+                raise
+            return content
+        return self._kept[address][1]
+
+
+def _fetched(address: str, headers: Mapping[str, str]) -> tuple[str, bytes]:
+    """Return the entity tag, empty for none, and the content."""
+    request = urllib.request.Request(address, headers={"User-Agent": "tegata-gateway", **headers})  # noqa: S310 (the operator's own)
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310 (the same)
+        content: bytes = response.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OSError(f"{address} has more than {LARGEST} octets")
+    return response.headers.get("ETag") or "", content
 
 
 @dataclass
@@ -131,26 +159,43 @@ class ListFollowing:
         self._written = (head.list_number if head else 0, until)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RevocationFile:
-    """The one file that nginx's `ssl_crl` reads: the complete list of every authority of a bundle, as PEM."""
+    """The one file that nginx's `ssl_crl` reads: the complete list of every authority of a bundle, as PEM.
+
+    `fetch` returns the same object for what did not change: that was judged, and is looked at again when it is over.
+    """
 
     authorities: tuple[x509.Certificate, ...]
     lists: tuple[str, ...]
     fetch: Callable[[str], bytes]
     proxy: Proxy
     clock: Clock
+    _taken: tuple[datetime, list[bytes]] | None = field(default=None, repr=False)
 
     def once(self) -> bool:
         """Fetch all lists, judge them, write the file; return whether the proxy was told. Raises Trouble, OSError."""
         now = self.clock.now()
-        found = [self._judged(self.fetch(address), address, now) for address in self.lists]
+        fetched = [self.fetch(address) for address in self.lists]
+        if not self._is_taken(fetched, now):
+            self._take(fetched, now)
+        return self.proxy.tell()
+
+    def _is_taken(self, fetched: Sequence[bytes], now: datetime) -> bool:
+        if self._taken is None or not self.proxy.output.exists():
+            return False
+        until, before = self._taken
+        return now < until and all(new is old for new, old in zip(fetched, before, strict=True))
+
+    def _take(self, fetched: list[bytes], now: datetime) -> None:
+        self._taken = None
+        found = [self._judged(content, address, now) for content, address in zip(fetched, self.lists, strict=True)]
         missing = [one.subject.rfc4514_string() for one in self.authorities if all(crl.issuer != one.subject for crl in found)]
         if missing:
             raise Trouble(f"no list of {'; '.join(missing)}: nginx would refuse everybody")
         self._require_newer(found)
         self.proxy.write("".join(crl.public_bytes(Encoding.PEM).decode("ascii") for crl in found))
-        return self.proxy.tell()
+        self._taken = min(crl.next_update_utc or now for crl in found), fetched
 
     def _judged(self, content: bytes, address: str, now: datetime) -> x509.CertificateRevocationList:
         try:

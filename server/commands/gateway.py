@@ -17,9 +17,9 @@ from enrollment.gateway_follower import Follower
 from enrollment.gateway_head import ListRefused
 from kernel.audit import NoteError, VerifierKey
 from kernel.clock import SystemClock
-from server import list_checking, logs
+from server import logs
 from server.custody import gateway_signer_of
-from server.following import ListFollowing, Proxy, RevocationFile, fetching
+from server.following import KeptFetch, ListFollowing, Proxy, RevocationFile, fetching
 from server.issuing import addresses_of
 from server.jobs import stop_signals
 from server.trouble import Trouble
@@ -82,9 +82,7 @@ def crl(bundle: Path, lists: tuple[str, ...], output: Path, reload_command: str,
         raise Trouble(f"{bundle} holds no certificates") from error
     proxy = Proxy(output, tuple(shlex.split(reload_command)))
     addresses = lists or _lists_of_home()
-    file = RevocationFile(
-        tuple(authorities), addresses, lambda url: bytes(list_checking.fetch(url)), proxy, SystemClock()
-    )  # fmt: skip
+    file = RevocationFile(tuple(authorities), addresses, KeptFetch(), proxy, SystemClock())
     _repeat(file.once, every)
 
 

@@ -87,7 +87,7 @@ def test_after_a_reissue_the_new_certificate_passes_and_the_old_one_does_not(sce
 
 def test_what_is_done_to_somebody_counts_at_every_gateway_within_seconds(scene: Scene) -> None:
     """The best of some attempts: a busy machine makes each of them late, a setting that is too slow all of them."""
-    taken = []
+    taken: list[float] = []
     while len(taken) < ATTEMPTS and min(taken, default=WITHIN) >= WITHIN:
         client = scene.client()
         assert scene.until(client, set(ALL)) == set(ALL)

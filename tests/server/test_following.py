@@ -1,5 +1,6 @@
 """What a gateway's machine does with what comes: files in place, the proxy told, and told again what it could not be told."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,8 +10,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ca import publication
 from ca.crl import CrlPublisher
 from ca.issuers import SigningIssuer
+from ca.publication import Publication
 from ca.revocation import Reason
 from enrollment import gateway_follower
 from enrollment.gateway_follower import Follower
@@ -18,11 +21,12 @@ from enrollment.gateway_head import ListRefused
 from enrollment.gateway_list import LIFETIME, GatewayList
 from kernel.audit import CheckpointSigner
 from kernel.database import connect
-from server.following import ListFollowing, Proxy, RevocationFile
+from server.following import KeptFetch, ListFollowing, Proxy, RevocationFile
 from server.trouble import Trouble
 from tests.conftest import FreshDatabase
 from tests.support.clock import SettableClock
 from tests.support.house import SECURITY, House, build_house
+from tests.support.open_doors import serving
 
 KEY = Ed25519PrivateKey.generate()
 SIGNER = CheckpointSigner("status.example.jp/gateway", KEY.public_key().public_bytes_raw(), KEY.sign)
@@ -225,3 +229,27 @@ def test_a_newer_list_of_the_root_is_taken(lists: Lists) -> None:
     before = (lists.machine.folder / "crl.pem").read_bytes()
     assert lists.file().once()
     assert (lists.machine.folder / "crl.pem").read_bytes() != before
+
+
+def test_a_list_that_did_not_change_is_not_fetched_again_and_is_looked_at_again_when_it_is_over(lists: Lists) -> None:
+    house, clock = lists.machine.house, lists.machine.clock
+    app = publication.create_app(Publication(house.database, clock, house.responder, house.crl_folder, house.timestamps))
+    listener, fetch = socket.create_server(("127.0.0.1", 0)), KeptFetch()
+    with serving(app, listener):
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/crl/"
+        lists.names = tuple(f"{url}{name}.crl" for name in lists.names)
+        file = RevocationFile(
+            lists.authorities, lists.names, fetch, Proxy(lists.machine.folder / "crl.pem"), clock
+        )  # fmt: skip
+        assert file.once()
+        first = fetch(lists.names[1])
+        assert fetch(lists.names[1]) is first
+        assert not file.once()
+        house.crl.publish(clock.advance(timedelta(seconds=5)))
+        assert file.once()
+        assert fetch(lists.names[1]) is not first
+        with pytest.raises(OSError, match="404"):
+            fetch(f"{url}nobody.crl")
+        clock.advance(timedelta(days=4))
+        with pytest.raises(Trouble, match="is over"):
+            file.once()
