@@ -27,7 +27,7 @@ _OPERATIONS = {
     "getcertreqtemplate",
     "getcrls",
 }
-# RFC 9811 §3.3: `p/` and the name of a profile, or of a CA.
+# RFC 9811 §3.4: `p/` and the name of a profile, or of a CA.
 _PROFILE = re.compile(r"p/[A-Za-z0-9._~-]{1,64}")
 
 blueprint = Blueprint("cmp", __name__)

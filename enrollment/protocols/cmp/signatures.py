@@ -68,7 +68,7 @@ def _check_of(key: object, algorithm: Algorithm) -> Callable[[bytes, bytes], Non
 
 
 def _pss(algorithm: Algorithm) -> tuple[padding.PSS, hashes.HashAlgorithm]:
-    """Read RFC 4055 §3.1's parameters; one hash for all, as RFC 9481 §3.2 has it."""
+    """Read RFC 4055 §3.1's parameters; one hash for all, as RFC 9481 §3.1 has it."""
     try:
         value = decoded(algorithm.parameters or b"", rfc4055.RSASSA_PSS_params())
         digest, generator = str(value["hashAlgorithm"]["algorithm"]), value["maskGenAlgorithm"]

@@ -1,7 +1,7 @@
 """What EST's bodies and headers carry, read and written without any connection.
 
 Bodies are base64 (RFC 4648 §4) of DER. We write it on one line; whoever sends it may break it (RFC 8951 §3.1). The
-header Content-Transfer-Encoding counts for nothing when it is sent (RFC 8951 §3.1), and is written for clients of
+header Content-Transfer-Encoding counts for nothing when it is sent (RFC 8951 §3), and is written for clients of
 RFC 7030, which look for it.
 """
 
@@ -66,7 +66,7 @@ def certs_only(certificates: Sequence[x509.Certificate]) -> bytes:
 
 
 def csr_attributes() -> bytes:
-    """Return the body of what a request should be like (RFC 8951 §3.2): a key on P-256, signed with SHA-256.
+    """Return the body of what a request should be like (RFC 7030 §4.5.2, RFC 8951 §4): a key on P-256, signed with SHA-256.
 
     Hints, no rules: other keys are accepted, and of a request the key alone is taken.
     """

@@ -121,10 +121,10 @@ def read_signed(encoded: bytes) -> SignedMessage:
         [info] = data["signer_infos"]
         found = list(_attributes(info["signed_attrs"]))
         if len({kind for kind, _ in found}) < len(found):
-            raise ValueError("RFC 5652 §5.3: an attribute stands once")
+            raise ValueError("RFC 8894 §3.2.1: an attribute stands once")
         encapsulated = data["encap_content_info"]
         if encapsulated["content_type"].dotted != DATA:
-            raise ValueError("RFC 8894 §3.1: the content is data")
+            raise ValueError("RFC 8894 §3.2: the content is data")
         return SignedMessage(
             content=encapsulated["content"].contents or b"",
             digest=str(info["digest_algorithm"]["algorithm"].native),

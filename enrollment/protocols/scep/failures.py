@@ -1,4 +1,4 @@
-"""How SCEP tells what went wrong: failInfo (RFC 8894 §3.2.1.4) and, for people, failInfoText (§3.2.1.4.1)."""
+"""How SCEP tells what went wrong: failInfo and, for people, failInfoText (RFC 8894 §3.2.1.4)."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -33,7 +33,7 @@ from enrollment.protocols.scep.failures import FailInfo, ScepFault, bad_message
 # An RSA-4096 request with certificates and challenge is some 6 KB; a client's chain may come along.
 LARGEST_MESSAGE = 32_768
 
-# RFC 8894 §3.2: id-attributes of VeriSign's arc, and §3.2.1.4.1.
+# RFC 8894 §3.2.1: id-attributes of VeriSign's arc, and id-scep of PKIX'.
 _ATTRIBUTES = "2.16.840.1.113733.1.9."
 MESSAGE_TYPE, PKI_STATUS, FAIL_INFO = f"{_ATTRIBUTES}2", f"{_ATTRIBUTES}3", f"{_ATTRIBUTES}4"
 SENDER_NONCE, RECIPIENT_NONCE, TRANSACTION_ID = f"{_ATTRIBUTES}5", f"{_ATTRIBUTES}6", f"{_ATTRIBUTES}7"

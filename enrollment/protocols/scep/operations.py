@@ -45,7 +45,7 @@ CAPABILITIES = (
 )
 # How far a client's clock may be away (badTime). Generous: it says nothing of the request, and PCs' clocks are bad.
 CLOCK_TOLERANCE = timedelta(days=1)
-# Longer lists are for their distribution point (RFC 8894 §4.7 prefers it anyway).
+# Longer lists are for their distribution point (RFC 8894 §2.7 prefers it anyway).
 LARGEST_LIST = 1_048_576
 _log = logging.getLogger(__name__)
 

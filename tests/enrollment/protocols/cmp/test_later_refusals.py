@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from enrollment.protocols.cmp.messages import LARGEST
+from kernel.errors import Refused
 from tests.enrollment.protocols.cmp.conftest import ByCertificate, ByCodes, World, new_key
 from tests.enrollment.protocols.cmp.reading import Answer
 from tests.enrollment.protocols.cmp.writing import (
@@ -33,6 +34,7 @@ from tests.enrollment.protocols.cmp.writing import (
     tagged,
     value,
 )
+from tests.support.house import SOURCE, new_request
 
 IT = "1.3.6.1.5.5.7.4"
 SHA512, MD5 = "2.16.840.1.101.3.4.2.3", "1.2.840.113549.2.5"
@@ -105,7 +107,7 @@ LATER = [
     case("polled for two", "RFC 9483 §4.4", "badRequest", lambda one: one.draft(seq(*[seq(number(0))] * 2), POLL_REQ)),
     case("polled in garbage", "RFC 9483 §4.4", "badDataFormat", lambda one: one.draft(octets(b"x"), POLL_REQ)),
     case("polled elsewhere", "RFC 9483 §4.4", "badRequest", lambda one: one.draft(POLLED, POLL_REQ, transaction=bytes(16))),
-    case("an error in garbage", "RFC 9483 §3.6", "badDataFormat", lambda one: one.draft(seq(), ERROR)),
+    case("an error in garbage", "RFC 9483 §3.6.4", "badDataFormat", lambda one: one.draft(seq(), ERROR)),
 ]  # fmt: skip
 
 
@@ -280,42 +282,101 @@ def nested(depth: int) -> bytes:
 
 
 VALID = Draft(GENM, seq()).written()
+HEADER = Draft(GENM, seq()).header
 NO_MESSAGES = {
-    "nothing": b"",
-    "text": b"hello",
-    "JSON": b'{"ir": []}',
-    "NULL": NULL,
-    "an empty sequence": seq(),
-    "only a header": seq(Draft(GENM, seq()).header),
-    "a header that is none": seq(seq(), tagged(21, seq())),
-    "a body that is none": seq(Draft(GENM, seq()).header, seq()),
-    "a body of no kind": seq(Draft(GENM, seq()).header, tagged(27, seq())),
-    "octets after the end": VALID + b"\x00",
-    "cut off": VALID[:-1],
-    "more parts": seq(Draft(GENM, seq()).header, tagged(21, seq()), tagged(2, seq())),
-    "a protection of odd bits": seq(Draft(GENM, seq()).header, tagged(21, seq()), tagged(0, value(0x03, b"\x01\x02"))),
-    "an indefinite length": b"\x30\x80" + VALID[2:] + b"\x00\x00",
-    "a deep nest": nested(5_000),
-    "a length of a terabyte": b"\x30\x85\xff\xff\xff\xff\xff",
-    "a sender that is none": replace(Draft(GENM, seq()), sender=tagged(4, b"")).written(),
-    "a mail address for a name": seq(seq(number(2), value(0x9F, b"x"), directory()), tagged(21, seq())),
+    "RFC 9811 §3.1": {
+        "nothing": b"",
+        "text": b"hello",
+        "JSON": b'{"ir": []}',
+        "NULL": NULL,
+        "octets after the end": VALID + b"\x00",
+        "cut off": VALID[:-1],
+        "a deep nest": nested(5_000),
+    },
+    "RFC 9810 §5.1": {
+        "an empty sequence": seq(),
+        "only a header": seq(HEADER),
+        "more parts": seq(HEADER, tagged(21, seq()), tagged(2, seq())),
+    },
+    "RFC 9810 §5.1.1": {
+        "a header that is none": seq(seq(), tagged(21, seq())),
+        "a sender that is none": replace(Draft(GENM, seq()), sender=tagged(4, b"")).written(),
+    },
+    "RFC 5280 §4.2.1.6": {"a mail address for a name": seq(seq(number(2), value(0x9F, b"x"), directory()), tagged(21, seq()))},
+    "RFC 9810 §5.1.2": {"a body that is none": seq(HEADER, seq()), "a body of no kind": seq(HEADER, tagged(27, seq()))},
+    "RFC 9810 §5.1.3": {"a protection of odd bits": seq(HEADER, tagged(21, seq()), tagged(0, value(0x03, b"\x01\x02")))},
+    "X.690 §8.1.3.5": {"a length of a terabyte": b"\x30\x85\xff\xff\xff\xff\xff"},
+    "X.690 §10.1": {"an indefinite length": b"\x30\x80" + VALID[2:] + b"\x00\x00"},
 }
 
 
-@pytest.mark.parametrize("octets_", NO_MESSAGES.values(), ids=NO_MESSAGES.keys())
+@pytest.mark.parametrize(
+    "octets_",
+    [pytest.param(made, id=f"{rule}: {name}") for rule, named in NO_MESSAGES.items() for name, made in named.items()],
+)
 def test_what_is_no_message_gets_http_400(world: World, octets_: bytes) -> None:
-    """RFC 9811 §3.2: there is nobody to answer to."""
+    """RFC 9811 §3.1: nobody can be answered in CMP, so HTTP says it."""
     response = world.post(octets_)
     assert (response.status_code, response.mimetype) == (400, "application/problem+json")
 
 
-def test_http_refuses_what_is_not_posted_as_cmp(world: World) -> None:
-    """RFC 9811 §3.2 to §3.4."""
-    assert world.post(VALID, media_type="application/octet-stream").status_code == 415
-    assert world.post(bytes(LARGEST + 1)).status_code == 413
-    assert world.post(bytes(LARGEST)).status_code == 400
-    assert world.client.get("/.well-known/cmp").status_code == 405
-    for path in ("/.well-known/cmp/unknown", "/.well-known/cmp/p/a/unknown", "/.well-known/cmp/p/", "/.well-known/cmp/p/a%20b"):
-        assert world.post(VALID, path=path).status_code == 404
-    for path in ("/.well-known/cmp/getcacerts", "/.well-known/cmp/p/any", "/.well-known/cmp/p/any/keyupdate"):
-        assert world.post(VALID, path=path).status_code == 200
+HTTP = [
+    pytest.param(VALID, {"media_type": "application/octet-stream"}, 415, id="RFC 9811 §3.2: another media type"),
+    pytest.param(VALID, {"media_type": ""}, 415, id="RFC 9811 §3.2: no media type"),
+    pytest.param(bytes(LARGEST + 1), {}, 413, id="RFC 9110 §15.5.14: larger than any message"),
+    pytest.param(bytes(LARGEST), {}, 400, id="RFC 9811 §3.1: as large as a message may be, and none"),
+    pytest.param(VALID, {"path": "/.well-known/cmp/unknown"}, 404, id="RFC 9811 §3.4: no such operation"),
+    pytest.param(VALID, {"path": "/.well-known/cmp/p/a/unknown"}, 404, id="RFC 9811 §3.4: no such operation of a profile"),
+    pytest.param(VALID, {"path": "/.well-known/cmp/p/"}, 404, id="RFC 9811 §3.4: a profile without a name"),
+    pytest.param(VALID, {"path": "/.well-known/cmp/p/a%20b"}, 404, id="RFC 9811 §3.4: a profile of other characters"),
+]
+
+
+@pytest.mark.parametrize(("octets_", "posted", "status"), HTTP)
+def test_http_refuses_what_is_not_posted_as_cmp(world: World, octets_: bytes, posted: dict[str, str], status: int) -> None:
+    assert world.post(octets_, **posted).status_code == status
+
+
+def test_a_message_is_posted_and_nothing_else(world: World) -> None:
+    """RFC 9811 §3.1, RFC 9110 §15.5.6."""
+    answer = world.client.get("/.well-known/cmp")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+
+
+LISTS_OF_OTHERS = {
+    "elsewhere": "http://elsewhere.example.jp/crl/issuing-1.crl",
+    "beside our lists": "http://localhost:8080/crl/../x.crl",
+    "no address": "\x00",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("address", LISTS_OF_OTHERS.values(), ids=LISTS_OF_OTHERS.keys())
+def test_lists_of_others_are_not_given(world: World, address: str) -> None:
+    """RFC 9483 §4.3.4: a list that is not ours to give is absent."""
+    terminal = world.terminal()
+    source = tagged(0, tagged(0, value(0x86, address.encode())))
+    [told] = world.send(terminal.draft(seq(info(f"{IT}.22", seq(seq(source)))), GENM), terminal.secret).content
+    assert not told["infoValue"].hasValue()
+
+
+def test_the_secret_is_guessed_no_better_by_cmp(world: World) -> None:
+    """RFC 9810 §8.7: what protects a message by a shared secret is as strong as its guessing is slow."""
+    terminal = world.terminal()
+    wrong = replace(terminal.draft(), protect=lambda _part: bytes(32))
+    told = [world.send(replace(wrong, transaction=bytes((n,)) * 16)).fail_info for n in range(5)]
+    assert told == ["badMessageCheck"] * 5
+    locked = world.send(terminal.draft(), terminal.secret)
+    assert (locked.fail_info, locked.protection) == ("systemUnavail", "signature")
+    assert locked.texts[0].startswith("throttled: ")
+    with pytest.raises(Refused, match="throttled"):
+        world.house.redemption.redeem(terminal.codes, new_request().pem, SOURCE)
+
+
+def test_an_unknown_access_key_is_answered_like_a_wrong_secret(world: World) -> None:
+    """RFC 9483 §3.5: badMessageCheck, whichever of the two it is."""
+    terminal = world.terminal()
+    unknown = replace(terminal.draft(), sender_key=b"9999999999999")
+    wrong = replace(terminal.draft(), protect=lambda _part: bytes(32))
+    told = [world.send(draft) for draft in (unknown, wrong)]
+    assert len({(one.body, one.fail_info, tuple(one.texts), one.protection) for one in told}) == 1

@@ -20,7 +20,6 @@ from enrollment.protocols.cmp.door import mount
 from enrollment.protocols.retrieval import RetrievalDoor, create_app
 from enrollment.redemption import Redemption
 from kernel.audit import AuditEntry
-from kernel.errors import Refused
 from keys.trouble import CustodyAwayError
 from tests.crash.faults import BrokenKey
 from tests.enrollment.protocols.cmp import writing
@@ -54,7 +53,7 @@ from tests.enrollment.protocols.cmp.writing import (
     value,
 )
 from tests.support.cmp import cmp_door_of, cmp_signer_of
-from tests.support.house import SOURCE, new_request
+from tests.support.house import new_request
 
 IT = "1.3.6.1.5.5.7.4"
 
@@ -345,39 +344,16 @@ def test_the_current_list_and_newer_ones_are_given(world: World) -> None:
     assert bytes(current["infoValue"]) == published
 
 
-@pytest.mark.parametrize(
-    "address", ["http://elsewhere.example.jp/crl/issuing-1.crl", "http://localhost:8080/crl/../x.crl", "\x00", ""]
-)
-def test_lists_of_others_are_not_given(world: World, address: str) -> None:
-    source = tagged(0, tagged(0, value(0x86, address.encode())))
-    [told] = _asked(world, seq(info(f"{IT}.22", seq(seq(source)))))
-    assert not told["infoValue"].hasValue()
-
-
 def test_a_root_that_nobody_follows_is_told_so(world: World) -> None:
     [told] = _asked(world, seq(info(f"{IT}.20", world.house.root.der)))
     assert str(told["infoType"]) == f"{IT}.18"
     assert not told["infoValue"].hasValue()
 
 
-def test_the_secret_is_guessed_no_better_by_cmp(world: World) -> None:
-    terminal = world.terminal()
-    wrong = replace(terminal.draft(), protect=lambda _part: bytes(32))
-    told = [world.send(replace(wrong, transaction=bytes((n,)) * 16)).fail_info for n in range(5)]
-    assert told == ["badMessageCheck"] * 5
-    locked = world.send(terminal.draft(), terminal.secret)
-    assert (locked.fail_info, locked.protection) == ("systemUnavail", "signature")
-    assert locked.texts[0].startswith("throttled: ")
-    with pytest.raises(Refused, match="throttled"):
-        world.house.redemption.redeem(terminal.codes, new_request().pem, SOURCE)
-
-
-def test_an_unknown_access_key_is_answered_like_a_wrong_secret(world: World) -> None:
-    terminal = world.terminal()
-    unknown = replace(terminal.draft(), sender_key=b"9999999999999")
-    wrong = replace(terminal.draft(), protect=lambda _part: bytes(32))
-    told = [world.send(draft) for draft in (unknown, wrong)]
-    assert len({(one.body, one.fail_info, tuple(one.texts), one.protection) for one in told}) == 1
+@pytest.mark.parametrize("path", ["getcacerts", "p/any", "p/any/keyupdate"])
+def test_every_address_of_the_profile_leads_to_the_one_authority(world: World, path: str) -> None:
+    """RFC 9811 §3.4."""
+    assert world.post(Draft(GENM, seq()).written(), path=f"/.well-known/cmp/{path}").status_code == 200
 
 
 def test_transactions_are_forgotten_after_a_day(world: World) -> None:

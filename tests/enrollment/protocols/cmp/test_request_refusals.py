@@ -147,7 +147,7 @@ def test_a_request_is_refused(world: World, make: Asked, fail_info: str) -> None
 
 
 def test_no_request_at_all_is_refused(world: World) -> None:
-    """RFC 9810 §5.3.1: CertReqMessages has one or more."""
+    """RFC 4211 §3: CertReqMessages has one or more."""
     terminal = world.terminal()
     assert world.send(terminal.draft(seq()), terminal.secret).fail_info in {"badDataFormat", "badRequest"}
 
@@ -190,6 +190,7 @@ def test_a_transaction_is_not_begun_twice(world: World) -> None:
 
 
 def test_a_refused_request_leaves_its_transaction_free(world: World) -> None:
+    """RFC 9483 §3.5: a transactionID is in use by what was begun, not by what was refused."""
     terminal = world.terminal()
     draft = terminal.draft()
     world.house.notices.freeze(None, "NAC001", _terminal_of(world, terminal), PREPARER)

@@ -39,7 +39,7 @@ def test_what_is_written_is_one_line() -> None:
 
 
 def test_the_attributes_are_hints_in_the_corrected_syntax() -> None:
-    """RFC 8951 §3.2: a sequence of attributes and object identifiers."""
+    """RFC 8951 §4: a sequence of attributes and object identifiers."""
     key, signature = elements(bodies.decode(bodies.csr_attributes()))
     kind, curves = elements(key)
     found = [core.ObjectIdentifier.load(one).native for one in (kind, *elements(curves), signature)]

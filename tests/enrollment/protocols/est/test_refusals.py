@@ -159,8 +159,8 @@ def _bad_signature(csr: bytes) -> bytes:
 
 CASES: list[tuple[str, Callable[[Sent], None], int]] = [
     ("RFC 7030 §3.2.3: no credentials", _with_header(None), 401),
-    ("RFC 7235 §2.1: another scheme", _with_header("Bearer abc"), 401),
-    ("RFC 7235 §2.1: a scheme and nothing", _with_header("Basic"), 401),
+    ("RFC 9110 §11.4: another scheme", _with_header("Bearer abc"), 401),
+    ("RFC 9110 §11.4: a scheme and nothing", _with_header("Basic"), 401),
     ("RFC 7617 §2: no base64", _with_header("Basic ***"), 401),
     ("RFC 7617 §2: no colon", _with_header("Basic " + base64.b64encode(b"nobody").decode()), 401),
     ("RFC 7617 §2.1: no UTF-8", _with_header("Basic " + base64.b64encode(b"\xff:\xff").decode()), 401),
@@ -177,14 +177,14 @@ CASES: list[tuple[str, Callable[[Sent], None], int]] = [
     ("RFC 7030 §4.3.1: CMC's media type", _with_type("application/pkcs7-mime"), 415),
     ("RFC 7030 §4.2.1: no body", _with_body(lambda _: b""), 400),
     ("RFC 8951 §3.1: nothing but line breaks", _with_body(lambda _: b"\r\n \r\n"), 400),
-    ("RFC 8951 §3.1: DER that is not encoded", _with_body(lambda csr: csr), 400),
-    ("RFC 4648 §4: no base64", _with_body(lambda _: b"$$$$"), 400),
-    ("RFC 4648 §5: the alphabet of URLs", _with_body(lambda _: base64.urlsafe_b64encode(b"\xff\xff\xff\xff")), 400),
+    ("RFC 8951 §3: DER that is not encoded", _with_body(lambda csr: csr), 400),
+    ("RFC 4648 §3.3: no base64", _with_body(lambda _: b"$$$$"), 400),
+    ("RFC 4648 §3.3: the alphabet of URLs", _with_body(lambda _: base64.urlsafe_b64encode(b"\xff\xff\xff\xff")), 400),
     ("RFC 4648 §3.2: padding is missing", _with_body(lambda _: b"MIIBAA"), 400),
-    ("RFC 7468 §2: PEM instead of base64", _with_body(lambda csr: b"-----BEGIN CERTIFICATE REQUEST-----\n" + csr), 400),
-    ("RFC 8951 §3.1: quoted-printable", _with_body(lambda _: b"=4D=49=49"), 400),
-    ("RFC 7030 §3.2: larger than any request", _with_body(lambda _: b"A" * (LARGEST_BODY + 4)), 400),
-    ("RFC 7030 §3.2: larger than the door reads", _with_body(lambda _: b"A" * 40_000), 413),
+    ("RFC 8951 §3: PEM instead of base64", _with_body(lambda csr: b"-----BEGIN CERTIFICATE REQUEST-----\n" + csr), 400),
+    ("RFC 8951 §3: quoted-printable", _with_body(lambda _: b"=4D=49=49"), 400),
+    ("RFC 9110 §15.5.1: larger than any request", _with_body(lambda _: b"A" * (LARGEST_BODY + 4)), 400),
+    ("RFC 9110 §15.5.14: larger than the door reads", _with_body(lambda _: b"A" * 40_000), 413),
     ("RFC 2986 §4.2: no request", _with_der(lambda _: b"no request"), 400),
     ("RFC 2986 §4.2: cut off", _with_der(lambda csr: csr[:-9]), 400),
     ("RFC 2986 §4.2: octets after the end", _with_der(lambda csr: csr + b"\x00"), 400),
@@ -275,6 +275,7 @@ def test_what_is_refused(
 
 
 def test_a_guesser_is_told_when_to_come_again(app: Flask, sent: Sent) -> None:
+    """RFC 6585 §4."""
     _with_user(None, "NAC999W-AAAAAA-BBBBB-NAC001")(sent)
     answers = [send(app.test_client(), sent) for _ in range(6)]
     assert [answer.status_code for answer in answers][-2:] == [401, 429]
@@ -282,6 +283,7 @@ def test_a_guesser_is_told_when_to_come_again(app: Flask, sent: Sent) -> None:
 
 
 def test_a_signer_that_is_away_is_told_and_nothing_is_lost(shared_house: House, sent: Sent, app: Flask) -> None:
+    """RFC 9110 §15.6.4."""
     key = BrokenKey(shared_house.issuing.key)
     key.before = _away
     authority = Authority(SigningIssuer(shared_house.issuing.issuer, key), shared_house.profile)
@@ -297,7 +299,7 @@ def _away() -> None:
 
 
 def test_a_made_key_is_not_encrypted_once_more(shared_house: House, sent: Sent) -> None:
-    """RFC 7030 §4.4.1: who asks for encryption that is not there must be told, and not be sent the bare key."""
+    """RFC 7030 §4.4.1.1: who asks for encryption that is not there must be told, and not be sent the bare key."""
     app = _app(EstDoor(shared_house.redemption, None, ServerKeys(shared_house.hasher)))
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     identifier = x509.ObjectIdentifier("1.2.840.113549.1.9.16.2.37")

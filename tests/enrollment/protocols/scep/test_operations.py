@@ -170,7 +170,7 @@ def test_no_next_authority_is_told_where_none_comes(operations: Operations) -> N
 
 
 def test_the_next_authority_is_told_signed(house: House) -> None:
-    """RFC 8894 §4.6.1: whoever trusts today's registration authority learns of tomorrow's authority by it."""
+    """RFC 8894 §4.7.1: whoever trusts today's registration authority learns of tomorrow's authority by it."""
     operations, begin = operations_of(house), house.clock.now() + timedelta(days=30)
     coming = AuthorityPlan("issuing-2", "Trial Issuing 2", "p256", 10, "root", *ISSUING_CRL, issues_from=begin)
     grown = replace(house.plan, authorities=(*house.plan.authorities, coming))
