@@ -9,7 +9,7 @@ from webui.accounts import Credentials, Door, UserLetters, network_of
 from webui.doorway import doorway
 from webui.factors import Outcome
 from webui.proving import second_step
-from webui.proving.arrival import arrive, present_origin
+from webui.proving.arrival import arrive, present_device, present_origin
 from webui.refusals import SHARED, sentence_of
 from webui.sessions import visit
 from webui.sheet import Sheet
@@ -56,7 +56,8 @@ def check_log_in() -> Response:
     faults = {name: say(SHARED["required"].text) for name in _names(door) if not form.get(name)}
     if faults:
         return flask.make_response(_log_in_page(sheet.with_faults(faults), carried=kept.carried()), 422)
-    typed = Credentials(door, sheet["office_code"], sheet["user"], form["password"], network_of(flask.request.remote_addr))
+    source, device = network_of(flask.request.remote_addr), present_device()
+    typed = Credentials(door, sheet["office_code"], sheet["user"], form["password"], source, device)
     try:
         person = surroundings.parts.accounts.authenticate(typed)
     except Refused as refused:

@@ -2,14 +2,17 @@
 
 Guessing is slowed at three widths. Five failures lock one account for one source, so an address that guesses locks out
 itself and nobody else; a source that fails often on many accounts is locked as a whole; and an account that fails often
-from many sources is locked as a whole, which takes at least ten addresses.
+from many sources is locked as a whole, which takes at least ten addresses. A browser from which the account was entered
+before stands apart from all that: its failures are counted by themselves, and nobody else's keep it out
+(docs/decisions/0048).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy.orm import Session
 
 from kernel import audit, throttle
 from kernel.clock import Clock
@@ -27,11 +30,23 @@ from webui.accounts.persons import (
     person_of,
     record,
     require_well_formed,
-    subject_of,
+    subject_named,
 )
-from webui.accounts.sources import PER_ACCOUNT_AND_SOURCE, login_keys
+from webui.accounts.sources import PER_ACCOUNT_AND_SOURCE, device_hash, device_keys, login_keys
 from webui.passwords import Passwords, require_good
-from webui.tables import AccountRow, SessionRow
+from webui.tables import AccountRow, DeviceRow, SessionRow
+
+# Columns, no entity: making one would be work that names which nobody has do not cost.
+_STORED = select(AccountRow.id, AccountRow.office_code, AccountRow.login, AccountRow.password_hash, AccountRow.state).where(
+    AccountRow.door == bindparam("door"),
+    AccountRow.office_code == bindparam("office_code"),
+    AccountRow.login == bindparam("login"),
+)
+_KNOWN = select(DeviceRow.account_id).where(
+    DeviceRow.account_id == bindparam("account_id"), DeviceRow.token_hash == bindparam("token_hash")
+)
+_NOBODY = -1
+_Stored = Row[int, str, str, str | None, str]
 
 
 @dataclass(frozen=True)
@@ -122,9 +137,11 @@ class Accounts:
         office_code, login = normal(typed.office_code).upper(), normal(typed.login)
         keys = login_keys(typed.door, office_code, login, typed.source)
         with self.database.snapshot() as session:
+            row = _stored(session, typed.door, office_code, login)
+            if typed.device and _knows(session, row, token_hash := device_hash(typed.device)):
+                keys = device_keys(typed.door, office_code, login, token_hash)
             for key, _ in keys:
                 throttle.require_unlocked(session, key, now)
-            row = find(session, typed.door, office_code, login)
         # Argon2 takes tens of milliseconds on purpose: never while a transaction is open.
         matches = self.passwords.matches(row.password_hash if row else None, typed.password)
         if row is None or not matches or row.state != AccountState.ACTIVE.value:
@@ -141,7 +158,7 @@ class Accounts:
                 unchanged = (AccountRow.id == row.id) & (AccountRow.password_hash == row.password_hash)
                 session.execute(update(AccountRow).where(unchanged).values(password_hash=renewed))
             session.execute(update(AccountRow).where(AccountRow.id == row.id).values(last_login_at=now))
-            person = person_of(row)
+            person = person_of(session.get_one(AccountRow, row.id))
             record(session, now, person.actor, "account.login", person, source=typed.source)
         return person
 
@@ -176,11 +193,11 @@ class Accounts:
             letters.changed(session, person, now)
 
     def _note_failure(
-        self, row: AccountRow | None, keys: Iterable[tuple[str, throttle.Limit]], typed: Credentials, now: datetime
+        self, row: _Stored | None, keys: Iterable[tuple[str, throttle.Limit]], typed: Credentials, now: datetime
     ) -> None:
         actor = audit.Actor("visitor", typed.source)
         # An unknown name is not written down: people type passwords into the wrong field.
-        subject = subject_of(person_of(row)) if row else "account:unknown"
+        subject = subject_named(row.office_code, row.login) if row else "account:unknown"
         office_code = (row.office_code or None) if row else None
         with self.database.transaction() as session:
             locked = False
@@ -195,3 +212,14 @@ class Accounts:
                 office_code=office_code,
                 locked=locked,
             )
+
+
+def _stored(session: Session, door: Door, office_code: str, login: str) -> _Stored | None:
+    named = {"door": door.value, "office_code": office_code, "login": login}
+    return session.connection().execute(_STORED, named).first()
+
+
+def _knows(session: Session, row: _Stored | None, token_hash: bytes) -> bool:
+    """Tell whether an account was entered before from the browser that has a cookie; nobody's account costs the same."""
+    asked = {"account_id": row.id if row else _NOBODY, "token_hash": token_hash}
+    return session.connection().execute(_KNOWN, asked).first() is not None

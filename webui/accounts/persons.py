@@ -103,13 +103,14 @@ class NewAccount:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What was typed at a door, and the address it came from."""
+    """What was typed at a door, the address it came from, and the browser's lasting cookie, empty for none."""
 
     door: Door
     office_code: str
     login: str
     password: str = field(repr=False)
     source: str
+    device: str = field(default="", repr=False)
 
 
 def person_of(row: AccountRow) -> Person:
@@ -141,7 +142,12 @@ def find(session: Session, door: Door, office_code: str, login: str, *, lock_row
 
 def subject_of(person: Person) -> str:
     """Return an account as the audit log names it as a subject: `account:NAC001/hanako`, `account:sato`."""
-    return f"account:{person.office_code}/{person.login}" if person.office_code else f"account:{person.login}"
+    return subject_named(person.office_code, person.login)
+
+
+def subject_named(office_code: str, login: str) -> str:
+    """Return the same of its names."""
+    return f"account:{office_code}/{login}" if office_code else f"account:{login}"
 
 
 def record(session: Session, now: datetime, actor: audit.Actor, action: str, person: Person, **facts: audit.entries.Fact) -> None:

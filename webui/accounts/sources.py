@@ -26,9 +26,23 @@ def network_of(address: str | None) -> str:
 
 def login_keys(door: Door, office_code: str, login: str, source: str) -> tuple[tuple[str, throttle.Limit], ...]:
     """Return what failures are counted by, existing account or not; the pair first. Hashed: names are people's."""
-    account = hashlib.sha256(f"{door} {office_code} {login}".encode()).hexdigest()[:32]
+    account = _named(door, office_code, login)
     return (
         (f"login:{account}:{source}", PER_ACCOUNT_AND_SOURCE),
         (f"login-source:{door}:{source}", PER_SOURCE),
         (f"login-account:{account}", PER_ACCOUNT),
     )
+
+
+def device_keys(door: Door, office_code: str, login: str, token_hash: bytes) -> tuple[tuple[str, throttle.Limit], ...]:
+    """Return what failures are counted by that come from a browser which the account is known from: nobody else's count there."""
+    return ((f"login-device:{_named(door, office_code, login)}:{token_hash.hex()[:32]}", PER_ACCOUNT_AND_SOURCE),)
+
+
+def device_hash(token: str) -> bytes:
+    """Return what is kept of a browser's lasting cookie."""
+    return hashlib.sha256(b"device " + token.encode()).digest()
+
+
+def _named(door: Door, office_code: str, login: str) -> str:
+    return hashlib.sha256(f"{door} {office_code} {login}".encode()).hexdigest()[:32]

@@ -26,7 +26,7 @@ from webui.accounts.persons import (
     record,
     require_well_formed,
 )
-from webui.accounts.sources import login_keys
+from webui.accounts.sources import device_keys, login_keys
 from webui.tables import AccountRow, LinkRow, SessionRow
 
 # Of one office: more accounts than people are a mistake, or somebody's mischief.
@@ -246,7 +246,8 @@ def _locks(session: Session, row: AccountRow, now: datetime) -> tuple[str, ...]:
     named = login_keys(Door(row.door), row.office_code, row.login, "")
     whole = (named[2][0], f"password:{row.id}")
     locked = tuple(key for key in whole if throttle.standing(session, key, now).locked_for)
-    return locked + throttle.locked_keys(session, named[0][0], now)
+    of_devices = device_keys(Door(row.door), row.office_code, row.login, b"")[0][0]
+    return locked + throttle.locked_keys(session, named[0][0], now) + throttle.locked_keys(session, of_devices, now)
 
 
 def _spaced(row: AccountRow) -> str:

@@ -1,6 +1,5 @@
 """The log-ins that were tried, for their account to see, and the browsers that an account is known from."""
 
-import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -13,9 +12,11 @@ from sqlalchemy.orm import Session
 from kernel.clock import Clock
 from kernel.database import Database, insert_if_absent
 from webui.accounts import Credentials, Person
-from webui.accounts.persons import find, normal
+from webui.accounts.persons import normal
+from webui.accounts.sources import device_hash
 from webui.factors.letters import AccountLetters, Event
-from webui.factors.tables import DeviceRow, LogInRow
+from webui.factors.tables import LogInRow
+from webui.tables import AccountRow, DeviceRow
 
 KEPT = timedelta(days=90)
 DEVICE_KEPT = timedelta(days=400)  # the longest that browsers keep a cookie
@@ -96,8 +97,10 @@ class LogIns:
         For a name that nobody has a row is written, too: both answers take the same time.
         """
         with self.database.transaction() as session:
-            row = find(session, typed.door, normal(typed.office_code).upper(), normal(typed.login))
-            session.add(_row(row.id if row else None, self.clock.now(), Outcome.FAILED, origin))
+            # Its number, no entity: making one would be work that names which nobody has do not cost.
+            named = (AccountRow.door == typed.door.value) & (AccountRow.login == normal(typed.login))
+            whose = select(AccountRow.id).where(named, AccountRow.office_code == normal(typed.office_code).upper())
+            session.add(_row(session.scalar(whose), self.clock.now(), Outcome.FAILED, origin))
 
     def note_factor_failure(self, account_id: int, origin: Origin) -> None:
         """Note a log-in whose second factor was wrong."""
@@ -112,7 +115,7 @@ class LogIns:
         now = self.clock.now()
         with self.database.transaction() as session:
             session.add(_row(person.account_id, now, outcome, origin))
-            known = session.get(DeviceRow, (person.account_id, _hash(device_token))) if device_token else None
+            known = session.get(DeviceRow, (person.account_id, device_hash(device_token))) if device_token else None
             if known is not None:
                 known.seen_at = now
                 return device_token
@@ -120,7 +123,7 @@ class LogIns:
                 self.letters.post(session, person, Event.NEW_DEVICE, now, str(origin))
             # One browser may be several people's: its token stays when it has one already.
             token = device_token if _is_token(device_token) else secrets.token_urlsafe(32)
-            values: dict[str, object] = {"account_id": person.account_id, "token_hash": _hash(token), "seen_at": now}
+            values: dict[str, object] = {"account_id": person.account_id, "token_hash": device_hash(token), "seen_at": now}
             insert_if_absent(session, DeviceRow, values)
         return token
 
@@ -148,7 +151,3 @@ def _row(account_id: int | None, now: datetime, outcome: Outcome, origin: Origin
 
 def _is_token(text: str) -> bool:
     return len(text) == len(secrets.token_urlsafe(32)) and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(b"device " + token.encode()).digest()

@@ -79,13 +79,3 @@ class LogInRow(Base):
     outcome: Mapped[str] = mapped_column(String(20))
     address: Mapped[str] = mapped_column(String(45))
     device: Mapped[str] = mapped_column(String(60))
-
-
-class DeviceRow(Base):
-    """A browser from which an account logged in: the hash of a cookie that lasts."""
-
-    __tablename__ = "webui_device"
-
-    account_id: Mapped[int] = mapped_column(_ID, primary_key=True, autoincrement=False)
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

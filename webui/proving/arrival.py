@@ -23,12 +23,17 @@ def arrive(person: Person, outcome: Outcome) -> Response:
     surroundings.sessions.begin(visit(), person, origin, is_proven=outcome is not Outcome.PASSWORD)
     # Kept with the session: the header of every page, error pages too, shows it without asking anyone.
     visit()["heading"] = list(surroundings.furnishing.heading(person))
-    device = surroundings.parts.log_ins.note_success(person, origin, outcome, flask.request.cookies.get(_device_cookie(), ""))
+    device = surroundings.parts.log_ins.note_success(person, origin, outcome, present_device())
     response = _next_page()
     response.set_cookie(
         _device_cookie(), device, max_age=_DEVICE_SECONDS, secure=True, httponly=True, samesite="Strict", path="/"
     )  # fmt: skip
     return response
+
+
+def present_device() -> str:
+    """Return the cookie by which an account may know the visitor's browser; empty for none."""
+    return flask.request.cookies.get(_device_cookie(), "")
 
 
 def _next_page() -> Response:
