@@ -33,7 +33,19 @@ from enrollment.protocols.retrieval import RetrievalDoor
 from enrollment.protocols.scep import door as scep
 from enrollment.protocols.terminals import TerminalsDoor
 from tests.enrollment.protocols.cmp import reading, writing
-from tests.enrollment.protocols.cmp.writing import IMPLICIT_CONFIRM, IR, KUR, NULL, by_pbm, info, pbm, seq, signing
+from tests.enrollment.protocols.cmp.writing import (
+    IMPLICIT_CONFIRM,
+    IR,
+    KUR,
+    NULL,
+    by_pbm,
+    by_pbmac1,
+    info,
+    pbm,
+    pbmac1,
+    seq,
+    signing,
+)
 from tests.support import scep_client
 from tests.support.clock import SettableClock
 from tests.support.cmp import cmp_door_of, cmp_signer_of
@@ -43,7 +55,7 @@ from tests.support.scep_client import RENEWAL_REQ, Sealed, challenge_of, client_
 from tests.support.scep_door import operations_of
 
 PEER = "tests.peer"
-TRY_AGAIN = 503
+OK, TRY_AGAIN = 200, 503
 # A certificate of this age is in the last weeks of its year.
 AGE = timedelta(days=350)
 
@@ -117,9 +129,19 @@ def rest(world: World, codes: Codes, request: Request, source: str = SOURCE) -> 
 
 def enroll(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
     """EST's simpleenroll."""
+    return _of_est(_by_est(world, "simpleenroll", codes, request, source))
+
+
+def make_key(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
+    """EST's serverkeygen, where the policy allows it; the certificate in its answer is not looked at."""
+    reply = _by_est(world, "serverkeygen", codes, request, source)
+    return Told(Outcome.GIVEN, "", reply) if reply.status == OK else _of_est(reply)
+
+
+def _by_est(world: World, operation: str, codes: Codes, request: Request, source: str) -> Reply:
     basic = base64.b64encode(f"{codes.access_key}:{secret_of(codes).decode()}".encode()).decode()
     headers = {"Content-Type": "application/pkcs10", "Authorization": f"Basic {basic}"}
-    return _of_est(world.send("POST", "/.well-known/est/simpleenroll", headers, _base64(request), source))
+    return world.send("POST", f"/.well-known/est/{operation}", headers, _base64(request), source)
 
 
 def form(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
@@ -131,24 +153,43 @@ def form(world: World, codes: Codes, request: Request, source: str = SOURCE) -> 
 
 def pkcs_req(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
     """SCEP's PKCSReq, signed by a key of RSA that is made for messages where the requested one is elliptic."""
+    draft, key = _pkcs_req(world, codes, request)
+    return _scep(world, draft, key, source)
+
+
+def pkcs_req_by_get(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
+    """Send the same in the address (RFC 8894 §4.3)."""
+    draft, key = _pkcs_req(world, codes, request)
+    message = urlencode({"operation": "PKIOperation", "message": base64.b64encode(draft.der()).decode()})
+    return _of_scep(world, world.send("GET", f"/scep?{message}", {}, b"", source), key)
+
+
+def _pkcs_req(world: World, codes: Codes, request: Request) -> tuple[scep_client.Draft, rsa.RSAPrivateKey]:
     key = request.key if isinstance(request.key, rsa.RSAPrivateKey) else client_key()
     asked = scep_client.request_of(request.key, challenge_of(codes))
-    draft = signed_by(key, _self_signed(key), Sealed(asked, world.scep_authority).der())
-    return _scep(world, draft, key, source)
+    return signed_by(key, _self_signed(key), Sealed(asked, world.scep_authority).der()), key
 
 
 def ir(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
     """CMP's ir under PasswordBasedMac."""
-    draft = writing.Draft(
+    return _cmp(world, _ir(codes, request, pbm(), by_pbm(secret_of(codes))), secret_of(codes), source)
+
+
+def ir_by_pbmac1(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
+    """CMP's ir under PBMAC1."""
+    return _cmp(world, _ir(codes, request, pbmac1(), by_pbmac1(secret_of(codes))), secret_of(codes), source)
+
+
+def _ir(codes: Codes, request: Request, algorithm: bytes, protect: writing.Protect) -> writing.Draft:
+    return writing.Draft(
         IR,
         seq(writing.Request(request.key).written()),
         time=None,
-        algorithm=pbm(),
+        algorithm=algorithm,
         sender_key=codes.access_key.encode(),
-        protect=by_pbm(secret_of(codes)),
+        protect=protect,
         general=_IMPLICIT,
     )
-    return _cmp(world, draft, secret_of(codes), source)
 
 
 def renew_by_rest(world: World, holder: Holder, request: Request) -> Told:
@@ -191,6 +232,12 @@ def kur(world: World, holder: Holder, request: Request) -> Told:
 
 
 RETRIEVALS: Mapping[str, Retrieve] = {"REST": rest, "EST": enroll, "SCEP": pkcs_req, "CMP": ir, "page": form}
+# Other forms of the same, for who guesses.
+OTHER_FORMS: Mapping[str, Retrieve] = {
+    "EST serverkeygen": make_key,
+    "SCEP by GET": pkcs_req_by_get,
+    "CMP by PBMAC1": ir_by_pbmac1,
+}
 RENEWALS: Mapping[str, Renew] = {"REST": renew_by_rest, "EST": reenroll, "SCEP": renewal_req, "CMP": kur}
 _IMPLICIT = (info(IMPLICIT_CONFIRM, NULL),)
 
@@ -295,7 +342,10 @@ def _of_page(reply: Reply) -> Told:
 
 def _scep(world: World, draft: scep_client.Draft, key: rsa.RSAPrivateKey, source: str) -> Told:
     headers = {"Content-Type": "application/x-pki-message"}
-    reply = world.send("POST", "/scep?operation=PKIOperation", headers, draft.der(), source)
+    return _of_scep(world, world.send("POST", "/scep?operation=PKIOperation", headers, draft.der(), source), key)
+
+
+def _of_scep(world: World, reply: Reply, key: rsa.RSAPrivateKey) -> Told:
     if reply.status != 200:
         return _refused(reply, reply.body.decode())
     told = read_answer(reply.body, world.scep_authority, key)
