@@ -47,7 +47,7 @@ def read(octets: bytes, columns: Mapping[str, str], optional: Collection[str]) -
     if not rows:
         return _broken(FileFault(1, "", "empty"))
     _, headings = rows[0]
-    names = [_column(heading, columns) for heading in headings]
+    names = list(_names(headings, columns))
     if faults := tuple(_heading_faults(headings, names, columns, optional)):
         return Table((), faults)
     return _by_name(rows[1:], [name or "" for name in names])
@@ -92,11 +92,12 @@ def _heading_faults(
             yield FileFault(1, name, "column-missing")
 
 
-def _column(heading: str, columns: Mapping[str, str]) -> str | None:
-    plain = heading.strip()
-    if plain in columns:
-        return plain
-    return next((name for name, japanese in columns.items() if half_width(japanese) == half_width(plain)), None)
+def _names(headings: list[str], columns: Mapping[str, str]) -> Iterator[str | None]:
+    """Yield the columns' names that headings stand for; none for an unknown one."""
+    known = {half_width(japanese): name for name, japanese in columns.items()} | {name: name for name in columns}
+    for heading in headings:
+        plain = heading.strip()
+        yield known.get(plain) or known.get(half_width(plain))
 
 
 def _decoded(octets: bytes) -> str | None:
