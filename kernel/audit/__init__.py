@@ -3,6 +3,7 @@
 No audit row, no deed: `record` joins the transaction of what it records.
 """
 
+from kernel.audit.consistency import ConsistencyProof, consistency_proof
 from kernel.audit.continuations import LogName, found, names
 from kernel.audit.entries import (
     Actor,
@@ -17,6 +18,7 @@ from kernel.audit.entries import (
     staff,
     terminal,
 )
+from kernel.audit.evidence import Proven, note_in, prove
 from kernel.audit.history import PastDeed, history
 from kernel.audit.notes import Checkpoint, CheckpointSigner, NoteError, VerifierKey, opened
 from kernel.audit.proofs import ProofError
@@ -32,17 +34,20 @@ __all__ = [
     "AuditEntry",
     "Checkpoint",
     "CheckpointSigner",
+    "ConsistencyProof",
     "Found",
     "LogForkedError",
     "LogName",
     "NoteError",
     "PastDeed",
     "ProofError",
+    "Proven",
     "Receipt",
     "Recovery",
     "Subject",
     "TileName",
     "VerifierKey",
+    "consistency_proof",
     "customer",
     "examine",
     "found",
@@ -50,8 +55,10 @@ __all__ = [
     "job",
     "latest_checkpoint",
     "names",
+    "note_in",
     "opened",
     "operator",
+    "prove",
     "published_tile",
     "receipt",
     "record",

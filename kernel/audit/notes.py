@@ -132,6 +132,13 @@ def decoded(text: str) -> bytes:
         raise NoteError(f"not base64: {text[:80]!r}") from error
 
 
+def decimal(text: str) -> int:
+    """Read a number as all these formats write it: ASCII, without leading zeros; raises NoteError."""
+    if not _DECIMAL.fullmatch(text):
+        raise NoteError(f"not a number: {text[:80]!r}")
+    return int(text)
+
+
 def _is_signed(text: str, line: str, check: CheckSignature, key: VerifierKey | None) -> bool:
     parts = line.split(" ")
     if len(parts) != len(("—", "name", "signature")) or parts[0] != "—":
@@ -148,9 +155,9 @@ def _is_signed(text: str, line: str, check: CheckSignature, key: VerifierKey | N
 
 def _parsed(text: str) -> Checkpoint:
     lines = text.split("\n")
-    if len(lines) != len(("origin", "size", "root", "")) or not lines[0] or not _DECIMAL.fullmatch(lines[1]):
+    if len(lines) != len(("origin", "size", "root", "")) or not lines[0]:
         raise NoteError("not a checkpoint")
-    root = decoded(lines[2])
+    size, root = decimal(lines[1]), decoded(lines[2])
     if len(root) != HASH:
         raise NoteError("not a checkpoint")
-    return Checkpoint(lines[0], int(lines[1]), root)
+    return Checkpoint(lines[0], size, root)

@@ -48,18 +48,16 @@ class Receipt:
             if header != HEADER or not index.startswith("index "):
                 raise ProofError("not a tlog-proof")
             nodes = tuple(notes.decoded(node) for node in path)
-            return cls(content, bytes.fromhex(read["salt"]), int(index.removeprefix("index ")), nodes, note)
+            return cls(content, bytes.fromhex(read["salt"]), notes.decimal(index.removeprefix("index ")), nodes, note)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ProofError(f"not a receipt: {error}") from error
 
-    def require_proven(self, check: CheckSignature, key: VerifierKey, *, note: str | None = None) -> Checkpoint:
-        """Return the checkpoint that the entry is proven to be in: the receipt's own, or `note`, which must be its equal.
+    def require_proven(self, check: CheckSignature, key: VerifierKey) -> Checkpoint:
+        """Return the receipt's checkpoint, in whose log the entry is proven to be.
 
         `check(signature, text)` raises when `key` did not sign. Raises ProofError and NoteError.
         """
         checkpoint = notes.opened(self.note, check, key)
-        if note is not None and notes.opened(note, check, key) != checkpoint:
-            raise ProofError("the receipt leads to another checkpoint than the given one")
         leaf = leaf_hash(self.content.commitment(self.salt))
         proofs.require_included(leaf, self.index, checkpoint.size, self.path, checkpoint.root)
         return checkpoint

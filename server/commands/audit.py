@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import select
 
 from kernel import audit
-from kernel.audit import AuditEntry, Found, NoteError, ProofError, Receipt, VerifierKey
+from kernel.audit import AuditEntry, Checkpoint, Found, NoteError, ProofError, Receipt, VerifierKey
 from kernel.database import Database
 from server import sealing
 from server.custody import Custody
@@ -33,16 +33,24 @@ def command() -> None:
 
 @command.command("verify")
 @click.option("--checkpoint", "checkpoints", type=_FILE, multiple=True, help="A checkpoint that was kept (may be repeated).")
-@click.option("--proof", type=_FILE, help="Check only this file of `audit proof`, without a database.")
+@click.option(
+    "--proof",
+    "proofs",
+    type=_FILE,
+    multiple=True,
+    help="Check only this file of `audit proof` or `audit consistency` (may be repeated), without database and network.",
+)
 @click.option("--vkey", help="The log's verifier key, for --proof away from the house; ours is the default.")
-def verify(checkpoints: tuple[Path, ...], proof: Path | None, vkey: str | None) -> None:
+def verify(checkpoints: tuple[Path, ...], proofs: tuple[Path, ...], vkey: str | None) -> None:
     """Recompute the whole log and compare it with every checkpoint that was ever signed.
 
     Heads that were kept outside of the database are compared, too: those of the home and of `audit_copies`, and files that are
     named, for instance of the status door's /checkpoint. They tell when a log was rolled back as a whole.
+
+    With --proof only files are checked: that they are of one log, which the key has signed for, and which has only grown.
     """
-    if proof is not None:
-        _verify_proof(proof, [_read(file) for file in checkpoints], vkey)
+    if proofs:
+        _verify_files([_read(file) for file in (*proofs, *checkpoints)], vkey)
         return
     if vkey is not None:
         raise click.UsageError("--vkey needs --proof: the log itself is checked with its own key")
@@ -119,6 +127,26 @@ def proof(entry: int, checkpoint: Path | None) -> None:
     click.echo(receipt.text())
 
 
+@command.command("consistency")
+@click.argument("old", type=_FILE)
+@click.argument("newer", type=_FILE, required=False)
+def consistency(old: Path, newer: Path | None) -> None:
+    """Prove that the log has only grown since a checkpoint: from OLD to NEWER, or to the newest.
+
+    Each is a file with a checkpoint of ours: as it was kept, or in a receipt or another consistency proof. The proof is for
+    `audit verify --proof`, for docs/verify_receipt.py and for witnesses (C2SP tlog-witness).
+    """
+    chosen = finished_home()
+    check = Custody(chosen).checkpoint().public_key().verify
+    try:
+        notes = [audit.note_in(_read(file)) for file in (old, newer) if file is not None]
+        with database_of(chosen).snapshot() as session:
+            proof = audit.consistency_proof(session, notes[0], check=check, note=notes[1] if newer else None)
+    except (NoteError, ProofError) as error:
+        raise Trouble(f"{error}: `tegata audit verify` tells more") from error
+    click.echo(proof.text(), nl=False)
+
+
 @command.command("vkey")
 def vkey() -> None:
     """Print the log's verifier key (C2SP signed-note), which those who check us must have from us, not from the log."""
@@ -136,18 +164,22 @@ def export() -> None:
             click.echo(json.dumps(_line(entry), ensure_ascii=False))
 
 
-def _verify_proof(file: Path, checkpoints: list[str], vkey: str | None) -> None:
+def _verify_files(texts: list[str], vkey: str | None) -> None:
     try:
         key = VerifierKey.parse(vkey or _read(home_of(finished_home()).log_key))
-        check = Ed25519PublicKey.from_public_bytes(key.public_key).verify
-        receipt = Receipt.read(_read(file))
-        checkpoint = receipt.require_proven(check, key)
-        for note in checkpoints:
-            receipt.require_proven(check, key, note=note)
+        proven = audit.prove(texts, Ed25519PublicKey.from_public_bytes(key.public_key).verify, key)
     except (NoteError, ProofError) as error:
         raise Trouble(str(error)) from error
+    for receipt, checkpoint in proven.receipts:
+        click.echo(_told(receipt, checkpoint))
+    begins = ", ".join(str(head.size) for head in proven.older)
+    grown = f", which begin with the {begins} of before" if begins else ""
+    click.echo(f"Proven: {proven.newest.origin} has signed for {proven.newest.size} entries{grown}.")
+
+
+def _told(receipt: Receipt, checkpoint: Checkpoint) -> str:
     content = receipt.content
-    click.echo(
+    return (
         f"Proven: {content.actor} did {content.action} to {content.subject} at {content.at}, "
         f"entry {receipt.index} of the {checkpoint.size} that {checkpoint.origin} has signed for."
     )

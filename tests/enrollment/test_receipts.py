@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +19,8 @@ from kernel.audit import CheckpointSigner, Receipt
 from kernel.outbox import Letter
 from tests.support.clock import SettableClock
 from tests.support.house import OFFICE, House
+from tests.support.log_scripts import VERIFY, told
 
-PROGRAM = Path(__file__).parents[2] / "docs" / "verify_receipt.py"
 KEY = Ed25519PrivateKey.generate()
 SIGNER = CheckpointSigner("example.jp/log", KEY.public_key().public_bytes_raw(), KEY.sign)
 
@@ -143,10 +141,8 @@ def test_the_program_of_the_documentation_checks_it_without_a_network(
     file = tmp_path / "receipt.json"
     for text, verdict in ((letter.attachment.text, 0), (letter.attachment.text.replace("certificate.issue", "certificate.x"), 1)):
         file.write_text(text, encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, PROGRAM, file, "-", str(SIGNER.verifier)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == verdict, done.stderr
-    compared = [sys.executable, str(PROGRAM), str(file), "-", str(SIGNER.verifier), str(tmp_path / "older.txt")]
-    done = subprocess.run(compared, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, ""), "older checkpoints that nobody compares are no proof"
+        assert told(VERIFY, str(SIGNER.verifier), file).status == verdict
+    file.write_text(letter.attachment.text, encoding="utf-8")
+    kept = tmp_path / "kept"
+    kept.write_text(SIGNER.note(1, bytes(32)), encoding="utf-8")
+    assert told(VERIFY, str(SIGNER.verifier), kept, file).status == 1, "an older checkpoint that nothing leads from is no proof"

@@ -1,8 +1,6 @@
 """Proofs against a second implementation: RFC 6962 §2.1 word by word, over lists of leaves, for making and for checking."""
 
-import hashlib
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import pytest
 from hypothesis import assume, given, settings
@@ -12,47 +10,13 @@ from kernel.audit import proofs
 from kernel.audit.merkle import leaf_hash
 from kernel.audit.proofs import ProofError
 from kernel.audit.tiles import Nodes, Tiling, nodes_of
+from tests.support.reference_log import Leaves, mth, path, subproof
 
-Leaves = tuple[bytes, ...]
 SIZES = st.one_of(st.integers(1, 40), st.integers(250, 260), st.integers(500, 1100))
 
 
 def leaves_of(size: int) -> Leaves:
     return tuple(number.to_bytes(4, "big") for number in range(size))
-
-
-def split(leaves: Leaves) -> int:
-    k = 1
-    while 2 * k < len(leaves):
-        k *= 2
-    return k
-
-
-@cache
-def mth(leaves: Leaves) -> bytes:
-    """§2.1."""
-    if len(leaves) == 1:
-        return hashlib.sha256(b"\0" + leaves[0]).digest()
-    k = split(leaves)
-    return hashlib.sha256(b"\1" + mth(leaves[:k]) + mth(leaves[k:])).digest()
-
-
-def path(m: int, leaves: Leaves) -> list[bytes]:
-    """§2.1.1."""
-    if len(leaves) == 1:
-        return []
-    k = split(leaves)
-    return [*path(m, leaves[:k]), mth(leaves[k:])] if m < k else [*path(m - k, leaves[k:]), mth(leaves[:k])]
-
-
-def subproof(m: int, leaves: Leaves, *, whole: bool = True) -> list[bytes]:
-    """§2.1.2."""
-    if m == len(leaves):
-        return [] if whole else [mth(leaves)]
-    k = split(leaves)
-    if m <= k:
-        return [*subproof(m, leaves[:k], whole=whole), mth(leaves[k:])]
-    return [*subproof(m - k, leaves[k:], whole=False), mth(leaves[:k])]
 
 
 def tiled(size: int) -> Nodes:

@@ -5,11 +5,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from kernel import audit
 from server import settings
 from server.apps.jobs import all_jobs
+from server.commands.audit import command
+from server.sealing import sealing
 from server.wiring import database_of
 from tests.server.test_commands import tegata
+from tests.support.clock import MORNING
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +59,52 @@ def test_a_proof_and_the_checkpoint_that_it_leads_to_are_a_pair(home: Path, tmp_
     assert "an earlier checkpoint cannot be used" in told.stderr
 
 
+def test_growth_is_proven_from_a_receipts_checkpoint_and_checked_away_from_the_house(home: Path, tmp_path: Path) -> None:
+    kept, receipt, grown, nowhere = (tmp_path / name for name in ("kept", "receipt.json", "grown", "nowhere"))
+    kept.write_text((home / "checkpoints" / "newest").read_text(encoding="utf-8"), encoding="utf-8")
+    size = kept.read_text(encoding="utf-8").split("\n")[1]
+    receipt.write_text(tegata(home, "audit", "proof", "1", "--checkpoint", str(kept)).stdout, encoding="utf-8")
+    write_and_seal(home)
+    made = tegata(home, "audit", "consistency", str(receipt))
+    assert (made.returncode, made.stderr, made.stdout.splitlines()[0]) == (0, "", f"old {size}")
+    assert made.stdout == in_process(home, "consistency", kept, home / "checkpoints" / "newest").output
+    grown.write_text(made.stdout, encoding="utf-8")
+    vkey = (home / "ca" / "log.vkey").read_text(encoding="utf-8").strip()
+    told = tegata(nowhere, "audit", "verify", "--vkey", vkey, "--proof", str(receipt), "--proof", str(grown))
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.splitlines()[-1].endswith(f", which begin with the {size} of before.")
+    told = tegata(nowhere, "audit", "verify", "--vkey", vkey, "--proof", str(grown))
+    wanted = f"tegata: the checkpoint of {size} entries is missing, which a consistency proof starts from\n"
+    assert (told.returncode, told.stdout, told.stderr) == (1, "", wanted)
+    checking = ("verify", "--vkey", vkey, "--proof")
+    assert in_process(nowhere, *checking, grown, "--checkpoint", kept).exit_code == 0
+    newest = home / "checkpoints" / "newest"
+    for arguments, fault in (
+        (
+            (*checking, receipt, "--checkpoint", newest),
+            f"leads from the checkpoint of {size} entries to a newer one",
+        ),
+        (("consistency", newest, kept), "cannot have grown from"),
+    ):
+        assert fault in str(in_process(home, *arguments).exception)
+
+
+def in_process(home: Path, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(command, [*map(str, arguments)], env={"TEGATA_HOME": str(home)})
+
+
+def write_and_seal(home: Path) -> None:
+    """Let the log of a home grow by an entry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEGATA_HOME", str(home))
+        chosen = settings.load()
+    database = database_of(chosen)
+    with database.transaction() as session:
+        audit.record(session, now=MORNING, actor=audit.operator(), action="log.test", subject="log:1")
+    sealing(chosen, database)(MORNING)
+    database.dispose()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
@@ -61,6 +112,7 @@ def test_a_proof_and_the_checkpoint_that_it_leads_to_are_a_pair(home: Path, tmp_
         (["verify", "--vkey", "x"], 2),
         (["verify", "--proof", "missing"], 2),
         (["verify", "--proof", __file__], 1),
+        (["consistency", __file__], 1),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(home: Path, arguments: list[str], status: int) -> None:

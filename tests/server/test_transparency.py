@@ -1,10 +1,8 @@
-"""A customer's receipt against the public door, checked by a program that shares no code with us."""
+"""What others can prove of the log at the public door, with scripts that share no code with us."""
 
 import base64
 import json
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,16 +15,15 @@ from sqlalchemy import delete, select, update
 
 from ca.publication import FULL_TILE_SECONDS, Publication, create_app
 from kernel import audit
-from kernel.audit import AuditCheckpoint, AuditEntry, CheckpointSigner
+from kernel.audit import AuditCheckpoint, AuditEntry, CheckpointSigner, TileName
 from kernel.audit.sealing import AuditTree
 from kernel.audit.tiles import AuditTile
 from kernel.database import Database
 from tests.support.clock import SettableClock
 from tests.support.house import House, build_house
+from tests.support.log_scripts import FROM_TILES, VERIFY, Told, told
 from tests.support.open_doors import serving
-from tests.support.schema import ROOT
 
-SCRIPT = ROOT / "docs" / "verify_receipt.py"
 ORIGIN = "status.example.jp"
 KEY = Ed25519PrivateKey.generate()
 SIGNER = CheckpointSigner(ORIGIN, KEY.public_key().public_bytes_raw(), KEY.sign)
@@ -73,9 +70,17 @@ class Public:
         return file
 
 
-def verified(public: Public, receipt: Path, *older: Path, vkey: str = str(SIGNER.verifier)) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-I", str(SCRIPT), str(receipt), public.door, vkey, *map(str, older)]
-    return subprocess.run(command, cwd=public.folder, capture_output=True, text=True, check=False, timeout=60)
+def verified(*files: Path, vkey: str = str(SIGNER.verifier)) -> Told:
+    return told(VERIFY, vkey, *files)
+
+
+def grown(public: Public, *kept: Path) -> Path:
+    """Make the proof of growth since a kept file from the door's tiles; return the file."""
+    made = told(FROM_TILES, public.door, *kept)
+    assert (made.status, made.err) == (0, "")
+    file = public.folder / f"grown-{len(list(public.folder.iterdir()))}"
+    file.write_text(made.out, encoding="utf-8")
+    return file
 
 
 @contextmanager
@@ -104,12 +109,45 @@ def public(house: House, tmp_path: Path) -> Iterator[Public]:
 
 @pytest.mark.parametrize("index", [0, 5, 255, 256, 511, 512])
 def test_a_receipt_is_good_at_the_door_now_and_when_the_log_has_grown(public: Public, index: int) -> None:
-    receipt, old = public.receipt(index), public.checkpoint()
+    receipt = public.receipt(index)
     for growth in (0, 1, 300):
         public.write(growth)
-        told = verified(public, receipt, old)
-        assert (told.returncode, told.stderr) == (0, "")
-        assert told.stdout.startswith(f"good: entry {index} of ")
+        size = audit.opened(public.checkpoint().read_text(encoding="utf-8"), KEY.public_key().verify).size
+        said = verified(receipt, grown(public, receipt), public.checkpoint())
+        assert (said.status, said.err) == (0, "")
+        assert said.out.startswith(f"entry {index} of ")
+        assert said.out.endswith(f"good: the log {ORIGIN} of {size} entries\n")
+
+
+def test_the_proof_from_tiles_is_the_one_that_the_house_makes(public: Public) -> None:
+    kept = [public.checkpoint()]
+    for growth in (1, 200, 63):
+        public.write(growth)
+        kept.append(public.checkpoint())
+    with public.house.database.snapshot() as session:
+        for at, old in enumerate(kept):
+            for newer in kept[at:]:
+                notes = [file.read_text(encoding="utf-8") for file in (old, newer)]
+                proof = audit.consistency_proof(session, notes[0], check=KEY.public_key().verify, note=notes[1])
+                assert grown(public, old, newer).read_text(encoding="utf-8") == proof.text()
+    assert told(FROM_TILES, public.door, kept[1], kept[0]).err.startswith("BAD: ")
+    said = verified(kept[0], grown(public, kept[0], kept[2]), grown(public, kept[2]))
+    assert (said.status, said.err) == (0, "")
+
+
+def test_files_of_the_door_that_were_saved_do_as_well(public: Public, tmp_path: Path) -> None:
+    receipt, saved = public.receipt(3), tmp_path / "saved"
+    public.write(10)
+    size = audit.opened(public.checkpoint().read_text(encoding="utf-8"), KEY.public_key().verify).size
+    with public.house.database.snapshot() as session:
+        for name in (TileName(0, 0), TileName(0, 1), TileName(0, 2, size - 512), TileName(1, 0, 2)):
+            file = saved / "tile" / name.path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(audit.published_tile(session, name) or b"")
+    (saved / "checkpoint").write_bytes(public.checkpoint().read_bytes())
+    made = told(FROM_TILES, saved.as_uri(), receipt)
+    assert made.err == ""
+    assert made.out == grown(public, receipt).read_text(encoding="utf-8")
 
 
 def test_a_receipt_that_was_edited_is_bad(public: Public) -> None:
@@ -117,13 +155,13 @@ def test_a_receipt_that_was_edited_is_bad(public: Public) -> None:
     read = json.loads(receipt.read_text(encoding="utf-8"))
     read["entry"]["subject"] = "terminal:00000W"
     receipt.write_text(json.dumps(read), encoding="utf-8")
-    assert verified(public, receipt).stderr == "BAD: the entry is not in the public log\n"
+    assert verified(receipt).err == f"BAD: {receipt}: the entry is not in the log of its checkpoint\n"
 
 
 def test_another_key_makes_the_checkpoint_worthless(public: Public) -> None:
     stranger = Ed25519PrivateKey.generate()
     vkey = str(CheckpointSigner(ORIGIN, stranger.public_key().public_bytes_raw(), stranger.sign).verifier)
-    assert verified(public, public.receipt(300), vkey=vkey).returncode != 0
+    assert verified(public.receipt(300), vkey=vkey).status == 1
 
 
 def rolled_back(public: Public) -> None:
@@ -137,10 +175,12 @@ def rolled_back(public: Public) -> None:
 
 
 def test_a_log_that_was_rolled_back_as_a_whole_is_convicted_by_an_older_checkpoint(public: Public) -> None:
-    receipt, old = public.receipt(2), public.checkpoint()
+    old = public.checkpoint()
     rolled_back(public)
     assert audit.verify(public.house.database, KEY.public_key().verify) == []  # by itself it looks whole
-    assert verified(public, receipt, old).stderr == "BAD: the public log is shorter than it was\n"
+    made = told(FROM_TILES, public.door, old)
+    assert (made.status, made.out) == (1, "")
+    assert made.err.startswith("BAD: ")
     assert audit.verify(public.house.database, KEY.public_key().verify, earlier=[old.read_text()]) != []
 
 
@@ -149,10 +189,10 @@ def test_a_log_that_was_rewritten_and_has_grown_again_is_convicted_too(public: P
     rolled_back(public)
     public.write(900)
     fresh = public.receipt(2)
-    assert verified(public, fresh).returncode == 0
-    for file, older in ((receipt, ()), (fresh, (old,))):
-        told = verified(public, file, *older)
-        assert told.stderr == "BAD: the public log is not the one that was signed for before\n"
+    assert verified(fresh, grown(public, fresh)).status == 0
+    for kept in (receipt, old):
+        proof = grown(public, kept)
+        assert verified(kept, proof).err == f"BAD: {proof} is not shown to follow from what came before it\n"
 
 
 def test_a_log_that_went_on_says_so_at_its_door_and_is_checked_by_its_new_key(public: Public) -> None:
@@ -174,9 +214,11 @@ def test_a_log_that_went_on_says_so_at_its_door_and_is_checked_by_its_new_key(pu
     assert client.get("/log/2").text == statement
     assert client.get("/log/2").content_type == "text/plain; charset=utf-8"
     assert [client.get(f"/log/{number}").status_code for number in (0, 1, 3)] == [404, 404, 404]
-    assert verified(public, receipt).returncode != 0  # by the old key: the log of that name has ended
+    # By the old key what it signed is good, and nothing that is public now: the log of that name has ended.
+    assert verified(receipt).status == 0
+    assert verified(receipt, grown(public, receipt)).status == 1
     now_key = str(under(f"{ORIGIN}/2").verifier)
-    assert verified(public, public.receipt(2), vkey=now_key).returncode == 0
+    assert verified(public.receipt(2), vkey=now_key).status == 0
     assert audit.verify(database, KEY.public_key().verify, earlier=[lost]) == []
 
 
