@@ -1,18 +1,19 @@
 """Keys that get no certificate any more: compromised ones, by the hash of their SubjectPublicKeyInfo.
 
-Whoever blocks a key revokes what stands on it in a later transaction (`certificates_on`). Nothing slips between: a
-promise that was not yet committed then finds the block when it is to be completed (`ca.authority.complete`).
+A revocation for a compromise blocks the key and ends what stands on it in one transaction (`ca.revocation`). Whoever blocks
+a key by its hash alone revokes in a later one (`certificates_on`). Nothing slips between: a promise that was not yet
+committed then finds the block when it is to be completed (`ca.authority.complete`).
 """
 
 from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from ca.certificates import CertificateRecord, CertificateState, as_record
 from ca.tables import BlockedKeyRow, CertificateRow
-from kernel.database import MANY, insert_all_if_absent, insert_if_absent, many
+from kernel.database import MANY, insert_if_absent, insert_new, many
 
 _LIVING = (CertificateState.RESERVED, CertificateState.VALID, CertificateState.HELD)
 
@@ -22,9 +23,16 @@ def block(session: Session, spki_sha256: bytes, now: datetime) -> bool:
     return insert_if_absent(session, BlockedKeyRow, {"spki_sha256": spki_sha256, "blocked_at": now})
 
 
-def block_all(session: Session, keys: Collection[bytes], now: datetime) -> None:
-    """Block many keys, in the order in which everybody does; those that were blocked before stay as they are."""
-    insert_all_if_absent(session, BlockedKeyRow, [{"spki_sha256": key, "blocked_at": now} for key in sorted(set(keys))])
+def block_all(session: Session, keys: Collection[bytes], now: datetime) -> list[bytes]:
+    """Block many keys, in the order in which everybody does; return those that were not blocked before."""
+    rows = [{"spki_sha256": key, "blocked_at": now} for key in sorted(set(keys))]
+    return insert_new(session, BlockedKeyRow, rows, BlockedKeyRow.spki_sha256)
+
+
+def lock(session: Session, spki_sha256: bytes) -> None:
+    """Hold the certificates on a key, in the order in which everybody locks several, until the transaction ends."""
+    query = select(CertificateRow.id).where(CertificateRow.spki_sha256 == spki_sha256)
+    session.execute(query.order_by(CertificateRow.id).with_for_update())
 
 
 def is_blocked(session: Session, spki_sha256: bytes) -> bool:
@@ -43,6 +51,25 @@ def blocked_among(session: Session, keys: Collection[bytes]) -> set[bytes]:
 def on_blocked_key() -> ColumnElement[bool]:
     """Return the condition that a certificate's key is blocked."""
     return exists().where(BlockedKeyRow.spki_sha256 == CertificateRow.spki_sha256)
+
+
+def blocked_since(session: Session, instant: datetime) -> list[bytes]:
+    """Return the keys that were blocked at an instant or later."""
+    return list(session.scalars(select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.blocked_at >= instant)))
+
+
+def siblings(session: Session, certificates: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what stands on the keys of some certificates beside them, neither revoked nor given up: issuers and serials."""
+    serials, found = {serial for _, serial in certificates}, []
+    named, beside = aliased(CertificateRow), aliased(CertificateRow)
+    query = select(named.issuer, named.serial, beside.issuer, beside.serial).join(
+        beside, (beside.spki_sha256 == named.spki_sha256) & (beside.id != named.id)
+    )
+    for row in session.execute(query.where(named.serial.in_(serials), beside.state.in_(_LIVING))):
+        one, other = (row[0], row[1]), (row[2], row[3])
+        if one in certificates and other not in certificates:
+            found.append(other)
+    return sorted(set(found))
 
 
 def certificates_on(session: Session, keys: Collection[bytes]) -> list[CertificateRecord]:

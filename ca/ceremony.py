@@ -8,17 +8,20 @@ away: only what it would have to sign needs it. It is the one place of this room
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ca import issuers, profiles, terms
+from ca import blocked_keys, issuers, lint_record, own_lint, own_profiles, profiles, revocation, terms
 from ca.authority import complete
 from ca.ceremony_check import newest, require_agreement
 from ca.certificates import CertificateState, find_row, serial_text
 from ca.crl import CrlPublisher
+from ca.der import elements
 from ca.issuers import Issuer, SigningIssuer
+from ca.own_profiles import OwnProfile
 from ca.plan import (
     DOCUMENTS,
     ISSUING,
@@ -29,10 +32,10 @@ from ca.plan import (
     AuthorityPlan,
     Plan,
     ServicePlan,
-    link_name,
     server_key_name,
     usual_plan,
 )
+from ca.profile_history import KeptProfile
 from ca.requests import spki_digest
 from ca.service_profiles import link_builder, service_builder
 from ca.services import Service, service, service_certificate
@@ -156,7 +159,8 @@ class Ceremony:
         def sign(tbs: bytes) -> bytes:
             return certify(tbs, parent.signing(plan.name)) if parent else _self_signed(tbs, key)
 
-        der = issue(self.database, Promise(plan.name, above.name if above else plan.name, compose, sign), now)
+        profile = own_profiles.of_authority(self.plan, plan)
+        der = issue(self.database, Promise(profile, above.name if above else plan.name, compose, sign), now)
         issuer = Issuer(plan.name, plan.name, x509.load_der_x509_certificate(der))
         values = {"name": plan.name, "key_name": plan.name, "certificate": der, "crl_number": 0, "revision": 0}
         with self.database.transaction() as session:
@@ -173,16 +177,14 @@ class Ceremony:
 
     def _link(self, signer: Founded, subject: Founded, now: datetime) -> None:
         """Let one root certify another one (RFC 4210 §4.4): whoever trusts `signer` then trusts `subject`."""
+        validity = own_profiles.overlap(subject.issuer.certificate, signer.issuer.certificate)
+        profile = own_profiles.of_link(self.plan, subject.issuer, signer.issuer, validity)
 
         def compose() -> bytes:
-            certificate, above = subject.issuer.certificate, signer.issuer
-            end = min(certificate.not_valid_after_utc, above.certificate.not_valid_after_utc)
-            begin = max(certificate.not_valid_before_utc, above.certificate.not_valid_before_utc)
-            builder = link_builder(subject.issuer, above, profiles.Validity(begin, end), self.plan)
-            return to_be_signed(builder, above.public_key)
+            builder = link_builder(subject.issuer, signer.issuer, validity, self.plan)
+            return to_be_signed(builder, signer.issuer.public_key)
 
-        name = link_name(subject.issuer.name, signer.issuer.name)
-        promise = Promise(name, signer.issuer.name, compose, lambda tbs: certify(tbs, signer.signing(name)))
+        promise = Promise(profile, signer.issuer.name, compose, lambda tbs: certify(tbs, signer.signing(profile.name)))
         issue(self.database, promise, now)
 
     def _service(self, plan: ServicePlan, above: Founded, now: datetime) -> None:
@@ -194,10 +196,11 @@ class Ceremony:
         def sign(tbs: bytes) -> bytes:
             return certify(tbs, above.signing(plan.name))
 
+        profile = own_profiles.of_service(self.plan, plan)
         # More than once where another certificate was promised before, by a ceremony that was cut off or by a renewal.
         while (standing := self._newest(plan.name)) is None or standing.der is None or standing.key_name != plan.key_name:
             follows = standing.id if standing is not None else None
-            issue(self.database, Promise(plan.name, above.issuer.name, compose, sign, follows, plan.key_name), now)
+            issue(self.database, Promise(profile, above.issuer.name, compose, sign, follows, plan.key_name), now)
 
     def _newest(self, name: str) -> CertificateRow | None:
         with self.database.snapshot() as session:
@@ -214,9 +217,9 @@ class Ceremony:
 
 @dataclass(frozen=True)
 class Promise:
-    """One certificate of ours to be: its name in our records, its issuer's, and how it is composed and signed."""
+    """One certificate of ours to be: its profile, its issuer's name, and how it is composed and signed."""
 
-    subject: str
+    profile: OwnProfile
     issuer: str
     compose: Callable[[], bytes]
     sign: Callable[[bytes], bytes]
@@ -226,32 +229,51 @@ class Promise:
     key_name: str | None = None
     actor: audit.Actor = field(default_factory=lambda: audit.operator("ceremony"))
 
+    @property
+    def subject(self) -> str:
+        """The certificate's name in our records."""
+        return self.profile.name
+
 
 def issue(database: Database, promise: Promise, now: datetime) -> bytes:
-    """Promise, sign, store: as for terminals, so that none of our own certificates is unknown to us either.
+    """Promise, lint, sign, store: as for terminals, so that none of our own certificates is unknown to us either.
 
     Whoever asks for the same at the same time, on this node or another, gets the same certificate, and it is on record once.
-    Raises Refused("key-blocked") when its key was blocked meanwhile.
+    Raises OwnLintError, which is on record then, before anything is signed; and Refused("key-blocked") for a key that is
+    blocked, or was meanwhile.
     """
-    with database.snapshot() as session:
-        row = newest(session, promise.subject)
-    if row is None or (row.der is not None and row.id == promise.follows):
+    with lint_record.kept(database, f"service:{promise.subject}", now):
         row = _promised(database, promise, now)
-    if row.der is not None:
-        return row.der
-    if row.issuer != promise.issuer:
-        message = f"the certificate that is promised to {promise.subject} is {row.issuer}'s, not {promise.issuer}'s"
+        if row.der is not None:
+            return row.der
+        if row.issuer != promise.issuer:
+            message = f"the certificate that is promised to {promise.subject} is {row.issuer}'s, not {promise.issuer}'s"
+            raise ValueError(message)
+        with database.snapshot() as session:
+            tbs = own_lint.require_clean(session, row).tbs
+    der = promise.sign(tbs)
+    if next(elements(der)) != tbs:
+        message = f"what was signed for {promise.subject} is not what was linted"
         raise ValueError(message)
-    der = promise.sign(row.tbs)
+    return _stored(database, promise, row, der, now)
+
+
+def _stored(database: Database, promise: Promise, row: CertificateRow, der: bytes, now: datetime) -> bytes:
+    """Store what was signed; return that, or what somebody else signed of the same promise."""
     with database.transaction() as session:
+        # Whoever blocks the key holds these rows: either they see this certificate, or we see the block.
+        blocked_keys.lock(session, row.spki_sha256)
         if complete(session, promise.issuer, row.serial, der, now):
             _trace(session, "certificate.issue", row, promise.actor, now)
             return der
         # First wins: the signature of whoever comes second is thrown away.
-        stored = find_row(session, promise.issuer, row.serial)
-        if stored is None or stored.der is None:
-            raise Refused("key-blocked", service=promise.subject)
-        return stored.der
+        stored = find_row(session, promise.issuer, row.serial, lock=True)
+        if stored is not None and stored.der is not None:
+            return stored.der
+        if stored is not None and stored.state == CertificateState.RESERVED:
+            revocation.abandon(session, row.issuer, row.serial, now=now)
+            _trace(session, "certificate.abandon", row, promise.actor, now)
+    raise Refused("key-blocked", service=promise.subject)
 
 
 def _self_signed(tbs: bytes, key: SigningKey) -> bytes:
@@ -263,10 +285,33 @@ def _self_signed(tbs: bytes, key: SigningKey) -> bytes:
 
 
 def _promised(database: Database, promise: Promise, now: datetime) -> CertificateRow:
-    """Store what is to be signed, and return it; or what somebody else stored in its place."""
+    """Return the certificate that is promised, or was signed before; where it is new, what is to be signed is stored.
+
+    Nothing is stored that the lint objects to, so that it is composed anew once the fault is mended.
+    """
+    with database.snapshot() as session:
+        standing = newest(session, promise.subject)
+    if standing is not None and (standing.id != promise.follows or standing.state == CertificateState.RESERVED):
+        return standing
+    values = _values(promise, now)
+    with database.transaction() as session:
+        if blocked_keys.is_blocked(session, values["spki_sha256"]):
+            raise Refused("key-blocked", service=promise.subject)
+        values["profile"] = KeptProfile(promise.profile, promise.actor).keep(session, now)
+        is_ours = insert_if_absent(session, CertificateRow, values)
+        row = newest(session, promise.subject)
+        if row is None:
+            raise LookupError(promise.subject)
+        if is_ours:
+            own_lint.require_clean(session, row)
+            _trace(session, "certificate.reserve", row, promise.actor, now)
+        return row
+
+
+def _values(promise: Promise, now: datetime) -> dict[str, Any]:
     tbs = promise.compose()
     parsed = x509.load_der_x509_certificate(assemble(tbs, b"\x30\x00"))
-    values = {
+    return {
         "issuer": promise.issuer,
         "serial": serial_text(parsed.serial_number),
         "kind": "service",
@@ -280,14 +325,6 @@ def _promised(database: Database, promise: Promise, now: datetime) -> Certificat
         "key_name": promise.key_name or promise.subject,
         "follows": promise.follows or 0,
     }
-    with database.transaction() as session:
-        is_ours = insert_if_absent(session, CertificateRow, values)
-        row = newest(session, promise.subject)
-        if row is None:
-            raise LookupError(promise.subject)
-        if is_ours:
-            _trace(session, "certificate.reserve", row, promise.actor, now)
-        return row
 
 
 def _trace(session: Session, action: str, row: CertificateRow, actor: audit.Actor, now: datetime) -> None:

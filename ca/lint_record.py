@@ -10,8 +10,12 @@ from kernel.database import Database
 
 
 @contextmanager
-def kept(database: Database, terminal: str, now: datetime) -> Iterator[None]:
-    """Record a LintError of the block, in a transaction of its own, and raise it on. The findings name fields, no content."""
+def kept(database: Database, subject: str, now: datetime) -> Iterator[None]:
+    """Record a LintError of the block, in a transaction of its own, and raise it on.
+
+    `subject` is whose certificate it was to be, as the audit log names it (`terminal:99999W`, `service:documents`). The
+    findings about terminals name fields, no content.
+    """
     try:
         yield
     except LintError as error:
@@ -21,7 +25,7 @@ def kept(database: Database, terminal: str, now: datetime) -> Iterator[None]:
                 now=now,
                 actor=audit.job("lint"),
                 action="certificate.lint",
-                subject=f"terminal:{terminal}",
+                subject=subject,
                 findings="; ".join(error.findings),
             )
         raise

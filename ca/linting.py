@@ -1,4 +1,4 @@
-"""pkilint over certificates. Only the checker loads this; no door may."""
+"""pkilint over certificates. The checker loads this, and what founds and renews our own; no door may."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -7,7 +7,7 @@ from pkilint import loader
 from pkilint.pkix import certificate, extension, name
 from pkilint.validation import ValidationFindingSeverity, ValidatorContainer
 
-from ca.profiles import TerminalProfile
+from ca.profiles import Addresses, TerminalProfile
 
 Found = tuple[str, ...]
 # A finding's code, and how its message begins, of what is so by design.
@@ -38,11 +38,20 @@ def by_design(profiles: Iterable[TerminalProfile]) -> Allowed:
     RFC 4151's tag URIs are non-relative URIs with a scheme, as RFC 5280 §4.2.1.6 demands; pkilint knows URLs with a host
     only. And the addresses of doors are what the operator chose, on trial machines a host without domain.
     """
-    beginnings = {begin for one in profiles for begin in (one.san_prefix, f"{one.addresses.status_url}/")}
+    known = list(profiles)
+    return (*_uris(one.san_prefix for one in known), *by_design_at(one.addresses for one in known))
+
+
+def by_design_at(places: Iterable[Addresses]) -> Allowed:
+    """Return the same of certificates that name these addresses alone."""
     return (
-        *(("pkix.invalid_uri_syntax", f'Invalid URI syntax: "{begin}') for begin in sorted(beginnings)),
+        *_uris(f"{one.status_url}/" for one in places),
         ("pkix.invalid_domain_name_syntax", 'Invalid domain name syntax: "localhost"'),
     )
+
+
+def _uris(beginnings: Iterable[str]) -> Allowed:
+    return tuple(("pkix.invalid_uri_syntax", f'Invalid URI syntax: "{begin}') for begin in sorted(set(beginnings)))
 
 
 @cache

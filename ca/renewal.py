@@ -1,4 +1,4 @@
-"""The certificates of our own services, renewed in time: on the same key, with the same content, for as long as before.
+"""The certificates of our own services, renewed in time: on the same key, with the same content, for as long as ever.
 
 A new key is the ceremony's (`key` in its file), because it is people who may make keys.
 
@@ -7,8 +7,8 @@ else under the one whose turn it is. Only issuing CAs sign here, so no root's ke
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from cryptography import x509
@@ -16,15 +16,18 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ca import issuers, terms
+from ca import issuers, profile_history, terms
 from ca.ceremony import Promise, issue
 from ca.certificates import CertificateState
 from ca.issuers import Issuer, SigningIssuer
+from ca.own_lint import OwnLintError
+from ca.own_profiles import OwnProfile
 from ca.profiles import BACKDATING, Addresses, Validity, new_serial
 from ca.signing import assemble, certify, to_be_signed
 from ca.tables import IS_OURS, CertificateRow
 from kernel import audit
 from kernel.database import Database
+from kernel.errors import Refused
 
 # The part of its time that a certificate has left when it is renewed, and when it should have been long ago.
 _LEFT, _OVERDUE_LEFT = 6, 12
@@ -32,7 +35,10 @@ _LEFT, _OVERDUE_LEFT = 6, 12
 
 @dataclass(frozen=True)
 class _Due:
-    """A service whose certificate is to be followed by one of `issuer`, or that has a promise of that kept to it."""
+    """A service whose certificate is to be followed by one of `issuer`, or that has a promise of that kept to it.
+
+    `profile` is what the certificate that it has was made by, None where nobody knows.
+    """
 
     id: int
     subject: str
@@ -40,6 +46,7 @@ class _Due:
     issuer: Issuer
     validity: Validity
     key_name: str | None
+    profile: OwnProfile | None
 
 
 @dataclass(frozen=True)
@@ -51,22 +58,36 @@ class Renewals:
     signer_of: Callable[[Issuer], SigningIssuer]
 
     def renew_due(self, now: datetime) -> int:
-        """Renew what is due and return how many there were. A job."""
+        """Renew what is due and return how many there were. A job: what is wrong with one service stops no other one.
+
+        Raises OwnLintError, which is on record, for what would not be as it must be; Refused("key-blocked"); and Unavailable
+        at once while an issuing CA's key is away.
+        """
         with self.database.snapshot() as session:
             due = list(_due(session, now))
+        troubles: list[OwnLintError | Refused | LookupError] = []
         for one in due:
-            signer = self.signer_of(one.issuer)
-            promise = Promise(
-                one.subject,
-                one.issuer.name,
-                compose=partial(self._compose, one),
-                sign=partial(certify, issuer=signer),
-                follows=one.id,
-                key_name=one.key_name,
-                actor=audit.job("renewal"),
-            )
-            issue(self.database, promise, now)
+            try:
+                self._renew(one, now)
+            except (OwnLintError, Refused, LookupError) as trouble:  # raised below, after the others had their turn
+                troubles.append(trouble)
+        if troubles:
+            raise troubles[0]
         return len(due)
+
+    def _renew(self, due: _Due, now: datetime) -> None:
+        if due.profile is None:
+            raise LookupError(f"nobody knows by which profile the certificate of {due.subject} was made")
+        promise = Promise(
+            replace(due.profile, addresses=self.addresses),
+            due.issuer.name,
+            compose=partial(self._compose, due),
+            sign=partial(certify, issuer=self.signer_of(due.issuer)),
+            follows=due.id,
+            key_name=due.key_name,
+            actor=audit.job("renewal"),
+        )
+        issue(self.database, promise, now)
 
     def _compose(self, due: _Due) -> bytes:
         old, issuer = due.certificate, due.issuer
@@ -120,22 +141,27 @@ def _due(session: Session, now: datetime) -> Iterator[_Due]:
         certificate = x509.load_der_x509_certificate(row.der or assemble(row.tbs, b"\x30\x00"))
         if row.subject in authorities or row.issuer not in authorities or _is_authority(certificate):
             continue
+        profile = profile_history.own(session, row.profile)
         if row.state == CertificateState.RESERVED and row.issuer in telling:
             promised = Validity(row.not_before, row.not_after)
-            yield _Due(row.id, row.subject, certificate, telling[row.issuer], promised, row.key_name)
+            yield _Due(row.id, row.subject, certificate, telling[row.issuer], promised, row.key_name, profile)
         if row.state != CertificateState.VALID or now < row.not_after - (row.not_after - row.not_before) / _LEFT:
             continue
         issuer = telling.get(row.issuer) if _answers_status(certificate) else turn
         if issuer is not None:
-            validity = _validity(session, row, issuer, now, is_turn=turn is not None and issuer.name == turn.name)
+            wished = profile.lifetime if profile is not None else row.not_after - row.not_before
+            is_turn = turn is not None and issuer.name == turn.name
+            validity = _validity(session, row, issuer, now, wished=wished, is_turn=is_turn)
             if validity.not_after > row.not_after:
-                yield _Due(row.id, row.subject, certificate, issuer, validity, row.key_name)
+                yield _Due(row.id, row.subject, certificate, issuer, validity, row.key_name, profile)
 
 
-def _validity(session: Session, row: CertificateRow, issuer: Issuer, now: datetime, *, is_turn: bool) -> Validity:
-    """Return as much time as before, within the issuer's, and no more than a predecessor's other certificates need."""
+def _validity(
+    session: Session, row: CertificateRow, issuer: Issuer, now: datetime, *, wished: timedelta, is_turn: bool
+) -> Validity:  # fmt: skip
+    """Return as much of the time that is wished as the issuer has, and no more than a predecessor's other certificates need."""
     begin = (now - BACKDATING).replace(microsecond=0)
-    end = min(begin + (row.not_after - row.not_before), issuer.certificate.not_valid_after_utc)
+    end = min(begin + wished, issuer.certificate.not_valid_after_utc)
     if not is_turn:
         others = (
             select(CertificateRow.not_after)

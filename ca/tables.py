@@ -79,7 +79,7 @@ class CertificateRow(Base):
     issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The partition of the CRL that its CDP names; 0 is the complete list.
     partition: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    # The profile that it was made by (`ca.profile_history`); a service's has none.
+    # The profile that it was made by (`ca.profile_history`).
     profile: Mapped[str | None] = mapped_column(String(16))
     # Of our own only: its key's name, and the row of the certificate that it follows, 0 for the first of its name.
     key_name: Mapped[str | None] = mapped_column(String(60))

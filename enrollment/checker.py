@@ -13,6 +13,8 @@ from ca import certificates, inspection, issuers, linting, profile_history, publ
 from ca.findings import Finding, Said
 from ca.inspection import SIGNED, Examined, Period
 from ca.issuers import Issuer
+from ca.own_profiles import OwnProfile
+from ca.own_rules import OwnRules
 from ca.profile_history import PastProfile
 from ca.profiles import TerminalProfile
 from ca.published_status import Ask, PublishedLists
@@ -60,6 +62,7 @@ class _Round:
         self._check, self._now, self._issuers = check, now, known
         self._lists = PublishedLists(check.crl_folder, now)
         self._profiles: dict[str, TerminalProfile] = {}
+        self._own_profiles: dict[str, OwnProfile] = {}
         self._allowed: linting.Allowed = ()
         self._keys: list[tuple[bytes, str, str]] = []
         self._responder_answers = True
@@ -82,8 +85,11 @@ class _Round:
 
     def _learn(self, past: Iterable[PastProfile]) -> None:
         """Know the profiles by which a piece's certificates were made; the last ones may be a moment old."""
-        self._profiles = {one.name: one.profile for one in past if one.profile is not None}
+        known = {one.name: one.profile for one in past}
+        self._profiles = {name: one for name, one in known.items() if isinstance(one, TerminalProfile)}
+        self._own_profiles = {name: one for name, one in known.items() if isinstance(one, OwnProfile)}
         self._allowed = linting.by_design([self._check.profile, *self._profiles.values()])
+        self._allowed += linting.by_design_at(one.addresses for one in self._own_profiles.values())
 
     def whole(self, period: Period) -> Iterator[Finding]:
         """Look at what is no single certificate's: keys, traces without a certificate, the lists themselves."""
@@ -109,10 +115,10 @@ class _Round:
         record, issuer = one.record, self._issuers.get(one.record.issuer)
         said = [*inspection.row_findings(record), *inspection.document_findings(record, issuer)]
         said += origin.findings(one, self._now)
-        if one.is_terminal and issuer is not None:
-            said += self._by_profile(one, issuer, origin)
-            if record.state in (*SIGNED, "reserved"):
-                self._keys.append((record.spki_sha256, record.subject, record.serial))
+        if issuer is not None:
+            said += self._by_profile(one, issuer, origin) if one.is_terminal else self._by_own_profile(one, issuer)
+        if one.is_terminal and issuer is not None and record.state in (*SIGNED, "reserved"):
+            self._keys.append((record.spki_sha256, record.subject, record.serial))
         if issuer is not None and self._is_settled(one, origin):
             said += self._lists.findings(record)
         yield from (_finding(one, code, text) for code, text in said)
@@ -124,6 +130,15 @@ class _Round:
             yield "profile-unknown", f"it names {one.profile} as its profile, which nothing is known of"
             return
         yield from TerminalRules(profile, issuer).findings(one.record.tbs, one.record.subject, origin.office_code(one.record))
+
+    def _by_own_profile(self, one: Examined, issuer: Issuer) -> Iterator[Said]:
+        """Judge a certificate of our own by what the ceremony's plan said of its kind when it was made."""
+        profile = self._own_profiles.get(one.profile or "")
+        if profile is None:
+            yield "profile-unknown", f"it names {one.profile} as its profile, which nothing is known of"
+            return
+        linked = self._issuers.get(profile.linked or "")
+        yield from OwnRules(profile, issuer, linked, is_first=not one.follows).findings(one.record)
 
     def _is_settled(self, one: Examined, origin: Provenance) -> bool:
         return self._now - origin.changed_at(one.record) > SETTLED

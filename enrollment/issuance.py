@@ -113,7 +113,7 @@ class Issuance(Generic[Entitled]):
         found = self._look(entitlement, key, authority, now)
         if isinstance(found, CertificateRecord):
             return found
-        with lint_record.kept(self.database, found.subject.terminal, now):
+        with lint_record.kept(self.database, f"terminal:{found.subject.terminal}", now):
             draft = authority.draft(key, found.subject, found.start_date, now, partition=found.partition)
         return self._promise(entitlement, authority, draft, now)
 

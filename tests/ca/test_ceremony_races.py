@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
@@ -9,7 +10,8 @@ from sqlalchemy import select
 from ca import blocked_keys
 from ca.ceremony import Ceremony, Promise, issue, usual_plan
 from ca.certificates import CertificateState
-from ca.plan import ServiceKind, ServicePlan
+from ca.own_profiles import of_service
+from ca.plan import YEAR, ServiceKind, ServicePlan
 from ca.profiles import BACKDATING, Addresses, Validity
 from ca.requests import spki_digest
 from ca.service_profiles import service_builder
@@ -39,7 +41,7 @@ def _promise(house: House, meeting: Barrier) -> Promise:
 
     def compose() -> bytes:
         meeting.wait(PATIENCE)
-        validity = Validity(now - BACKDATING, now.replace(year=now.year + 1))
+        validity = Validity(now - BACKDATING, now - BACKDATING + YEAR)
         return to_be_signed(service_builder(house.plan, service, issuing, public_key, validity), issuing.public_key)
 
     def sign(tbs: bytes) -> bytes:
@@ -47,7 +49,7 @@ def _promise(house: House, meeting: Barrier) -> Promise:
         meeting.wait(PATIENCE)
         return der
 
-    return Promise("mail", issuing.name, compose, sign)
+    return Promise(of_service(house.plan, service), issuing.name, compose, sign)
 
 
 def test_two_that_promise_and_sign_the_same_at_once_get_one_certificate_on_record_once(house: House) -> None:
@@ -93,5 +95,5 @@ def test_a_key_that_is_blocked_while_it_is_certified_gets_no_certificate(house: 
         return promise.sign(tbs)
 
     with pytest.raises(Refused, match="key-blocked"):
-        issue(house.database, Promise("mail", promise.issuer, promise.compose, sign_late), house.clock.now())
+        issue(house.database, replace(promise, sign=sign_late), house.clock.now())
     assert _deeds(house.database, "certificate.issue").count("service:mail") == 0

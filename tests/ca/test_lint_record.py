@@ -13,7 +13,7 @@ def _recorded(house: House) -> list[AuditEntry]:
 
 
 def test_a_finding_is_on_record_before_it_is_told(house: House) -> None:
-    with pytest.raises(LintError), lint_record.kept(house.database, "99999W", house.clock.now()):
+    with pytest.raises(LintError), lint_record.kept(house.database, "terminal:99999W", house.clock.now()):
         raise LintError(["version is not 3", "subject is not the terminal"])
     [entry] = _recorded(house)
     assert entry.subject == "terminal:99999W"
@@ -21,8 +21,8 @@ def test_a_finding_is_on_record_before_it_is_told(house: House) -> None:
 
 
 def test_nothing_is_recorded_of_what_passes_or_fails_otherwise(house: House) -> None:
-    with lint_record.kept(house.database, "99999W", house.clock.now()):
+    with lint_record.kept(house.database, "terminal:99999W", house.clock.now()):
         pass
-    with pytest.raises(LookupError), lint_record.kept(house.database, "99999W", house.clock.now()):
+    with pytest.raises(LookupError), lint_record.kept(house.database, "terminal:99999W", house.clock.now()):
         raise LookupError
     assert _recorded(house) == []
