@@ -179,17 +179,19 @@ def test_a_second_serve_is_told_that_the_port_is_taken(demo: Demo) -> None:
 
 
 def test_an_interrupted_making_is_finished_by_the_next_one(tmp_path: Path) -> None:
-    """Killed again and again, each time a little later, until one run gets through."""
+    """Killed again and again, each time a third later, until one run gets through."""
     demo = Demo(tmp_path / "home", unused_environment(tmp_path / "home"))
-    for tenths in range(5, 300, 6):
+    patience, is_made = 0.5, False
+    while not is_made:
         command = [sys.executable, "-m", "server", "init", "--demo"]
         process = subprocess.Popen(command, cwd=ROOT, env=demo.environment, stdout=subprocess.DEVNULL)
         try:
-            assert process.wait(tenths / 10) == 0
-            break
+            assert process.wait(patience) == 0
+            is_made = True
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        patience *= 4 / 3
     with demo.served():
         terminal = demo.facts["terminal"]
         assert logon(demo, Path(terminal["folder"]), terminal["access_key"]) == (0, None)
