@@ -1,5 +1,6 @@
-"""A mail's state in words, for both doors."""
+"""A mail's state in words, and its text by languages, for both doors."""
 
+import re
 from collections.abc import Mapping
 
 from kernel.outbox import MailState, MailView
@@ -12,6 +13,8 @@ STATES: Mapping[MailState, Label] = {
     MailState.SENT: Label(mark("送信済み"), "good"),
 }
 _RETRYING = Label(mark("再送待ち"), "warn")
+# Between the Japanese part of a mail and the English one below it.
+_BORDER = re.compile(r"^-{40,}$\n?", re.MULTILINE)
 
 
 def label_of(mail: MailView) -> Label:
@@ -19,3 +22,9 @@ def label_of(mail: MailView) -> Label:
     if mail.state is MailState.WAITING and mail.last_error:
         return _RETRYING
     return STATES[mail.state]
+
+
+def parts_of(body: str) -> tuple[tuple[str, str], ...]:
+    """Return a mail's text as pairs of language and part: readers are told where the language changes (WCAG 3.1.2)."""
+    japanese, *english = _BORDER.split(body, maxsplit=1)
+    return (("ja", japanese.strip("\n")), *(("en", part.strip("\n")) for part in english))

@@ -15,7 +15,7 @@ from webui.center import deeds, listing
 from webui.center.deeds import Confirmation
 from webui.center.sentences import sentence_of
 from webui.doorway import doorway
-from webui.mail_words import STATES, label_of
+from webui.mail_words import STATES, label_of, parts_of
 from webui.texts import gettext, mark, say
 
 blueprint = flask.Blueprint("mails", __name__, url_prefix="/mails")
@@ -62,7 +62,9 @@ def show(mail_id: int) -> str:
         mail = outbox.get(session, mail_id) if mail_id <= _LAST_ID else None
     if mail is None:
         flask.abort(404)
-    return flask.render_template("mail.html", mail=mail, body=without_links(mail.body), label=label_of(mail), Role=Role)
+    return flask.render_template(
+        "mail.html", mail=mail, letter=parts_of(without_links(mail.body)), label=label_of(mail), Role=Role
+    )
 
 
 @blueprint.route("/<int:mail_id>/again", methods=["GET", "POST"])

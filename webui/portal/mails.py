@@ -11,7 +11,7 @@ from registry.japanese import searchable
 from webui import guard
 from webui.accounts.links import without_links
 from webui.doorway import doorway
-from webui.mail_words import STATES, label_of
+from webui.mail_words import STATES, label_of, parts_of
 from webui.portal.parts import office_code
 
 blueprint = flask.Blueprint("mails", __name__, url_prefix="/mails")
@@ -59,7 +59,7 @@ def show(mail_id: int) -> str:
         flask.abort(404)
     if wanted.recipient and mail.recipient.casefold() != wanted.recipient.casefold():
         flask.abort(404)
-    return flask.render_template("mail.html", mail=mail, body=without_links(mail.body), label=label_of(mail))
+    return flask.render_template("mail.html", mail=mail, letter=parts_of(without_links(mail.body)), label=label_of(mail))
 
 
 def _visible(state: MailState | None, text: str) -> Wanted:

@@ -93,6 +93,18 @@ def test_a_one_time_link_is_never_shown(issuing_doors: Doors) -> None:
         assert "ここには表示されません" in page
 
 
+def test_each_part_of_a_mail_says_in_which_language_it_is(issuing_doors: Doors) -> None:
+    body = UserLetters(Letters("https://portal.example.jp")).framed("通関　花子", "受け付けました。", "Received.")
+    page = issuing_doors.customer().get(f"/mails/{_post(issuing_doors, 'hanako@example.jp', '受付', body)}").text
+    japanese, english = (
+        page.partition(f'<p class="lines" lang="{language}">')[2].partition("</p>")[0] for language in ("ja", "en")
+    )
+    assert "受け付けました。" in japanese
+    assert "Received." not in japanese
+    assert english.startswith("To: 通関　花子")
+    assert "Received." in english
+
+
 def test_the_pages_are_english_for_those_who_want_that(issuing_doors: Doors) -> None:
     hanako = issuing_doors.customer()
     hanako.get("/")
