@@ -92,7 +92,11 @@ def ito(doors: Doors) -> Visitor:
 @pytest.fixture
 def day(issuing_doors: Doors, house: House) -> Day:
     """Fill the center's day."""
-    doors = issuing_doors
+    return filled_day(issuing_doors, house)
+
+
+def filled_day(doors: Doors, house: House) -> Day:
+    """Fill the center's day of doors over a house that can issue certificates."""
     clock = doors.clock
     prepared, (waiting, issued, revoked, frozen, locked, suspended) = doors.prepared(6)
     for name in (issued, revoked):
