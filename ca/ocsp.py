@@ -7,77 +7,31 @@ before their nextUpdate. The revision is read from the database, at most `fresh_
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import NamedTuple, TypeVar
+from datetime import UTC, datetime
 
 from ca.certificates import serial_text
-from ca.ocsp_answer import CACHE_SECONDS, Answer
+from ca.ocsp_answer import Answer
+from ca.ocsp_kept import ANSWER_LIFETIME, KEPT_FOR, Kept, Party, Question, Told, put
 from ca.ocsp_requests import LONGEST_SERIAL, NONCE, CertId, Malformed, read
-from ca.ocsp_responses import Delegate, ResponseWriter, failure, time_der, valid_der
-from ca.ocsp_states import Status, StatusReader
+from ca.ocsp_responses import Delegate, failure, time_der, valid_der
+from ca.ocsp_states import StatusReader
 from kernel.database import Database
 from kernel.errors import Unavailable
 from keys.trouble import KeyTroubleError
 
-# How long a relying party may go on with an answer. Short, because a revocation is to be seen at once.
-ANSWER_LIFETIME = timedelta(minutes=5)
-# A kept answer is made anew well before its end: every cache may keep it for as long as it is told to.
-_KEPT_FOR = (ANSWER_LIFETIME - timedelta(seconds=CACHE_SECONDS)) / 2
 _MALFORMED, _TRY_LATER, _UNAUTHORIZED = Answer(failure(1)), Answer(failure(3), retry_after=5), Answer(failure(6))
 _KEPT_ANSWERS = 50_000
 _SERIAL_END = 1 << 8 * LONGEST_SERIAL
 # Between the object identifier and the nonce stand two headers: OCTET STRING within OCTET STRING.
 _NONCE_HEADERS = 4
+# An answer may be made anew, ahead of the next question, from a while before its end on.
+_RIPE_AFTER = KEPT_FOR * 3 / 4
+# Who keeps an answer until its nextUpdate asks again after it: what was wanted within two lifetimes is wanted still.
+_WANTED_FOR = 2 * ANSWER_LIFETIME
+_LOOKED_THROUGH = 50  # answers in one go, so that nobody waits for it
 _log = logging.getLogger(__name__)
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-
-class _Party:
-    """One issuer: who writes for it, and what was read of its certificates, at which revision."""
-
-    def __init__(self, delegate: Delegate) -> None:
-        self.name = delegate.issuer.name
-        self.writer = ResponseWriter(delegate)
-        self.names = {(digest, *delegate.issuer.identifier_hashes(digest)) for digest in ("sha1", "sha256")}
-        self.known: dict[str, tuple[int, Status]] = {}
-
-
-class _Told(NamedTuple):
-    """What was true of the certificates of a question, and its encoding for one instant."""
-
-    revision: int
-    now: datetime
-    statuses: tuple[Status | None, ...]
-    singles: bytes
-    is_settled: bool
-
-
-class _Kept(NamedTuple):
-    """An answer without nonce, until when it is good enough, and what it says."""
-
-    answer: Answer
-    begin: datetime
-    end: datetime
-    statuses: tuple[Status | None, ...]
-
-
-@dataclass(slots=True, eq=False)
-class _Question:
-    """Certificates that were asked for; the serial number of one that is not the party's is None.
-
-    `kept` was last seen to be true at `revision`.
-    """
-
-    party: _Party
-    ids: tuple[bytes, ...]
-    serials: tuple[str | None, ...]
-    told: _Told | None = None
-    kept: _Kept | None = None
-    revision: int = -1
 
 
 class Responder:
@@ -106,16 +60,18 @@ class Responder:
 
     def take_over(self, delegates: Sequence[Delegate]) -> None:
         """Answer in the name of these from now on: for issuers that came or renewed their responder's certificate."""
-        parties = [_Party(delegate) for delegate in delegates]
-        by_names: dict[tuple[str | None, bytes, bytes], _Party] = {
+        parties = [Party(delegate) for delegate in delegates]
+        by_names: dict[tuple[str | None, bytes, bytes], Party] = {
             name: party for party in reversed(parties) for name in party.names
         }
         with self._lock:
-            self.delegates = tuple(delegates)
-            self._parties = by_names
+            self.delegates, self.parties = tuple(delegates), tuple(parties)
+            self._by_names = by_names
             # By the octets that ask: all of them, or those before the nonce together with the length of all.
-            self._by_octets: dict[bytes | tuple[bytes, int], _Question] = {}
-            self._by_ids: dict[tuple[bytes, ...], _Question] = {}
+            self._by_octets: dict[bytes | tuple[bytes, int], Question] = {}
+            self._by_ids: dict[tuple[bytes, ...], Question] = {}
+            # Kept answers in the order in which they were made, which is that of their ends.
+            self._made: deque[tuple[Question, Kept]] = deque(maxlen=self._keep)
 
     def answer(self, request: bytes, now: datetime) -> Answer:
         """Answer a request; raises nothing, neither for what a client sent nor for trouble of ours (RFC 6960 §2.3)."""
@@ -129,6 +85,7 @@ class Responder:
                     and question.revision == self._revisions[question.party.name]
                     and kept.begin <= now < kept.end
                 ):
+                    question.wanted_at = now
                     return kept.answer
                 return self._new_answer(request, question, now.replace(microsecond=0))
             except Malformed:
@@ -139,16 +96,51 @@ class Responder:
                 _log.exception("an OCSP request could not be answered")
                 return _TRY_LATER
 
+    def ripe(self, now: datetime) -> Question | None:
+        """Return one whose kept answer will not be good enough for long, and is wanted; each is returned once."""
+        with self._lock:
+            for _ in range(min(_LOOKED_THROUGH, len(self._made))):
+                question, kept = self._made[0]
+                if kept.begin <= now < kept.begin + _RIPE_AFTER:
+                    return None
+                self._made.popleft()
+                # Another may have taken its place, or the machine could not keep up: then whoever asks has it signed.
+                if question.kept is not kept or not kept.begin <= now < kept.end:
+                    continue
+                if now < question.wanted_at + _WANTED_FOR and question is self._by_ids.get(question.ids):
+                    return question
+                if not question.is_asked:
+                    self._by_ids.pop(question.ids, None)
+            return None
+
+    def known(self, ids: tuple[bytes, ...]) -> Question | None:
+        """Return the question for some CertIDs when its answer is kept."""
+        return self._by_ids.get(ids)
+
+    def has_room(self) -> bool:
+        """Whether a question can be kept without losing another."""
+        return len(self._by_ids) < self._keep
+
+    def accept(self, question: Question, kept: Kept, revision: int, *, instead_of: Kept | None) -> None:
+        """Keep an answer that was signed ahead and was true at a revision, unless another was made meanwhile."""
+        with self._lock:
+            if question.kept is not instead_of or question.party not in self.parties:
+                return
+            question.kept, question.revision = kept, revision
+            if kept is not instead_of:
+                self._made.append((question, kept))
+            put(self._by_ids, question.ids, question, self._keep)
+
     def _look_at_revisions(self) -> None:
         begin = time.monotonic()
         if begin - self._read_at > self._fresh_for:
             self._revisions = self._reader.revisions()
             self._read_at = begin
 
-    def _new_answer(self, request: bytes, question: _Question | None, now: datetime) -> Answer:
+    def _new_answer(self, request: bytes, question: Question | None, now: datetime) -> Answer:
         nonce, is_new = None, question is None
         if question is None:
-            question, nonce, is_new = self._question(request)
+            question, nonce, is_new = self._question(request, now)
         if question is None:
             return _UNAUTHORIZED
         told = self._tell(question, now)
@@ -156,24 +148,25 @@ class Responder:
             question.told = told  # for those who ask the same with other nonces
         # What was never issued, or only promised, may become good while the revision stands still: it is not kept.
         if nonce is not None or not told.is_settled:
-            answer = Answer(self._respond(question, told, nonce, once=True))
+            answer = Answer(self._respond(question, told, nonce))
         else:
-            answer = self._kept(question, told)
+            answer = self._kept_answer(question, told)
         if is_new and told.is_settled:
             octets = request if nonce is None else (request.removesuffix(nonce), len(request))
-            _put(self._by_octets, octets, question, self._keep)
-            _put(self._by_ids, question.ids, question, self._keep)
+            put(self._by_octets, octets, question, self._keep)
+            put(self._by_ids, question.ids, question, self._keep)
+            question.is_asked = True
         return answer
 
-    def _kept(self, question: _Question, told: _Told) -> Answer:
+    def _kept_answer(self, question: Question, told: Told) -> Answer:
         kept = question.kept
         if kept is None or kept.statuses != told.statuses or not kept.begin <= told.now < kept.end:
-            answer = Answer(self._respond(question, told, None), told.now, told.now + ANSWER_LIFETIME)
-            kept = _Kept(answer, told.now, told.now + _KEPT_FOR, told.statuses)
-        question.kept, question.revision = kept, told.revision
+            kept = question.answer(told, self._encoded(told.now)[1])
+            self._made.append((question, kept))
+        question.kept, question.revision, question.wanted_at = kept, told.revision, told.now
         return kept.answer
 
-    def _question(self, request: bytes) -> tuple[_Question | None, bytes | None, bool]:
+    def _question(self, request: bytes, now: datetime) -> tuple[Question | None, bytes | None, bool]:
         """Return what is asked, the nonce, and whether these octets are new; no question when it is for nobody of ours."""
         if (at := request.rfind(NONCE)) >= 0:
             # Octets that were read before, but for the nonce at their end, say the same as then.
@@ -193,12 +186,12 @@ class Responder:
             serial_text(one.serial) if theirs is party and 0 < one.serial < _SERIAL_END else None
             for one, theirs in zip(asked.cert_ids, parties, strict=True)
         )
-        return _Question(party, ids, tuple(serials)), asked.nonce, True
+        return Question(party, ids, tuple(serials), now), asked.nonce, True
 
-    def _party_of(self, cert_id: CertId) -> _Party | None:
-        return self._parties.get((cert_id.algorithm, cert_id.name_hash, cert_id.key_hash))
+    def _party_of(self, cert_id: CertId) -> Party | None:
+        return self._by_names.get((cert_id.algorithm, cert_id.name_hash, cert_id.key_hash))
 
-    def _tell(self, question: _Question, now: datetime) -> _Told:
+    def _tell(self, question: Question, now: datetime) -> Told:
         """Return what is true at the revision that was read; None is the status of what we never issued."""
         party, told, revision = question.party, question.told, self._revisions[question.party.name]
         if told is not None and told.revision == revision and told.now == now:
@@ -211,28 +204,16 @@ class Responder:
         for serial, status in read_now.items():
             known[serial] = revision, status
             if status.is_settled:
-                _put(party.known, serial, (revision, status), self._keep)
+                put(party.known, serial, (revision, status), self._keep)
         seen = [known[serial] if serial is not None else None for serial in question.serials]
-        statuses = tuple(one[1] if one is not None else None for one in seen)
-        _, _, valid = self._encoded(now)
-        singles = map(party.writer.single, question.ids, statuses, [valid] * len(statuses))
-        is_settled = all(status is not None and status.is_settled for status in statuses)
-        return _Told(revision, now, statuses, b"".join(singles), is_settled)
+        statuses = [one[1] if one is not None else None for one in seen]
+        return question.tell(revision, statuses, now, self._encoded(now)[2])
 
-    def _respond(self, question: _Question, told: _Told, nonce: bytes | None, *, once: bool = False) -> bytes:
-        _, produced_at, _ = self._encoded(told.now)
-        return question.party.writer.response(told.singles, nonce, produced_at, once=once)
+    def _respond(self, question: Question, told: Told, nonce: bytes | None) -> bytes:
+        return question.party.writer.response(told.singles, nonce, self._encoded(told.now)[1], once=True)
 
     def _encoded(self, now: datetime) -> tuple[datetime, bytes, bytes]:
         """Return an instant, its encoding, and that of thisUpdate and nextUpdate of what is told at it."""
         if self._times[0] != now:
             self._times = now, time_der(now), valid_der(now, now + ANSWER_LIFETIME)
         return self._times
-
-
-def _put(kept: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
-    """Keep something; the oldest tenth goes when there is no room."""
-    if len(kept) >= most and key not in kept:
-        for old in list(islice(kept, max(1, most // 10))):
-            del kept[old]
-    kept[key] = value

@@ -1,6 +1,6 @@
 """What the database says of certificates, read as cheaply as it can be: for the OCSP responder only.
 
-One connection of its own that can not write, two prepared statements, no ORM. The revision of an issuer rises with every
+One connection of its own that can not write, a few prepared statements, no ORM. The revision of an issuer rises with every
 revocation, hold, release and abandonment, in the same transaction (`ca.revocation`): as long as it stands still, what was
 read of a certificate that was given out stays true.
 """
@@ -56,6 +56,15 @@ class StatusReader:
         columns = f"SELECT serial, state, revoked_at, reserved_at, reason, {der} FROM ca_certificate"  # noqa: S608 (no values)
         self._one = f"{columns} WHERE issuer = {mark} AND serial = {mark}"
         self._many = f"{columns} WHERE issuer = {mark} AND serial IN ({marks})"
+        self._changed = [
+            f"SELECT told.revision, one.serial FROM {table} told JOIN ca_certificate one ON one.id = told.certificate_id"  # noqa: S608
+            f" WHERE told.issuer = {mark} AND told.revision > {mark} ORDER BY told.revision DESC LIMIT {mark}"
+            for table in ("ca_crl_entry", "ca_crl_removal")
+        ]
+        self._newest = (
+            f"SELECT issuer, serial FROM ca_certificate WHERE id > (SELECT max(id) FROM ca_certificate) - {mark}"  # noqa: S608
+            " AND state = 'valid' AND kind = 'terminal' ORDER BY id DESC"
+        )
 
     def revisions(self) -> Mapping[str, int]:
         """Return each issuer's revision."""
@@ -75,6 +84,15 @@ class StatusReader:
             for serial, state, revoked_at, reserved_at, reason, der in rows
         }
 
+    def changed(self, issuer: str, since: int, most: int) -> list[str]:
+        """Return the serial numbers that an issuer revoked, held, released or gave up after a revision, the latest first."""
+        rows = [row for statement in self._changed for row in self._rows(statement, (issuer, since, most))]
+        return [serial for _, serial in sorted(rows, reverse=True)[:most]]
+
+    def newest(self, most: int) -> list[tuple[str, str]]:
+        """Return issuer and serial number of those of the last certificates that are terminals' and good, the latest first."""
+        return [(issuer, serial) for issuer, serial in self._rows(self._newest, (most,))]
+
     def close(self) -> None:
         """Give the connection back."""
         with self._lock:
@@ -84,7 +102,7 @@ class StatusReader:
     def _is_sqlite(self) -> bool:
         return self.database.engine.dialect.name == "sqlite"
 
-    def _rows(self, statement: str, values: tuple[str, ...]) -> list[Any]:
+    def _rows(self, statement: str, values: tuple[str | int, ...]) -> list[Any]:
         with self._lock:
             driver = self.database.engine.dialect.loaded_dbapi
             for is_last in (self._connection is None, True):

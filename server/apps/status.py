@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ca.crl import crl_file
+from ca.ocsp_states import StatusReader
 from ca.publication import Publication, create_app
 from ca.terms import telling_status
 from kernel.clock import SystemClock
 from kernel.database import Database
 from server.custody import keys_check
 from server.express import Express
-from server.responding import keep_renewed, responder_of
+from server.responding import keep_renewed, keep_signing_ahead, responder_of
 from server.settings import Settings
 from server.stamping import RenewedUnit
 from server.trouble import Trouble
@@ -26,6 +27,7 @@ def assemble(settings: Settings) -> Assembled:
     clock = clock_of(settings)
     responder = responder_of(settings, database, clock)
     keep_renewed(responder, settings, database, clock)
+    keep_signing_ahead(responder, StatusReader(database, with_certificates=settings.ocsp_cert_hash), clock)
     unit = RenewedUnit(settings, database)
     app = create_app(Publication(database, clock, responder, home_of(settings).published, unit))
     checks = {

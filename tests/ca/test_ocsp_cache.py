@@ -12,8 +12,9 @@ from sqlalchemy import text
 
 from ca import profiles, revocation
 from ca.issuers import Issuer, SigningIssuer
-from ca.ocsp import ANSWER_LIFETIME, Responder
+from ca.ocsp import Responder
 from ca.ocsp_answer import CACHE_SECONDS
+from ca.ocsp_kept import ANSWER_LIFETIME
 from ca.ocsp_responses import Delegate
 from ca.ocsp_states import StatusReader
 from ca.profiles import Addresses, Validity
