@@ -53,23 +53,33 @@ def on_blocked_key() -> ColumnElement[bool]:
     return exists().where(BlockedKeyRow.spki_sha256 == CertificateRow.spki_sha256)
 
 
-def blocked_since(session: Session, instant: datetime) -> list[bytes]:
-    """Return the keys that were blocked at an instant or later."""
-    return list(session.scalars(select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.blocked_at >= instant)))
+def blocked_between(session: Session, since: datetime, until: datetime) -> list[bytes]:
+    """Return the keys that were blocked at an instant or later, and before another one."""
+    query = select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.blocked_at >= since, BlockedKeyRow.blocked_at < until)
+    return list(session.scalars(query.order_by(BlockedKeyRow.spki_sha256)))
 
 
-def siblings(session: Session, certificates: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return what stands on the keys of some certificates beside them, neither revoked nor given up: issuers and serials."""
-    serials, found = {serial for _, serial in certificates}, []
-    named, beside = aliased(CertificateRow), aliased(CertificateRow)
-    query = select(named.issuer, named.serial, beside.issuer, beside.serial).join(
-        beside, (beside.spki_sha256 == named.spki_sha256) & (beside.id != named.id)
-    )
-    for row in session.execute(query.where(named.serial.in_(serials), beside.state.in_(_LIVING))):
-        one, other = (row[0], row[1]), (row[2], row[3])
-        if one in certificates and other not in certificates:
-            found.append(other)
-    return sorted(set(found))
+def beside(session: Session, ids: Collection[int]) -> list[int]:
+    """Return the rows of what else stands on the keys of some certificates, neither revoked nor given up."""
+    named, others = aliased(CertificateRow), aliased(CertificateRow)
+    query = select(others.id).join(named, (others.spki_sha256 == named.spki_sha256) & (others.id != named.id))
+    return list(session.scalars(query.where(named.id.in_(ids), others.state.in_(_LIVING))))
+
+
+def siblings(session: Session, certificates: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the names (issuer and serial) of what else stands on the keys of some certificates that are named so."""
+    named = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial)
+    found = session.execute(named.where(CertificateRow.serial.in_({serial for _, serial in certificates})))
+    ids = beside(session, [row_id for row_id, issuer, serial in found if (issuer, serial) in certificates])
+    query = select(CertificateRow.issuer, CertificateRow.serial).where(CertificateRow.id.in_(ids))
+    return {(issuer, serial) for issuer, serial in session.execute(query)} if ids else set()
+
+
+def living_rows(session: Session, keys: Collection[bytes]) -> list[CertificateRow]:
+    """Return and hold the rows of what stands on some keys and is neither revoked nor given up, as they are now."""
+    query = select(CertificateRow).where(CertificateRow.spki_sha256.in_(keys), CertificateRow.state.in_(_LIVING))
+    held = query.order_by(CertificateRow.id).with_for_update().execution_options(populate_existing=True)
+    return list(session.scalars(held))
 
 
 def certificates_on(session: Session, keys: Collection[bytes]) -> list[CertificateRecord]:

@@ -9,10 +9,11 @@ from cryptography.x509.oid import ExtensionOID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca import issuers, terms
+from ca import blocked_keys, issuers, terms
 from ca.issuers import Issuer
 from ca.plan import YEAR, AuthorityPlan, Plan, ServicePlan, link_name
 from ca.profiles import Validity
+from ca.requests import spki_digest
 from ca.service_profiles import service_builder
 from ca.signing import assemble, to_be_signed
 from ca.tables import IS_OURS, CertificateRow
@@ -106,7 +107,11 @@ class _Look:
             yield plan.line, f"{plan.name}: would outlive {under}, which ends on {end:%Y-%m-%d}"
 
     def _at_key_away(self, signer: str, plan: AuthorityPlan | ServicePlan) -> Iterator[Fault]:
-        if issuers.load(self.session, signer) is None:
+        standing = issuers.load(self.session, signer)
+        if standing is None:
+            return
+        if blocked_keys.is_blocked(self.session, spki_digest(standing.public_key)):
+            yield plan.line, f"{plan.name}: {signer} would have to sign, and its key is blocked: put it under another one"
             return
         try:
             is_here, remedy = self.kind_of(signer) is not None, "`tegata root import` brings a root's back"

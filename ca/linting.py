@@ -1,5 +1,6 @@
 """pkilint over certificates. The checker loads this, and what founds and renews our own; no door may."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
 
@@ -7,11 +8,16 @@ from pkilint import loader
 from pkilint.pkix import certificate, extension, name
 from pkilint.validation import ValidationFindingSeverity, ValidatorContainer
 
+from ca.own_profiles import OwnProfile
 from ca.profiles import Addresses, TerminalProfile
 
 Found = tuple[str, ...]
 # A finding's code, and how its message begins, of what is so by design.
 Allowed = tuple[tuple[str, str], ...]
+_OF_LOCALHOST = 'Invalid domain name syntax: "localhost"'
+# pkilint wants a domain of the public Internet; in a network of one's own machines are called by one label.
+_LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_MAILBOX = re.compile(rf"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@{_LABEL.pattern}")
 
 
 def lint(der: bytes, allowed: Allowed) -> Found:
@@ -39,15 +45,23 @@ def by_design(profiles: Iterable[TerminalProfile]) -> Allowed:
     only. And the addresses of doors are what the operator chose, on trial machines a host without domain.
     """
     known = list(profiles)
-    return (*_uris(one.san_prefix for one in known), *by_design_at(one.addresses for one in known))
+    return (*_uris(one.san_prefix for one in known), *_at(one.addresses for one in known))
 
 
-def by_design_at(places: Iterable[Addresses]) -> Allowed:
-    """Return the same of certificates that name these addresses alone."""
+def by_design_of_ours(profiles: Iterable[OwnProfile]) -> Allowed:
+    """Return the same of certificates by our own profiles, whose hosts may be names without a domain, too (RFC 1034 §3.5)."""
+    known = list(profiles)
+    hosts = {host for one in known for host in one.hosts if _LABEL.fullmatch(host)}
+    mails = {one.mail for one in known if one.mail is not None and _MAILBOX.fullmatch(one.mail)}
     return (
-        *_uris(f"{one.status_url}/" for one in places),
-        ("pkix.invalid_domain_name_syntax", 'Invalid domain name syntax: "localhost"'),
+        *_at(one.addresses for one in known),
+        *(("pkix.invalid_domain_name_syntax", f'Invalid domain name syntax: "{host}"') for host in sorted(hosts)),
+        *(("pkix.invalid_email_address_syntax", f'Invalid e-mail address syntax: "{mail}"') for mail in sorted(mails)),
     )
+
+
+def _at(places: Iterable[Addresses]) -> Allowed:
+    return (*_uris(f"{one.status_url}/" for one in places), ("pkix.invalid_domain_name_syntax", _OF_LOCALHOST))
 
 
 def _uris(beginnings: Iterable[str]) -> Allowed:

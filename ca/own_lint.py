@@ -60,7 +60,7 @@ def require_clean(session: Session, row: CertificateRow) -> CertificateRecord:
 def _findings(record: CertificateRecord, profile: OwnProfile, rules: OwnRules) -> Iterator[Said]:
     yield from inspection.document_findings(record, rules.issuer)
     yield from rules.findings(record)
-    allowed = linting.by_design_at([profile.addresses]) + (_OF_ROOTS if profile.kind == OwnKind.ROOT else ())
+    allowed = linting.by_design_of_ours([profile]) + (_OF_ROOTS if profile.kind == OwnKind.ROOT else ())
     for text in linting.lint(assemble(record.tbs, _UNSIGNED), allowed):
         yield "lint", text
 

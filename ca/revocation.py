@@ -2,9 +2,12 @@
 
 Nothing is ever un-revoked; asking again is answered without harm. An invalidity date (RFC 5280 §5.3.2) tells since when
 a certificate was not to be trusted; it goes with a hold that is lifted, and stays when a held certificate is revoked.
+
+Who revokes for a compromise means the key: it is blocked, and everything else on it ends in the same transaction, whoever
+signed it and whatever it is for. Lists tell of it as their issuers' keys are at hand; what they are to say stands by then.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -70,22 +73,47 @@ class Ended:
     reason: str
     invalid_since: datetime | None
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """Its issuer and serial number."""
+        return self.issuer, self.serial
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What a revocation did; all of it must go on record.
+
+    `ended` are the certificates that it ended, those that were named and, after a compromise, what else stood on their keys.
+    `given_up` are promises on such a key, `blocked` the keys (SHA-256 over SubjectPublicKeyInfo) that were not blocked before.
+    """
+
+    ended: Sequence[Ended] = ()
+    given_up: Sequence[Ended] = ()
+    blocked: Sequence[bytes] = ()
+
+    def has_ended(self, issuer: str, serial: str) -> bool:
+        """Return whether this revocation ended a certificate."""
+        return any(one.name == (issuer, serial) for one in self.ended)
+
 
 def revoke(
     session: Session, issuer: str, serial: str, *, reason: Reason, now: datetime, invalid_since: datetime | None = None
-) -> bool:
-    """End a certificate for good; return False when it was revoked before (its first time and reason stay).
+) -> Revoked:
+    """End a certificate for good. If it was revoked before, its first time and reason stay.
 
     Raises Refused("certificate-unknown"), Refused("certificate-state") and Refused("invalid-since-future").
     """
+    if reason is Reason.KEY_COMPROMISE:
+        _many_locked(session, [(issuer, serial)], with_siblings=True)  # in the order in which everybody locks several
     row = _locked(session, issuer, serial)
-    _block_key(session, [row.spki_sha256], reason, now)
-    if row.state == CertificateState.REVOKED:
-        return False
-    _require_past(invalid_since, now)
-    _end(row, reason, now, invalid_since)
-    crl_entries.show(session, issuer, [row])
-    return True
+    ended: list[Ended] = []
+    if row.state != CertificateState.REVOKED:
+        _require_past(invalid_since, now)
+        _end(row, reason, now, invalid_since)
+        ended.append(_ended(row, reason, now, invalid_since))
+    done = _with_keys(session, [row.spki_sha256], ended, reason=reason, now=now, invalid_since=invalid_since)
+    _show(session, done)
+    return done
 
 
 def revoke_many(
@@ -95,15 +123,16 @@ def revoke_many(
     reason: Reason,
     now: datetime,
     invalid_since: datetime | None = None,
-) -> list[Ended]:
-    """End certificates, named by issuer and serial; return those that this call ended.
+) -> Revoked:
+    """End certificates, named by issuer and serial.
 
     Those that were revoked before, or are not in a state in which they can be, are passed over: many are named at once, and
     one that changed meanwhile must not stop the others. Raises Refused("invalid-since-future").
     """
     _require_past(invalid_since, now)
-    named = _many_locked(session, certificates)
-    _block_key(session, [row.spki_sha256 for row in named], reason, now)
+    wanted = set(certificates)
+    locked = _many_locked(session, wanted, with_siblings=reason is Reason.KEY_COMPROMISE)
+    named = [row for row in locked if (row.issuer, row.serial) in wanted]
     rows = [row for row in named if LIFECYCLE.allows(CertificateState(row.state), CertificateEvent.REVOKE)]
     for begin in range(0, len(rows), _BATCH):
         ids = [row.id for row in rows[begin : begin + _BATCH]]
@@ -112,10 +141,11 @@ def revoke_many(
         values = {"state": CertificateState.REVOKED.value, "revoked_at": now, "reason": reason.value, "invalid_since": since}
         session.execute(ending.values(values), execution_options={"synchronize_session": False})
     session.expire_all()  # nobody goes on with a row as it was
-    ended = sorted((_ended(row, reason, now, invalid_since) for row in rows), key=lambda one: one.issuer)
-    for issuer, some in groupby(ended, key=lambda one: one.issuer):
-        crl_entries.show(session, issuer, list(some))
-    return ended
+    ended = [_ended(row, reason, now, invalid_since) for row in rows]
+    keys = [row.spki_sha256 for row in named]
+    done = _with_keys(session, keys, ended, reason=reason, now=now, invalid_since=invalid_since)
+    _show(session, done)
+    return done
 
 
 def hold(session: Session, issuer: str, serial: str, *, now: datetime, invalid_since: datetime | None = None) -> bool:
@@ -143,19 +173,58 @@ def abandon(session: Session, issuer: str, serial: str, *, now: datetime) -> Non
     _change(session, row, CertificateEvent.ABANDON, now=now, reason=Reason.CESSATION_OF_OPERATION.value)
 
 
-def _many_locked(session: Session, certificates: Collection[tuple[str, str]]) -> list[_Row]:
-    """Return and hold the rows of many certificates, in the order in which everybody locks several."""
+def _with_keys(
+    session: Session,
+    keys: Sequence[bytes],
+    ended: Sequence[Ended],
+    *,
+    reason: Reason,
+    now: datetime,
+    invalid_since: datetime | None,
+) -> Revoked:
+    """After a compromise block the keys and end what else stands on them; return what was done with what was ended before.
+
+    Also if what was named had ended for another reason: the key is known to be in wrong hands since then.
+    """
+    if reason is not Reason.KEY_COMPROMISE:
+        return Revoked(ended)
+    blocked, everything, given_up = blocked_keys.block_all(session, keys, now), [*ended], []
+    for begin in range(0, len(keys), _BATCH):
+        for row in blocked_keys.living_rows(session, keys[begin : begin + _BATCH]):
+            if row.state == CertificateState.RESERVED:
+                row.state = LIFECYCLE.step(CertificateState.RESERVED, CertificateEvent.ABANDON)
+                row.revoked_at, row.reason = now, Reason.CESSATION_OF_OPERATION.value
+                given_up.append(_ended(row, Reason.CESSATION_OF_OPERATION, now, None))
+            else:
+                _end(row, reason, now, invalid_since)
+                everything.append(_ended(row, reason, now, invalid_since))
+    return Revoked(everything, given_up, blocked)
+
+
+def _show(session: Session, done: Revoked) -> None:
+    """Put what was done on the lists; last, so that the issuers' counters are locked for as short as possible."""
+    changed = sorted((*done.ended, *done.given_up), key=lambda one: one.issuer)
+    for issuer, some in groupby(changed, key=lambda one: one.issuer):
+        crl_entries.show(session, issuer, list(some))
+
+
+def _many_locked(session: Session, certificates: Collection[tuple[str, str]], *, with_siblings: bool) -> list[_Row]:
+    """Return and hold the rows of many certificates, in the order in which everybody locks several.
+
+    With them, where that is wanted, what else stands on their keys.
+    """
     serials = sorted({serial for _, serial in certificates})
     wanted = set(certificates)
-    ids: list[int] = []
+    ids: set[int] = set()
     for begin in range(0, len(serials), _BATCH):
         named = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial)
         found = session.execute(named.where(CertificateRow.serial.in_(serials[begin : begin + _BATCH])))
-        ids += [row_id for row_id, issuer, serial in found if (issuer, serial) in wanted]
-    ids.sort()
+        some = [row_id for row_id, issuer, serial in found if (issuer, serial) in wanted]
+        ids.update(some, blocked_keys.beside(session, some) if with_siblings else ())
+    ordered = sorted(ids)
     rows: list[_Row] = []
-    for begin in range(0, len(ids), _BATCH):
-        query = select(*_COLUMNS).where(CertificateRow.id.in_(ids[begin : begin + _BATCH])).order_by(CertificateRow.id)
+    for begin in range(0, len(ordered), _BATCH):
+        query = select(*_COLUMNS).where(CertificateRow.id.in_(ordered[begin : begin + _BATCH])).order_by(CertificateRow.id)
         rows += session.execute(query.with_for_update())
     return rows
 
@@ -182,13 +251,7 @@ def _end(row: CertificateRow, reason: Reason, now: datetime, invalid_since: date
     row.invalid_since = invalid_since or row.invalid_since
 
 
-def _block_key(session: Session, keys: Collection[bytes], reason: Reason, now: datetime) -> None:
-    """See that a compromised key gets no certificate again, even if this one had ended before for another reason."""
-    if reason is Reason.KEY_COMPROMISE:
-        blocked_keys.block_all(session, keys, now)
-
-
-def _ended(row: _Row, reason: Reason, now: datetime, invalid_since: datetime | None) -> Ended:
+def _ended(row: _Row | CertificateRow, reason: Reason, now: datetime, invalid_since: datetime | None) -> Ended:
     return Ended(
         id=row.id,
         issuer=row.issuer,

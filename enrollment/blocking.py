@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from ca import blocked_keys
 from ca.revocation import Reason
@@ -13,6 +14,12 @@ from kernel.audit import Actor
 from kernel.clock import Clock
 from kernel.database import Database
 from registry.letters import Letters
+
+_JOB = audit.job("blocking")
+# What is left of longer ago, the check of certificates tells each night.
+LATELY = timedelta(days=7)
+# And what was blocked at this moment, whoever did it is revoking now.
+UNDER_WAY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,15 @@ class KeyBlocking:
         bulk = BulkRevocation(self.database, self.clock, self.letters)
         done = bulk.revoke(on_them, lambda at: Ending(Reason.KEY_COMPROMISE, actor, at))
         return Blocked(len(fresh), done.certificates, done.being_made)
+
+    def finish(self, now: datetime) -> int:
+        """End what still stands on keys that were blocked lately, after an interruption; return how much it was. A job."""
+        with self.database.snapshot() as session:
+            blocked = blocked_keys.blocked_between(session, now - LATELY, now - UNDER_WAY)
+        on_them = [name for begin in range(0, len(blocked), BATCH) for name in self._on(blocked[begin : begin + BATCH])]
+        bulk = BulkRevocation(self.database, self.clock, self.letters)
+        done = bulk.revoke(on_them, lambda at: Ending(Reason.KEY_COMPROMISE, _JOB, at))
+        return done.certificates + done.being_made
 
     def _on(self, keys: Collection[bytes]) -> list[str]:
         with self.database.snapshot() as session:

@@ -11,11 +11,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from ca import certificates
+from ca import blocked_keys, certificates
 from ca.certificates import CertificateState
+from ca.revocation import Reason
 from enrollment import code_sets, letters, successions
 from enrollment.code_sets import CodeSetEvent, CodeSetState
-from enrollment.deeds import Ending, Owner, give_up, revoke_many
+from enrollment.deeds import Ending, give_up, owner_of, revoke_many
 from enrollment.letters import Envelope
 from enrollment.successions import RenewalState
 from kernel.clock import Clock
@@ -74,14 +75,14 @@ class BulkRevocation:
     clock: Clock
     letters: Letters = letters.PLAIN
 
-    def preview(self, names: Iterable[str]) -> Preview:
-        """Tell what `revoke` would do now."""
+    def preview(self, names: Iterable[str], reason: Reason | None = None) -> Preview:
+        """Tell what `revoke` would do now; after a compromise with all that stands on the same keys."""
         count = being_made = 0
         unknown: list[str] = []
         ended: list[str] = []
         for batch in _batches(names):
             with self.database.snapshot() as session:
-                aim = _resolve(session, batch)
+                aim = _aim(session, batch, reason)
                 claimed = code_sets.claimed_terminals(session, aim.terminals)
                 claimed |= successions.open_terminals(session, aim.terminals, (RenewalState.CLAIMED,))
             count += len(aim.owners)
@@ -114,6 +115,15 @@ def _batches(names: Iterable[str]) -> Iterator[Sequence[str]]:
         yield unique[begin : begin + BATCH]
 
 
+def _aim(session: Session, names: Sequence[str], reason: Reason | None) -> _Aim:
+    """Resolve a batch; after a compromise with what else stands on its keys, as if it had been named."""
+    aim = _resolve(session, names)
+    if reason is not Reason.KEY_COMPROMISE:
+        return aim
+    beside = blocked_keys.siblings(session, {*aim.owners, *aim.promised})
+    return _resolve(session, [*names, *(f"{issuer}:{serial}" for issuer, serial in sorted(beside))]) if beside else aim
+
+
 def _resolve(session: Session, names: Sequence[str]) -> _Aim:
     found = terminals.named(session, [name for name in names if _TERMINAL.fullmatch(name)])
     owners = certificates.living(session, list(found))
@@ -138,7 +148,7 @@ def _resolve(session: Session, names: Sequence[str]) -> _Aim:
 
 def _revoke(session: Session, names: Sequence[str], ending: Ending, words: Letters) -> tuple[int, int]:
     # The order of locks: code sets, terminals, certificates, at last the issuer's counter (`code_sets.locked`).
-    aim = _resolve(session, names)
+    aim = _aim(session, names, ending.reason)
     rows = code_sets.open_sets(session, aim.terminals.union(aim.promised.values()))
     owning = terminals.named(session, {*aim.terminals, *aim.promised.values(), *aim.owners.values()}, lock=True)
     stopped = 0
@@ -151,7 +161,7 @@ def _revoke(session: Session, names: Sequence[str], ending: Ending, words: Lette
     # Looked up again under lock: a retrieval may have ended meanwhile, and what was promised may be good.
     owners = aim.owners | aim.promised | certificates.living(session, aim.terminals)
     whose = {key: owner_of(subject, owning.get(subject)) for key, subject in owners.items()}
-    ended = revoke_many(session, whose, ending)
+    ended = revoke_many(session, whose, ending).ended
     concerned = aim.terminals.union(certificate.subject for certificate in ended)
     stopped += _end_renewals(session, concerned.intersection(owning), ending)
     _tell(session, [owning[certificate.subject] for certificate in ended if certificate.subject in owning], ending, words)
@@ -179,13 +189,6 @@ def _end_renewals(session: Session, names: Collection[str], ending: Ending) -> i
     for name in sorted(successions.open_terminals(session, names)):
         successions.end(session, name, ending.now, actor=ending.actor, reason=ending.reason)
     return len(being_made)
-
-
-def owner_of(subject: str, terminal: Terminal | None) -> Owner:
-    """Return whose a certificate of this subject is; what is no terminal is a service of ours."""
-    if terminal is None:
-        return Owner(f"service:{subject}", None)
-    return Owner(f"terminal:{terminal.name}", terminal.office_code)
 
 
 def _tell(session: Session, ended: Iterable[Terminal], ending: Ending, words: Letters) -> None:

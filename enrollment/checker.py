@@ -89,7 +89,7 @@ class _Round:
         self._profiles = {name: one for name, one in known.items() if isinstance(one, TerminalProfile)}
         self._own_profiles = {name: one for name, one in known.items() if isinstance(one, OwnProfile)}
         self._allowed = linting.by_design([self._check.profile, *self._profiles.values()])
-        self._allowed += linting.by_design_at(one.addresses for one in self._own_profiles.values())
+        self._allowed += linting.by_design_of_ours(self._own_profiles.values())
 
     def whole(self, period: Period) -> Iterator[Finding]:
         """Look at what is no single certificate's: keys, traces without a certificate, the lists themselves."""

@@ -4,7 +4,7 @@ Nobody else in this room changes a certificate's state, so none changes without 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 from ca import revocation
 from ca.authority import Authority, Draft, complete
 from ca.certificates import CertificateRecord
-from ca.revocation import Ended, Reason
+from ca.revocation import Ended, Reason, Revoked
 from kernel import audit
 from kernel.audit import Actor
+from registry import terminals
+from registry.terminals import Terminal
 
 
 @dataclass(frozen=True)
@@ -36,24 +38,42 @@ class Ending:
     invalid_since: datetime | None = None
 
 
-def revoke_many(session: Session, owners: Mapping[tuple[str, str], Owner], ending: Ending) -> list[Ended]:
-    """Revoke certificates, named by issuer and serial, each with its audit entry; return those that this call ended."""
-    ended = revocation.revoke_many(
+def revoke_many(session: Session, owners: Mapping[tuple[str, str], Owner], ending: Ending) -> Revoked:
+    """Revoke certificates, named by issuer and serial, each with its audit entry; return what this call did.
+
+    After a compromise that is more than was named: the keys are blocked, and what else stands on them ends.
+    """
+    done = revocation.revoke_many(
         session, owners.keys(), reason=ending.reason, now=ending.now, invalid_since=ending.invalid_since
     )
-    audit.record_all(
-        session,
-        (_revoked(owners[certificate.issuer, certificate.serial], certificate, ending) for certificate in ended),
-        now=ending.now,
-        actor=ending.actor,
-        action="certificate.revoke",
-    )
-    return ended
+    _put_on_record(session, done, owners, ending)
+    return done
 
 
-def _revoked(owner: Owner, certificate: Ended, ending: Ending) -> audit.Subject:
-    facts = {"issuer": certificate.issuer, "serial": certificate.serial, "reason": ending.reason.value}
-    return audit.Subject(owner.subject, owner.office_code, facts)
+def owner_of(subject: str, terminal: Terminal | None) -> Owner:
+    """Return whose a certificate of this subject is; what is no terminal is a service of ours."""
+    if terminal is None:
+        return Owner(f"service:{subject}", None)
+    return Owner(f"terminal:{terminal.name}", terminal.office_code)
+
+
+def _put_on_record(session: Session, done: Revoked, owners: Mapping[tuple[str, str], Owner], ending: Ending) -> None:
+    """Write an entry for each key that was blocked, each promise that was given up, each certificate that was revoked."""
+    beside = {one.subject for one in (*done.ended, *done.given_up) if one.name not in owners}
+    known = terminals.named(session, beside) if beside else {}
+
+    def entries(some: Iterable[Ended]) -> Iterator[audit.Subject]:
+        for one in some:
+            owner = owners.get(one.name) or owner_of(one.subject, known.get(one.subject))
+            facts = {"issuer": one.issuer, "serial": one.serial, "reason": ending.reason.value}
+            yield audit.Subject(owner.subject, owner.office_code, facts)
+
+    def record(action: str, subjects: Iterable[audit.Subject]) -> None:
+        audit.record_all(session, subjects, now=ending.now, actor=ending.actor, action=action)
+
+    record("key.block", (audit.Subject(f"key:{key.hex()}", None, {}) for key in done.blocked))
+    record("certificate.abandon", entries(done.given_up))
+    record("certificate.revoke", entries(done.ended))
 
 
 def give_up(session: Session, certificate: CertificateRecord, owner: Owner, ending: Ending) -> None:
@@ -116,11 +136,11 @@ class Deed:
         return done
 
     def revoke(self, issuer: str, serial: str, reason: Reason) -> bool:
-        """End a certificate; return False when it was revoked before."""
+        """End a certificate, after a compromise with all that stands on its key; return False when it was revoked before."""
         done = revocation.revoke(self.session, issuer, serial, reason=reason, now=self.now)
-        if done:
-            self._record("certificate.revoke", issuer, serial, reason=reason.value)
-        return done
+        owner = Owner(f"terminal:{self.terminal}", self.office_code)
+        _put_on_record(self.session, done, {(issuer, serial): owner}, Ending(reason, self.actor, self.now))
+        return done.has_ended(issuer, serial)
 
     def _record(self, action: str, issuer: str, serial: str, **facts: str) -> None:
         audit.record(

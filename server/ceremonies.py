@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from ca import expiry, plan_file, transcript
 from ca.ceremony import Ceremony, Plan
 from ca.expiry import Expiry
+from ca.own_lint import OwnLintError
 from ca.plan import TIMESTAMP, server_key_name
 from ca.plan_file import Surroundings
 from ca.transcript import Occasion
@@ -36,10 +37,10 @@ SIGNATURE, PUBLIC_KEY = ".sig", "transcripts.pub"
 
 @contextmanager
 def told_with_lines() -> Iterator[None]:
-    """Turn the faults of a file into Trouble."""
+    """Turn the faults of a file, and of a certificate that it would have led to, into Trouble."""
     try:
         yield
-    except FileFault as fault:
+    except (FileFault, OwnLintError) as fault:
         raise Trouble(str(fault)) from fault
 
 

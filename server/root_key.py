@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ca import certificates, issuers, revocation, terms
+from ca import certificates, crl_entries, hierarchy, issuers, terms
 from ca.certificates import CertificateState
-from ca.crl import ClockBehindError, CrlPublisher
+from ca.crl import ClockBehindError, CrlPublisher, latest
 from ca.issuers import Issuer, SigningIssuer
 from ca.plan import ROOT
-from ca.revocation import Reason
+from ca.revocation import Ended, Reason
+from enrollment.deeds import Ending, owner_of, revoke_many
 from kernel import audit
 from kernel.database import Database
 from keys.algorithms import SigningKey
@@ -93,29 +94,19 @@ class RootKey:
         self._record("root.crl", now, exported[0] if exported else None, number=number)
         return number
 
-    def revoke(self, subject: str, reason: Reason, now: datetime) -> int:
-        """Revoke what this root gave under a name, an issuing CA or a link, and return how many certificates that were.
+    def revoke(self, subject: str, reason: Reason, now: datetime) -> list[Ended]:
+        """Revoke what this root gave under a name, an issuing CA or a link, and return the certificates that were ended.
 
-        Raises Trouble when it gave none that stands. The root's next list tells it; an issuing CA stops issuing at once.
+        After a compromise these are all on the same key, whoever signed them, a root's own among them. Raises Trouble when
+        the root gave none that stands. Its next list tells it; an issuing CA stops issuing at once.
         """
         with self.database.transaction() as session:
             given = [one for one in certificates.of_subject(session, subject) if one.issuer == self.name != subject]
-            standing = [one for one in given if one.state == CertificateState.VALID]
-            for one in standing:
-                revocation.revoke(session, one.issuer, one.serial, reason=reason, now=now)
-                audit.record(
-                    session,
-                    now=now,
-                    actor=audit.operator("root"),
-                    action="certificate.revoke",
-                    subject=f"service:{subject}",
-                    issuer=one.issuer,
-                    serial=one.serial,
-                    reason=reason.value,
-                )
+            standing = {(one.issuer, one.serial): owner_of(subject, None) for one in given if one.state == CertificateState.VALID}
+            done = revoke_many(session, standing, Ending(reason, audit.operator("root"), now))
         if not standing:
             raise Trouble(f"{self.name} has given no certificate to {subject} that is in force")
-        return len(standing)
+        return list(done.ended)
 
     def whereabouts(self) -> str:
         """Say where the key is."""
@@ -168,6 +159,16 @@ class RootKey:
                 office_code=None,
                 **facts,
             )
+
+
+def lists_to_come(settings: Settings, database: Database, now: datetime) -> list[str]:
+    """Return a sentence for each root whose next list must tell of a revocation: only people bring its key to that."""
+    with database.snapshot() as session:
+        roots = [one.name for one in hierarchy.roots(session, now)]
+        told = {name: newest.revision for name in roots if (newest := latest(session, name)) is not None}
+        waiting = [name for name in roots if told.get(name) != crl_entries.revision(session, name, crl_entries.COMPLETE)]
+    found = ((name, RootKey(settings, database, name).whereabouts()) for name in waiting)
+    return [f"The next CRL of {name} tells it: `tegata root crl --name {name}`. Its key is {place}." for name, place in found]
 
 
 def passphrase_of(file: Path) -> bytes:

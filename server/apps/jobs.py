@@ -7,6 +7,7 @@ from functools import partial
 
 from ca.renewal import Renewals
 from enrollment import cmp_transactions, diagnosis_cases, id_notices, logon_refusals, reissue, renewal
+from enrollment.blocking import KeyBlocking
 from enrollment.confirmations import Confirmations
 from enrollment.deadlines.deadlines import Deadlines
 from enrollment.departures import Departures
@@ -66,6 +67,12 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
         *_lists(settings, database, clock),
         Job("renewal", timedelta(hours=1), _renewals(settings, database), "renews the certificates of our own services in time"),
         Job("expiry", timedelta(hours=1), expiries.watching(database, clock), "tells in time what only people can renew"),
+        Job(
+            "blocked-keys",
+            timedelta(minutes=10),
+            KeyBlocking(database, clock, letters_of(settings)).finish,
+            "revokes what still stands on keys that were blocked, after an interruption",
+        ),
         Job("crl-check", timedelta(minutes=5), list_checking.watching(settings, database), "fetches the lists as the world does"),
         Job(
             "certificate-check",

@@ -25,6 +25,7 @@ from kernel import audit
 from server.commands.key_backups import backup, restore
 from server.home import write_whole
 from server.mailing import letters_of
+from server.root_key import lists_to_come
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, finished_home
 
@@ -67,11 +68,14 @@ def block(keys: tuple[str, ...]) -> None:
     """
     wanted = [digest for key in keys for digest in digests_of(key)]
     home = finished_home()
-    done = KeyBlocking(database_of(home), clock_of(home), letters_of(home)).block(wanted, audit.operator(f"cli/{os.getuid()}"))
+    blocking = KeyBlocking(database_of(home), clock_of(home), letters_of(home))
+    done = blocking.block(wanted, audit.operator(f"cli/{os.getuid()}"))
     click.echo(
         f"{done.keys} keys blocked ({len(set(wanted)) - done.keys} were before), {done.certificates} certificates revoked, "
         f"{done.being_made} retrievals stopped"
     )
+    for sentence in lists_to_come(home, blocking.database, blocking.clock.now()):
+        click.echo(sentence)
 
 
 @command.command("learn")

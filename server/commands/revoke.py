@@ -13,6 +13,7 @@ from enrollment.bulk import BulkRevocation, Preview
 from enrollment.deeds import Ending
 from kernel import audit
 from server.mailing import letters_of
+from server.root_key import lists_to_come
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, finished_home
 
@@ -40,8 +41,9 @@ def command(names: tuple[str, ...], source: Path | None, reason: str, invalid_si
     """Revoke the certificates of terminals, for good.
 
     NAMES are terminals (99999W: all its certificates) or single certificates (issuing-1:4F2A…, issuer and serial number in
-    hexadecimal). Run again with the same names after an interruption: what is done is passed over. Ends with 1 when a name
-    names nothing, and then revokes nothing unless told to ignore that.
+    hexadecimal). For keyCompromise their keys are blocked, and what else stands on them is revoked, too. Run again with the
+    same names after an interruption: what is done is passed over. Ends with 1 when a name names nothing, and then revokes
+    nothing unless told to ignore that.
     """
     wanted = [*names, *names_in(source)]
     if not wanted:
@@ -49,7 +51,7 @@ def command(names: tuple[str, ...], source: Path | None, reason: str, invalid_si
     since = _instant(invalid_since)
     home = finished_home()
     bulk = BulkRevocation(database_of(home), clock_of(home), letters_of(home))
-    preview = bulk.preview(wanted)
+    preview = bulk.preview(wanted, Reason(reason))
     require_known(preview.unknown, "names no terminal and no certificate", ignore=flags["ignore_unknown"])
     click.echo(_told(preview))
     if flags["dry_run"] or not (preview.certificates or preview.being_made):
@@ -59,6 +61,8 @@ def command(names: tuple[str, ...], source: Path | None, reason: str, invalid_si
     actor = audit.operator(f"cli/{os.getuid()}")
     done = bulk.revoke(wanted, lambda now: Ending(Reason(reason), actor, now, since), progress())
     click.echo(f"{done.certificates} certificates revoked, {done.being_made} retrievals stopped")
+    for sentence in lists_to_come(home, bulk.database, bulk.clock.now()):
+        click.echo(sentence)
 
 
 def names_in(source: Path | None) -> list[str]:

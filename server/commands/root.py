@@ -12,7 +12,7 @@ from ca.crl import latest
 from ca.hierarchy import is_root
 from ca.revocation import Reason
 from server.expiries import approaching
-from server.root_key import RootKey, passphrase_of
+from server.root_key import RootKey, lists_to_come, passphrase_of
 from server.wiring import clock_of, database_of, finished_home, home_of
 
 _NEW = click.Path(dir_okay=False, path_type=Path)
@@ -127,13 +127,19 @@ def revoke(subject: str, reason: str, name: str, *, yes: bool) -> None:
     """Revoke the certificate of an issuing CA (SUBJECT, for example issuing-1), or a link between roots, for good.
 
     It stops issuing within seconds. What it gave is refused by whoever checks the whole chain, once the root's next CRL is
-    out: `tegata root crl` makes it.
+    out: `tegata root crl` makes it. For keyCompromise everything else on the same key ends, too, whichever root signed it.
     """
     root, now = _root(name)
     if not yes:
         click.confirm(f"Revoke the certificate that {name} gave to {subject}? This can not be undone.", abort=True)
-    count = root.revoke(subject, Reason(reason), now)
-    click.echo(f"{count} certificates revoked. The next CRL of {name} tells it: `tegata root crl`.")
+    ended = root.revoke(subject, Reason(reason), now)
+    for one in ended:
+        click.echo(f"revoked: {one.subject}, {one.issuer}:{one.serial}")
+        if one.issuer == one.subject:
+            click.echo(f"{one.subject} signed that itself: whoever trusts it must be told to take it out")
+    click.echo(f"{len(ended)} certificates revoked.")
+    for sentence in lists_to_come(root.settings, root.database, now):
+        click.echo(sentence)
 
 
 def _root(name: str) -> tuple[RootKey, datetime]:

@@ -1,14 +1,23 @@
 """Certificates for tests of the CA alone, without codes: promised, or taken all the way."""
 
 import itertools
+from contextlib import suppress
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ca import authority, certificates
+from ca import authority, ceremony, certificates
+from ca.ceremony import Promise
 from ca.certificates import CertificateRecord
-from ca.profiles import Subject
+from ca.own_profiles import of_service
+from ca.plan import YEAR, ServiceKind, ServicePlan
+from ca.profiles import BACKDATING, Subject, Validity
 from ca.requests import RequestedKey, spki_digest
+from ca.service_profiles import service_builder
+from ca.signing import certify, to_be_signed
 from kernel.clock import tokyo_date
+from kernel.errors import Unavailable
+from keys.algorithms import VerifyingKey, algorithm_of
 from tests.support.house import OFFICE, House
 
 _numbers = itertools.count(10_000)
@@ -27,6 +36,28 @@ def reserve(house: House, *, key: RequestedKey | None = None, terminal: str | No
     draft = house.authority.draft(key or new_key(), subject, tokyo_date(now), now)
     with house.database.transaction() as session:
         return house.authority.reserve(session, draft, now)
+
+
+def on_key(house: House, public_key: VerifyingKey, name: str = "mail", *, is_signed: bool = True) -> CertificateRecord:
+    """Return a service's certificate on a key that somebody else may have, too; promised only, if it is not to be signed."""
+    now, issuing = house.clock.now(), house.issuing.issuer
+    kind = algorithm_of(public_key).name
+    service = ServicePlan(name, ServiceKind.MAIL, "Center", kind, 1, issuing.name, mail="a@example.jp")
+    builder = partial(service_builder, house.plan, service, issuing, public_key)
+
+    def compose() -> bytes:
+        return to_be_signed(builder(Validity(now - BACKDATING, now - BACKDATING + YEAR)), issuing.public_key)
+
+    def sign(tbs: bytes) -> bytes:
+        if is_signed:
+            return certify(tbs, house.issuing)
+        raise Unavailable("nobody signs")
+
+    with suppress(Unavailable):
+        ceremony.issue(house.database, Promise(of_service(house.plan, service), issuing.name, compose, sign), now)
+    with house.database.snapshot() as session:
+        [record, *_] = certificates.of_subject(session, name)
+    return record
 
 
 def complete(house: House, reserved: CertificateRecord, der: bytes | None = None) -> bool:

@@ -1,10 +1,13 @@
 import pytest
+from sqlalchemy import select
 
 from ca import blocked_keys, revocation
-from ca.certificates import CertificateState
-from ca.revocation import Reason
+from ca.certificates import CertificateRecord, CertificateState
+from ca.revocation import Reason, Revoked
+from ca.tables import CrlEntryRow
 from kernel.errors import Refused
-from tests.ca.issuance import complete, issue, new_key, read, reserve
+from keys.algorithms import VerifyingKey
+from tests.ca.issuance import complete, issue, new_key, on_key, read, reserve
 from tests.support.house import House
 
 
@@ -67,3 +70,57 @@ def test_what_stands_on_keys_is_found(house: House) -> None:
         found = blocked_keys.certificates_on(session, [row.spki_sha256 for row in (done, waiting, ended)])
     assert [row.serial for row in found] == [done.serial, waiting.serial]
     assert other.serial not in {row.serial for row in found}
+
+
+def _ends(house: House, certificate: CertificateRecord, *, many: bool) -> Revoked:
+    """End a certificate for a compromise, by itself or with another one."""
+    named, now = (certificate.issuer, certificate.serial), house.clock.now()
+    with house.database.transaction() as session:
+        if many:
+            return revocation.revoke_many(session, [named], reason=Reason.KEY_COMPROMISE, now=now)
+        return revocation.revoke(session, *named, reason=Reason.KEY_COMPROMISE, now=now)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_compromise_ends_everything_on_the_key_in_one_transaction_and_says_what(house: House, many: bool) -> None:  # noqa: FBT001 (a parameter)
+    key, other = new_key(), issue(house)
+    terminal = reserve(house, key=key)
+    complete(house, terminal)
+    assert isinstance(key.public_key, VerifyingKey)
+    service, waiting = on_key(house, key.public_key), on_key(house, key.public_key, "post", is_signed=False)
+    done = _ends(house, service, many=many)
+    assert {one.name for one in done.ended} == {(one.issuer, one.serial) for one in (service, terminal)}
+    assert [one.name for one in done.given_up] == [(waiting.issuer, waiting.serial)]
+    assert done.blocked == [key.spki_sha256]
+    states = {one.serial: read(house, one).state for one in (service, terminal, waiting, other)}
+    assert list(states.values()) == [
+        CertificateState.REVOKED,
+        CertificateState.REVOKED,
+        CertificateState.ABANDONED,
+        CertificateState.VALID,
+    ]
+    with house.database.snapshot() as session:
+        listed = session.scalars(select(CrlEntryRow.certificate_id)).all()
+    assert len(listed) == 3
+    assert _ends(house, service, many=many) == Revoked([], [], [])
+
+
+def test_a_compromise_that_is_told_after_the_end_takes_the_others_along(house: House) -> None:
+    key = new_key()
+    assert isinstance(key.public_key, VerifyingKey)
+    first, second = on_key(house, key.public_key), on_key(house, key.public_key, "post")
+    with house.database.transaction() as session:
+        revocation.revoke(session, first.issuer, first.serial, reason=Reason.SUPERSEDED, now=house.clock.now())
+    done = _ends(house, first, many=False)
+    assert [one.serial for one in done.ended] == [second.serial]
+    assert (read(house, first).reason, read(house, second).reason) == (Reason.SUPERSEDED, Reason.KEY_COMPROMISE)
+
+
+def test_what_ends_for_another_reason_leaves_its_key_and_the_others_on_it_alone(house: House) -> None:
+    key = new_key()
+    assert isinstance(key.public_key, VerifyingKey)
+    first, second = on_key(house, key.public_key), on_key(house, key.public_key, "post")
+    with house.database.transaction() as session:
+        done = revocation.revoke(session, first.issuer, first.serial, reason=Reason.SUPERSEDED, now=house.clock.now())
+    assert ([one.serial for one in done.ended], done.given_up, done.blocked) == ([first.serial], (), ())
+    assert read(house, second).state == CertificateState.VALID

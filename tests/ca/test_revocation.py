@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from ca import revocation
 from ca.certificates import LIFECYCLE, CertificateEvent, CertificateRecord, CertificateState, find_row
-from ca.revocation import Reason
+from ca.revocation import Reason, Revoked
 from ca.tables import IssuerRow
 from kernel.errors import Refused
 from tests.ca.issuance import issue, read, reserve
@@ -16,7 +16,8 @@ from tests.support.house import House
 
 def _revoke(house: House, certificate: CertificateRecord, reason: Reason = Reason.SUPERSEDED) -> bool:
     with house.database.transaction() as session:
-        return revocation.revoke(session, certificate.issuer, certificate.serial, reason=reason, now=house.clock.now())
+        done = revocation.revoke(session, certificate.issuer, certificate.serial, reason=reason, now=house.clock.now())
+    return done.has_ended(certificate.issuer, certificate.serial)
 
 
 def _hold(house: House, certificate: CertificateRecord) -> bool:
@@ -146,9 +147,9 @@ def test_many_are_revoked_and_those_that_can_not_be_are_passed_over(house: House
         names = [(one.issuer, one.serial) for one in (held, gone, good, promised)]
         names += [("issuing-1", "abcdef"), ("root", good.serial)]
         revision = _revision(session, good.issuer)
-        ended = revocation.revoke_many(session, names, reason=Reason.SUPERSEDED, now=later)
+        ended = revocation.revoke_many(session, names, reason=Reason.SUPERSEDED, now=later).ended
         assert _revision(session, good.issuer) == revision + 1  # one list shows them all
-        assert revocation.revoke_many(session, names, reason=Reason.UNSPECIFIED, now=later) == []
+        assert revocation.revoke_many(session, names, reason=Reason.UNSPECIFIED, now=later) == Revoked([])
     assert {one.serial: one.invalid_since for one in ended} == {good.serial: None, held.serial: since}
     for one in (good, held):
         now_read = read(house, one)

@@ -96,7 +96,7 @@ def test_a_revocation_is_told_to_the_office_and_on_record(house: House, retrieve
     assert mails(house)[-1] == f"【NSS】デジタル証明書失効のお知らせ({retrieved.terminal})"
     with house.database.snapshot() as session:
         assert "理由：鍵の漏えい" in outbox.search(session, outbox.Wanted(mentioning="失効"))[0].body
-    assert actions(house) == ["certificate.revoke"]
+    assert actions(house) == ["key.block", "certificate.revoke"]
     with house.database.snapshot() as session:
         assert news.latest(session, OFFICE)[0].code == "certificate-revoked"
 
@@ -112,7 +112,7 @@ def test_what_is_revoked_stays_so_with_its_first_time_and_reason(
         record = find(session, retrieved.certificate.issuer, retrieved.certificate.serial)
     assert record
     assert (record.revoked_at, record.reason) == (first, "keyCompromise")
-    assert actions(house) == ["certificate.revoke"]
+    assert actions(house) == ["key.block", "certificate.revoke"]
     assert len(mails(house)) == 1
 
 
