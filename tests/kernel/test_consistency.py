@@ -1,6 +1,7 @@
 """Consistency proofs of a log in the tables: against the definition over its leaves, and judged by the script."""
 
 import base64
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -52,6 +53,18 @@ def test_every_two_checkpoints_have_the_proof_of_the_definition_and_it_is_good(l
     (tmp_path / "old").write_text(notes[3], encoding="utf-8")
     (tmp_path / "grown").write_text(made(log, notes[3]).text(), encoding="utf-8")
     assert told(VERIFY, str(log.signer.verifier), tmp_path / "old", tmp_path / "grown").out.endswith(" of 300 entries\n")
+
+
+def test_a_proof_is_for_its_own_older_checkpoint_and_for_what_the_key_signed(log: Log) -> None:
+    notes, check, key = log.notes(), log.key.public_key().verify, log.signer.verifier
+    proof, old = made(log, notes[2]), audit.opened(notes[2], check)
+    assert proof.require_proven(old, check, key).size == SIZES[-1]
+    for other in (audit.opened(notes[1], check), replace(old, size=4), replace(old, origin="status.example.jp/2")):
+        with pytest.raises(ProofError, match="the proof is one of 3 entries of"):
+            proof.require_proven(other, check, key)
+    stranger = Ed25519PrivateKey.generate()
+    with pytest.raises(NoteError):
+        proof.require_proven(old, stranger.public_key().verify, key)
 
 
 def test_without_a_newer_checkpoint_it_is_the_newest(log: Log) -> None:

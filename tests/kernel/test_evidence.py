@@ -143,8 +143,8 @@ def test_a_proof_with_a_line_changed_lost_doubled_or_moved_proves_nothing(
 def test_a_receipt_for_another_entry_place_or_size_proves_nothing(script: Judge, size: int, choice: st.DataObject) -> None:
     index = choice.draw(st.integers(0, size - 1))
     receipt = json.loads(LOG.receipt(index, size))
-    for edit in ({"facts": {}}, {"actor": "staff:ito"}, {"office_code": "NAC001"}):
-        assert are_refused(script, json.dumps(receipt | {"entry": receipt["entry"] | edit}))
+    for name, forged in (("facts", {}), ("actor", "staff:ito"), ("office_code", "NAC001")):
+        assert are_refused(script, json.dumps(receipt | {"entry": receipt["entry"] | {name: forged}}))
     for place in {0, index - 1, index + 1, size, size - 1} - {index}:
         moved = receipt["proof"].replace(f"index {index}\n", f"index {place}\n")
         assert are_refused(script, json.dumps(receipt | {"proof": moved}))
@@ -157,6 +157,26 @@ def test_what_another_key_signed_counts_for_nothing(script: Judge) -> None:
     for texts in ([STRANGER.note(5), LOG.consistency(5, 9)], [LOG.note(5), STRANGER.consistency(5, 9)], [STRANGER.receipt(1, 5)]):
         assert are_refused(script, *texts)
     assert "BAD: " in script(STRANGER.note(5)).err
+
+
+def test_a_signature_counts_for_its_own_text_only(script: Judge) -> None:
+    note = LOG.note(9)
+    signature = note.rpartition(" ")[2]
+    changed = signature[:20] + ("B" if signature[20] == "A" else "A") + signature[21:]
+    for forged in (
+        note.replace(signature, changed),
+        note.replace("\n9\n", "\n8\n"),
+        LOG.note(8).rpartition("— ")[0] + "— " + note.rpartition("— ")[2],
+    ):
+        assert are_refused(script, forged)
+
+
+def test_lines_of_witnesses_and_of_other_keys_of_that_name_are_passed_over(script: Judge) -> None:
+    text, _, ours = LOG.note(5).rpartition("\n\n")
+    witness = ReferenceLog(name="witness.example.jp").signed(f"{text}\n").rpartition("\n\n")[2]
+    theirs = STRANGER.signed(f"{text}\n").rpartition("\n\n")[2]
+    assert not are_refused(script, f"{text}\n\n{witness}{theirs}{ours}", LOG.consistency(5, 9))
+    assert are_refused(script, f"{text}\n\n{witness}{theirs}")
 
 
 def test_what_the_key_signed_for_another_log_counts_for_nothing(script: Judge) -> None:
@@ -182,6 +202,17 @@ def test_a_fork_has_no_proof_and_two_that_grew_from_the_same_are_not_taken_for_o
         proven(LOG.note(90), LOG.consistency(90, 150), FORK.consistency(90, 200))
 
 
+def test_a_log_that_signs_for_another_number_of_entries_than_it_has_is_found_out(script: Judge) -> None:
+    """Heads whose hashes fit, but not to the size that they state."""
+    three = LOG.signed(LOG.note(4).partition("\n\n")[0].replace("\n4\n", "\n3\n") + "\n")
+    assert are_refused(script, three, LOG.consistency(4, 8))
+    assert are_refused(script, three, LOG.consistency(4, 8).replace("old 4", "old 3"))
+    one = LOG.signed(LOG.note(2).partition("\n\n")[0].replace("\n2\n", "\n1\n") + "\n")
+    receipt = json.loads(LOG.receipt(1, 2))
+    proof = receipt["proof"].partition("\n\n")[0]
+    assert are_refused(script, json.dumps(receipt | {"proof": f"{proof}\n\n{one}"}))
+
+
 def test_older_and_newer_are_not_to_be_exchanged(script: Judge) -> None:
     swapped = LOG.consistency(5, 9).replace("old 5\n", "old 9\n").partition("\n\n")[0] + "\n\n" + LOG.note(5)
     assert are_refused(script, LOG.note(9), swapped)
@@ -198,6 +229,7 @@ def test_a_log_of_the_same_size_is_itself(script: Judge, size: int) -> None:
     assert LOG.consistency(size, size) == same
     assert not are_refused(script, LOG.note(size), same)
     assert not are_refused(script, LOG.receipt(0, size), same, LOG.receipt(size - 1, size))
+    assert are_refused(script, LOG.note(size), same, LOG.note(300))
 
 
 def test_an_empty_log_proves_nothing(script: Judge) -> None:
