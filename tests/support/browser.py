@@ -4,8 +4,10 @@ A demo's root goes into an NSS store in a home folder of the browser's own, as a
 purposes and chains of our server certificates are judged by the browser and nothing is waved through.
 """
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    BrowserType,
     ConsoleMessage,
     Error,
     Page,
@@ -100,6 +103,42 @@ class Visit:
         self.complaints.append(str(error))
 
 
+@dataclass(frozen=True)
+class Profile:
+    """A profile on disk: what one browser stored there, the next one finds."""
+
+    home: Path
+    screenshots: Path
+    chromium: BrowserType
+    program: str
+
+    @contextmanager
+    def visit(self) -> Iterator[Visit]:
+        """Open the profile with a browser of its own; no complaint fails it, for here browsers are killed."""
+        context = self.chromium.launch_persistent_context(
+            self.home / "profile",
+            executable_path=self.program,
+            args=ARGUMENTS,
+            env=_environment(self.home),
+            locale="ja-JP",
+            timezone_id="Asia/Tokyo",
+            viewport=DESKTOP,
+        )
+        try:
+            yield Visit(context.pages[0], self.screenshots)
+        finally:
+            context.close()
+
+    def kill(self, visit: Visit) -> None:
+        """End the browser as a power failure does."""
+        context = visit.page.context
+        assert context.browser is not None
+        processes = context.browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+        [browser] = [int(process["id"]) for process in processes if process["type"] == "browser"]
+        with context.expect_event("close"):
+            os.kill(browser, signal.SIGKILL)
+
+
 class Chromium:
     """Browsers, one for each root they trust, started when first needed; a context manager."""
 
@@ -143,15 +182,24 @@ class Chromium:
         if visit.complaints:
             pytest.fail("the browser complained: " + "; ".join(visit.complaints))
 
-    def _browser(self, root: Path | None) -> Browser:
+    def profile(self, root: Path, folder: Path) -> Profile:
+        """Make a profile below a folder that trusts the certificates of a PEM file."""
+        self._trust(folder, root)
+        return Profile(folder, self._screenshots, self._started.chromium, self._programs.chromium)
+
+    @property
+    def _started(self) -> Playwright:
         if self._playwright is None:
             message = "used outside of its with block"
             raise RuntimeError(message)
+        return self._playwright
+
+    def _browser(self, root: Path | None) -> Browser:
         if root not in self._browsers:
             home = self._folder / f"home-{len(self._browsers)}"
             self._trust(home, root)
-            self._browsers[root] = self._playwright.chromium.launch(
-                executable_path=self._programs.chromium, args=ARGUMENTS, env={"HOME": str(home), "LANG": "ja_JP.UTF-8"}
+            self._browsers[root] = self._started.chromium.launch(
+                executable_path=self._programs.chromium, args=ARGUMENTS, env=_environment(home)
             )
         return self._browsers[root]
 
@@ -164,3 +212,7 @@ class Chromium:
         for number, certificate in enumerate(certificates):
             trust = ["-A", "-n", f"root-{number}", "-t", "C,,", "-a"]
             subprocess.run([*certutil, *trust], input=certificate.encode("ascii"), check=True)
+
+
+def _environment(home: Path) -> dict[str, str | float | bool]:
+    return {"HOME": str(home), "LANG": "ja_JP.UTF-8"}
