@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from kernel.database import connect
 from tests.ca.every_kind import EVERY, all_of_ours, hold_every_kind
-from tests.interop.test_pkilint import _in_certificates, _in_list
+from tests.interop.pkilint_rules import in_certificates, in_lists
 
 KINDS = ("root", "root-new-by", "issuing", "ocsp", "timestamp", "document", "scep", "cmp", "mail", "tls")
 
@@ -34,10 +34,10 @@ def made(
 def test_every_kind_of_certificate_is_without_finding(made: tuple[dict[str, list[bytes]], Path], kind: str) -> None:
     found = {name: ders for name, ders in made[0].items() if name.startswith(f"{kind}-")}
     assert found
-    assert {name: told for name, ders in found.items() if (told := _in_certificates(ders))} == {}
+    assert {name: told for name, ders in found.items() if (told := in_certificates(ders))} == {}
 
 
 def test_every_authoritys_first_list_is_without_finding(made: tuple[dict[str, list[bytes]], Path]) -> None:
     lists = sorted(made[1].glob("*.crl"))
     assert len(lists) == 2 * len(EVERY) - 1
-    assert {file.name: told for file in lists if (told := _in_list(file.read_bytes()))} == {}
+    assert {file.name: told for file in lists if (told := in_lists([file.read_bytes()]))} == {}
