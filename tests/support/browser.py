@@ -184,7 +184,7 @@ class Chromium:
 
     def profile(self, root: Path, folder: Path) -> Profile:
         """Make a profile below a folder that trusts the certificates of a PEM file."""
-        self._trust(folder, root)
+        trust(self._programs, folder, root)
         return Profile(folder, self._screenshots, self._started.chromium, self._programs.chromium)
 
     @property
@@ -197,21 +197,23 @@ class Chromium:
     def _browser(self, root: Path | None) -> Browser:
         if root not in self._browsers:
             home = self._folder / f"home-{len(self._browsers)}"
-            self._trust(home, root)
+            trust(self._programs, home, root)
             self._browsers[root] = self._started.chromium.launch(
                 executable_path=self._programs.chromium, args=ARGUMENTS, env=_environment(home)
             )
         return self._browsers[root]
 
-    def _trust(self, home: Path, root: Path | None) -> None:
-        store = home / ".pki" / "nssdb"
-        store.mkdir(parents=True)
-        certutil = [self._programs.certutil, "-d", f"sql:{store}"]
-        subprocess.run([*certutil, "-N", "--empty-password"], check=True)
-        certificates = PEM.findall(root.read_text(encoding="ascii")) if root else []
-        for number, certificate in enumerate(certificates):
-            trust = ["-A", "-n", f"root-{number}", "-t", "C,,", "-a"]
-            subprocess.run([*certutil, *trust], input=certificate.encode("ascii"), check=True)
+
+def trust(programs: Programs, home: Path, root: Path | None) -> None:
+    """Let browsers of a home folder trust the certificates of a PEM file, and no others."""
+    store = home / ".pki" / "nssdb"
+    store.mkdir(parents=True)
+    certutil = [programs.certutil, "-d", f"sql:{store}"]
+    subprocess.run([*certutil, "-N", "--empty-password"], check=True)
+    certificates = PEM.findall(root.read_text(encoding="ascii")) if root else []
+    for number, certificate in enumerate(certificates):
+        added = ["-A", "-n", f"root-{number}", "-t", "C,,", "-a"]
+        subprocess.run([*certutil, *added], input=certificate.encode("ascii"), check=True)
 
 
 def _environment(home: Path) -> dict[str, str | float | bool]:
