@@ -15,6 +15,7 @@ from server.sealing import sealing
 from server.wiring import database_of
 from tests.server.test_commands import tegata
 from tests.support.clock import MORNING
+from tests.support.log_scripts import AUDITOR, OPERATOR, run_lines
 
 pytestmark = pytest.mark.slow
 
@@ -59,34 +60,58 @@ def test_a_proof_and_the_checkpoint_that_it_leads_to_are_a_pair(home: Path, tmp_
     assert "an earlier checkpoint cannot be used" in told.stderr
 
 
-def test_growth_is_proven_from_a_receipts_checkpoint_and_checked_away_from_the_house(home: Path, tmp_path: Path) -> None:
-    kept, receipt, grown, nowhere = (tmp_path / name for name in ("kept", "receipt.json", "grown", "nowhere"))
-    kept.write_text((home / "checkpoints" / "newest").read_text(encoding="utf-8"), encoding="utf-8")
+def test_an_auditors_documented_lines_and_those_of_the_operator_who_answers_him(home: Path, tmp_path: Path) -> None:
+    kept, newest, grown, nowhere = (
+        tmp_path / "last-year",
+        home / "checkpoints" / "newest",
+        tmp_path / "grown",
+        tmp_path / "nowhere",
+    )
+    kept.write_text(newest.read_text(encoding="utf-8"), encoding="utf-8")
     size = kept.read_text(encoding="utf-8").split("\n")[1]
-    receipt.write_text(tegata(home, "audit", "proof", "1", "--checkpoint", str(kept)).stdout, encoding="utf-8")
     write_and_seal(home)
-    made = tegata(home, "audit", "consistency", str(receipt))
-    assert (made.returncode, made.stderr, made.stdout.splitlines()[0]) == (0, "", f"old {size}")
-    assert made.stdout == in_process(home, "consistency", kept, home / "checkpoints" / "newest").output
-    grown.write_text(made.stdout, encoding="utf-8")
+    done = run_lines(OPERATOR, tmp_path, TEGATA_HOME=str(home))
+    assert (done.status, done.err) == (0, "")
+    assert grown.read_text(encoding="utf-8").startswith(f"old {size}\n")
+    assert grown.read_text(encoding="utf-8") == in_process(home, "consistency", kept).output
     vkey = (home / "ca" / "log.vkey").read_text(encoding="utf-8").strip()
-    told = tegata(nowhere, "audit", "verify", "--vkey", vkey, "--proof", str(receipt), "--proof", str(grown))
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.splitlines()[-1].endswith(f", which begin with the {size} of before.")
-    told = tegata(nowhere, "audit", "verify", "--vkey", vkey, "--proof", str(grown))
-    wanted = f"tegata: the checkpoint of {size} entries is missing, which a consistency proof starts from\n"
-    assert (told.returncode, told.stdout, told.stderr) == (1, "", wanted)
+    done = run_lines(AUDITOR, tmp_path, TEGATA_HOME=str(tmp_path / "nowhere"), VKEY=vkey)
+    assert (done.status, done.err) == (0, "")
+    ours, theirs = (line for line in done.out.splitlines() if "entries" in line)
+    assert ours.endswith(f", which begin with the {size} of before.")
+    assert theirs == f"good: the log localhost:8080 of {size_in(newest_of(home))} entries"
+
+
+def test_what_no_proof_connects_is_told(home: Path, tmp_path: Path) -> None:
+    kept, newest, receipt, grown = (
+        tmp_path / "kept",
+        home / "checkpoints" / "newest",
+        tmp_path / "receipt.json",
+        tmp_path / "grown",
+    )
+    kept.write_text(newest.read_text(encoding="utf-8"), encoding="utf-8")
+    size = kept.read_text(encoding="utf-8").split("\n")[1]
+    receipt.write_text(in_process(home, "proof", "1").output, encoding="utf-8")
+    write_and_seal(home)
+    grown.write_text(in_process(home, "consistency", receipt).output, encoding="utf-8")
+    vkey = (home / "ca" / "log.vkey").read_text(encoding="utf-8").strip()
     checking = ("verify", "--vkey", vkey, "--proof")
-    assert in_process(nowhere, *checking, grown, "--checkpoint", kept).exit_code == 0
-    newest = home / "checkpoints" / "newest"
+    for files in ((receipt, "--proof", grown), (grown, "--checkpoint", kept), (receipt, "--checkpoint", kept)):
+        assert in_process(tmp_path / "nowhere", *checking, *files).exit_code == 0
     for arguments, fault in (
-        (
-            (*checking, receipt, "--checkpoint", newest),
-            f"leads from the checkpoint of {size} entries to a newer one",
-        ),
+        ((*checking, grown), f"the checkpoint of {size} entries is missing, which a consistency proof starts from"),
+        ((*checking, receipt, "--checkpoint", newest), f"leads from the checkpoint of {size} entries to a newer one"),
         (("consistency", newest, kept), "cannot have grown from"),
     ):
         assert fault in str(in_process(home, *arguments).exception)
+
+
+def newest_of(home: Path) -> str:
+    return (home / "checkpoints" / "newest").read_text(encoding="utf-8")
+
+
+def size_in(note: str) -> int:
+    return int(note.split("\n")[1])
 
 
 def in_process(home: Path, *arguments: str | Path) -> Result:

@@ -21,7 +21,7 @@ from kernel.audit.tiles import AuditTile
 from kernel.database import Database
 from tests.support.clock import SettableClock
 from tests.support.house import House, build_house
-from tests.support.log_scripts import FROM_TILES, VERIFY, Told, told
+from tests.support.log_scripts import CUSTOMER, FROM_TILES, KEEPING, THIRD_PARTY, VERIFY, Told, run_lines, told
 from tests.support.open_doors import serving
 
 ORIGIN = "status.example.jp"
@@ -117,6 +117,27 @@ def test_a_receipt_is_good_at_the_door_now_and_when_the_log_has_grown(public: Pu
         assert (said.status, said.err) == (0, "")
         assert said.out.startswith(f"entry {index} of ")
         assert said.out.endswith(f"good: the log {ORIGIN} of {size} entries\n")
+
+
+def test_the_documented_lines_of_a_customer_and_of_a_third_party(public: Public, tmp_path: Path) -> None:
+    folder, variables = tmp_path / "theirs", {"STATUS": public.door, "VKEY": str(SIGNER.verifier)}
+    folder.mkdir()
+    public.receipt(3).rename(folder / "receipt.json")
+    assert run_lines(KEEPING, folder, **variables).status == 0
+    for _ in range(2):
+        public.write(1)
+        for lines in (CUSTOMER, THIRD_PARTY):
+            said = run_lines(lines, folder, **variables)
+            assert (said.status, said.err) == (0, "")
+            assert said.out.splitlines()[-1].startswith(f"good: the log {ORIGIN} of ")
+        assert (folder / "kept").read_text(encoding="utf-8") == public.checkpoint().read_text(encoding="utf-8")
+    before = (folder / "kept").read_text(encoding="utf-8")
+    rolled_back(public)
+    public.write(900)
+    for lines in (CUSTOMER, THIRD_PARTY):
+        said = run_lines(lines, folder, **variables)
+        assert (said.status, said.err) == (1, "BAD: grown is not shown to follow from what came before it\n")
+    assert (folder / "kept").read_text(encoding="utf-8") == before
 
 
 def test_the_proof_from_tiles_is_the_one_that_the_house_makes(public: Public) -> None:

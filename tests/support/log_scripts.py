@@ -1,7 +1,11 @@
-"""The two scripts of docs/ that check the audit log with no code of ours, run as their users run them but in this process."""
+"""The two scripts of docs/ that check the audit log with no code of ours, and the lines of docs/audit-log.md that use them."""
 
 import io
+import os
+import re
 import runpy
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -12,6 +16,8 @@ from tests.support.schema import ROOT
 
 VERIFY = ROOT / "docs" / "verify_receipt.py"
 FROM_TILES = ROOT / "docs" / "consistency_from_tiles.py"
+_DOCUMENT = (ROOT / "docs" / "audit-log.md").read_text(encoding="utf-8")
+CUSTOMER, KEEPING, THIRD_PARTY, OPERATOR, AUDITOR = re.findall(r"^```sh\n(.*?)^```$", _DOCUMENT, re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Told:
 
 
 def told(script: Path, *arguments: str | Path) -> Told:
-    """Run a script; what it raises ends it as it would end a process."""
+    """Run a script as its users do, but in this process; what it raises ends it as it would end a process."""
     out, err = io.StringIO(), io.StringIO()
     with _process_of_its_own(), redirect_stdout(out), redirect_stderr(err):
         sys.argv = [str(script), *map(str, arguments)]
@@ -36,6 +42,23 @@ def told(script: Path, *arguments: str | Path) -> Told:
             sys.excepthook(type(fault), fault, fault.__traceback__)
             return Told(1, out.getvalue(), err.getvalue())
     return Told(0, out.getvalue(), err.getvalue())
+
+
+def run_lines(lines: str, folder: Path, **variables: str) -> Told:
+    """Run lines of the document in a folder that has the scripts and nothing of ours beside them."""
+    for script in (VERIFY, FROM_TILES):
+        shutil.copy(script, folder)
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-eu", "-c", lines],
+        cwd=folder,
+        env={"PATH": programs, "LANG": "C.UTF-8", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return Told(done.returncode, done.stdout, done.stderr)
 
 
 @contextmanager
