@@ -152,7 +152,7 @@ const listUnfinished = async () => {
     const item = at(record.file ? "unfinished-file" : "unfinished-key").content.firstElementChild.cloneNode(true);
     if (record.file) {
       item.querySelector(".code").textContent = record.terminal;
-      item.querySelector("time").textContent = tokyo.format(record.begun);
+      item.querySelector("span").textContent = tokyo.format(record.begun);
       item.querySelector("button").onclick = () => showFile(record, words.saved_before);
     } else {
       item.querySelector("span").textContent = say(words.pending, { time: tokyo.format(record.begun) });
