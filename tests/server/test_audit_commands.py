@@ -61,14 +61,9 @@ def test_a_proof_and_the_checkpoint_that_it_leads_to_are_a_pair(home: Path, tmp_
 
 
 def test_an_auditors_documented_lines_and_those_of_the_operator_who_answers_him(home: Path, tmp_path: Path) -> None:
-    kept, newest, grown, nowhere = (
-        tmp_path / "last-year",
-        home / "checkpoints" / "newest",
-        tmp_path / "grown",
-        tmp_path / "nowhere",
-    )
-    kept.write_text(newest.read_text(encoding="utf-8"), encoding="utf-8")
-    size = kept.read_text(encoding="utf-8").split("\n")[1]
+    kept, grown = tmp_path / "last-year", tmp_path / "grown"
+    kept.write_text(newest_of(home), encoding="utf-8")
+    size = size_in(newest_of(home))
     write_and_seal(home)
     done = run_lines(OPERATOR, tmp_path, TEGATA_HOME=str(home))
     assert (done.status, done.err) == (0, "")
@@ -83,14 +78,9 @@ def test_an_auditors_documented_lines_and_those_of_the_operator_who_answers_him(
 
 
 def test_what_no_proof_connects_is_told(home: Path, tmp_path: Path) -> None:
-    kept, newest, receipt, grown = (
-        tmp_path / "kept",
-        home / "checkpoints" / "newest",
-        tmp_path / "receipt.json",
-        tmp_path / "grown",
-    )
-    kept.write_text(newest.read_text(encoding="utf-8"), encoding="utf-8")
-    size = kept.read_text(encoding="utf-8").split("\n")[1]
+    kept, receipt, grown = (tmp_path / name for name in ("kept", "receipt.json", "grown"))
+    kept.write_text(newest_of(home), encoding="utf-8")
+    size, newest = size_in(newest_of(home)), home / "checkpoints" / "newest"
     receipt.write_text(in_process(home, "proof", "1").output, encoding="utf-8")
     write_and_seal(home)
     grown.write_text(in_process(home, "consistency", receipt).output, encoding="utf-8")
