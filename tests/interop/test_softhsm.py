@@ -5,34 +5,44 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from asn1crypto import cms
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from pyhanko.pdf_utils.reader import PdfFileReader
 
 from ca.ceremony import ISSUING, RESPONDER, ROOT, TIMESTAMP, Ceremony, service_certificate
 from ca.certificates import CertificateState
 from ca.crl import CrlPublisher
-from ca.plan import CMP, SCEP
+from ca.mail_signatures import MailSigner
+from ca.plan import CMP, DOCUMENTS, MAIL, SCEP, with_mail
 from enrollment.code_sets import CodeSetState
+from enrollment.documents.store import content_of, latest
 from kernel.clock import SystemClock
 from kernel.database import connect
 from kernel.errors import Refused, Unavailable
+from kernel.outbox import Letter
 from keys import tokens
 from keys.custody import CustodyKey, KeyAlgorithm, SoftwareKeys
 from keys.pkcs11 import TokenKeys
 from keys.tokens import Token
 from server.key_places import decrypts, is_always_software
+from server.mail import Sender
+from tests.enrollment.filings import approved
 from tests.interop.programs import Papers, Runner
 from tests.interop.test_cmp import Client as CmpClient
+from tests.interop.test_documents import has_lasting_signature, pdfsig
 from tests.support import scep_client
+from tests.support.documents import notices, root_der
 from tests.support.house import PASSPHRASE, SOURCE, new_request
 from tests.support.open_doors import OpenDoors, open_house
 from tests.support.softhsm import SoftToken, soft_token
 
-SIGNERS = (ROOT, ISSUING, RESPONDER, TIMESTAMP, CMP, SCEP)
+SIGNERS = (ROOT, ISSUING, RESPONDER, TIMESTAMP, CMP, DOCUMENTS, SCEP)
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,66 @@ def test_openssl_verifies_a_time_stamp(doors: OpenDoors, run: Runner, tmp_path: 
     run("curl", "--silent", "--fail", "--data-binary", f"@{query}", "-H", STAMP_TYPE, "-o", reply, f"{doors.status}/tsa")
     outcome = run("openssl", "ts", "-verify", "-queryfile", query, "-in", reply, "-CAfile", doors.root)
     assert "Verification: OK" in outcome.text, outcome.text
+
+
+@pytest.fixture(scope="module")
+def notice(doors: OpenDoors) -> bytes:
+    """Return an approval notice whose signer and time stamps are in the token."""
+    house = doors.house
+    house.new_terminals()
+    receipt_number = approved(house)
+    assert notices(house).make_due(house.clock.now()) == 1
+    with house.database.snapshot() as session:
+        kept = latest(session, receipt_number)
+        assert kept is not None
+        return content_of(session, kept)
+
+
+def test_poppler_and_pyhanko_trust_a_notice(doors: OpenDoors, notice: bytes, run: Runner, tmp_path: Path) -> None:
+    assert not (doors.house.keys.folder / f"{DOCUMENTS}.key").exists()
+    told = pdfsig(run, tmp_path, doors.house.root.pem, notice).text.partition("Signature #2")[0]
+    assert "Signature Validation: Signature is Valid." in told
+    assert "Certificate Validation: Certificate is Trusted." in told
+    assert has_lasting_signature(root_der(doors.house), notice)
+
+
+def test_openssl_verifies_a_notices_signature_and_time_stamp(
+    doors: OpenDoors, notice: bytes, run: Runner, tmp_path: Path
+) -> None:  # fmt: skip
+    reader = PdfFileReader(BytesIO(notice))
+    [signature], [stamp] = reader.embedded_regular_signatures, reader.embedded_timestamp_signatures
+    for one, name in ((signature, "signature"), (stamp, "stamp")):
+        begin, length, after, rest = (int(number) for number in one.byte_range)
+        (tmp_path / f"{name}.content").write_bytes(notice[begin : begin + length] + notice[after : after + rest])
+        (tmp_path / name).write_bytes(cms.ContentInfo.load(one.pkcs7_content).dump())
+    detached = ("-inform", "DER", "-binary", "-content", tmp_path / "signature.content", "-out", tmp_path / "out")
+    trust = ("-CAfile", doors.root)
+    outcome = run("openssl", "cms", "-verify", *detached, "-in", tmp_path / "signature", *trust, "-purpose", "any")
+    assert "Verification successful" in outcome.text, outcome.text
+    token = ("-in", tmp_path / "stamp", "-token_in", "-data", tmp_path / "stamp.content")
+    outcome = run("openssl", "ts", "-verify", *token, *trust, "-untrusted", doors.issuing)
+    assert "Verification: OK" in outcome.text, outcome.text
+    (tmp_path / "stamp.content").write_bytes(notice[:-1])
+    assert "Verification: FAILED" in run("openssl", "ts", "-verify", *token, *trust, "-untrusted", doors.issuing).text
+
+
+@pytest.mark.parametrize("program", ["smime", "cms"])
+def test_openssl_verifies_a_mail(doors: OpenDoors, run: Runner, tmp_path: Path, program: str) -> None:
+    house = doors.house
+    Ceremony(house.database, house.keys, with_mail(house.plan, "no-reply@example.jp")).hold(house.clock.now())
+    assert not (house.keys.folder / f"{MAIL}.key").exists()
+    own = x509.load_der_x509_certificate(service_certificate(house.database, MAIL))
+    signer = MailSigner(own, (house.issuing.issuer.certificate,), house.keys.open_signing(MAIL))
+    sender = Sender("no-reply@example.jp", "センター", lambda content: signer.sign(content, house.clock.now()))
+    octets = sender.octets(Letter("abc123", "hanako@example.jp", "お知らせ", "通関 花子 様\n", house.clock.now()))
+    mail, verify = tmp_path / "mail", ("openssl", program, "-verify", "-CAfile", doors.root, "-purpose", "smimesign")
+    mail.write_bytes(octets)
+    outcome = run(*verify, "-in", mail, "-out", tmp_path / "content")
+    assert (outcome.status, "Verification successful" in outcome.text) == (0, True), outcome.text
+    word = base64.b64encode("通関".encode())
+    assert word in octets
+    mail.write_bytes(octets.replace(word, base64.b64encode("通信".encode())))
+    assert "erification fail" in run(*verify, "-in", mail, "-out", tmp_path / "content").text
 
 
 def test_openssl_enrols_by_cmp_and_trusts_what_its_signer_signed(doors: OpenDoors, run: Runner, tmp_path: Path) -> None:
