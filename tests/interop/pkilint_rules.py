@@ -74,6 +74,7 @@ def _list_rules() -> ValidatorContainer:
             crl.create_issuer_validator_container([]),
             crl.create_validity_validator_container([]),
             crl.create_extensions_validator_container([]),
+            crl.crl_extension.CrlReasonCodeValidator(),  # which pkilint's own program leaves out
         ],
     )
 
