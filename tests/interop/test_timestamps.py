@@ -1,12 +1,19 @@
-"""OpenSSL asks for time stamps over HTTP, and judges them."""
+"""OpenSSL asks for time stamps over HTTP, and judges them; the lines of docs/time-stamps.md, executed as they stand there."""
 
+import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ca.timestamp_requests import Imprint
-from tests.interop.programs import Runner
+from tests.interop.programs import Outcome, Runner
 from tests.support.open_doors import OpenDoors
+from tests.support.schema import ROOT
+
+MANUAL = (ROOT / "docs" / "time-stamps.md").read_text(encoding="utf-8")
+LINES = re.findall(r"^```sh\n(.*?)^```$", MANUAL, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -76,3 +83,27 @@ def test_a_token_made_in_process_verifies_too(doors: OpenDoors, run: Runner, doc
     token.write_bytes(house.timestamps.stamp(Imprint.of(document.read_bytes()), house.clock.now()))
     outcome = run("openssl", "ts", "-verify", "-data", document, "-in", token, "-token_in", "-CAfile", doors.root)
     assert "Verification: OK" in outcome.text, outcome.text
+
+
+def _follow(run: Runner, doors: OpenDoors, document: Path, steps: list[str]) -> Outcome:
+    shutil.copy(doors.root, document.with_name("root.pem"))
+    variables = {"PATH": os.environ["PATH"], "STATUS": doors.status, "FILE": document.name}
+    return run("sh", "-eu", "-c", "\n".join(steps), folder=document.parent, environment=variables)
+
+
+def test_the_manuals_lines_stamp_a_file_and_verify_it(doors: OpenDoors, run: Runner, document: Path) -> None:
+    assert len(LINES) == 4
+    outcome = _follow(run, doors, document, LINES)
+    assert outcome.status == 0, outcome.text
+    assert outcome.text.count("Verification: OK") == 2
+    assert "notice.pdf was there at " in outcome.text
+    assert "unit.pem: OK" in outcome.text
+
+
+def test_the_manuals_lines_tell_that_a_file_was_changed(doors: OpenDoors, run: Runner, document: Path) -> None:
+    assert _follow(run, doors, document, LINES[:2]).status == 0
+    document.write_bytes(document.read_bytes() + b" changed")
+    outcome = _follow(run, doors, document, LINES[2:3])
+    assert outcome.status != 0
+    assert "message imprint mismatch" in outcome.text
+    assert "was there at" not in outcome.text

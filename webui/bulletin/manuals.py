@@ -14,7 +14,7 @@ from webui.texts import Language
 
 FOLDER = Path(__file__).parent / "manuals"
 # In the order in which a customer needs them.
-NAMES = ("retrieval", "renewal", "reissue", "revocation", "trust", "mail", "glossary")
+NAMES = ("retrieval", "renewal", "reissue", "revocation", "trust", "timestamps", "mail", "glossary")
 
 
 @dataclass(frozen=True)
