@@ -1,7 +1,7 @@
 # tegata: `make help` lists what there is. Needs Python >= 3.11 and make; everything else is installed into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install develop debian run lint check test fuzz bench lock clean
+.PHONY: help install develop debian run lint check test fuzz guess bench lock clean
 
 # The first Python that is new enough, unless you say which: make PYTHON=/opt/python/bin/python3 run
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -43,6 +43,9 @@ test: debian lint ## everything; installs what the tests need
 
 fuzz: develop ## try every reader of the network with new inputs, for MINUTES=5; findings are kept in fuzz-found
 	$(BIN)/python -W ignore -m tests.fuzz --minutes $${MINUTES:-5}
+
+guess: develop ## 100,000 guesses by all interfaces, from one address and from 1,000; takes half an hour
+	$(BIN)/python -W ignore -m tests.guessing
 
 bench: develop ## measure, and write bench/results; takes minutes
 	$(BIN)/python -m bench

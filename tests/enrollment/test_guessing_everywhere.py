@@ -241,17 +241,6 @@ def test_the_comparison_of_times_sees_a_single_query_more(siege: Siege) -> None:
     assert _compared(siege, known, curious) > FAR
 
 
-@pytest.mark.parametrize("way", RETRIEVALS)
-def test_by_no_interface_an_unknown_access_key_takes_longer_or_less(siege: Siege, way: str) -> None:
-    doors, request = doors_of(siege.house), new_request()
-    known = [codes for _, codes in prepare_many(siege.house, 60)]
-
-    def tell(codes: Codes, source: str) -> str:
-        return RETRIEVALS[way](doors.world, codes, request, source).words
-
-    assert abs(_compared(siege, known, tell)) < FAR
-
-
 def _compared(siege: Siege, known: list[Codes], tell: Callable[[Codes, str], str]) -> float:
     """Return by how many standard deviations the processor's times of known keys are above those of unknown ones.
 
