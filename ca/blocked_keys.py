@@ -68,16 +68,19 @@ def beside(session: Session, ids: Collection[int]) -> list[int]:
 
 def siblings(session: Session, certificates: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return the names (issuer and serial) of what else stands on the keys of some certificates that are named so."""
-    named = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial)
-    found = session.execute(named.where(CertificateRow.serial.in_({serial for _, serial in certificates})))
-    ids = beside(session, [row_id for row_id, issuer, serial in found if (issuer, serial) in certificates])
-    query = select(CertificateRow.issuer, CertificateRow.serial).where(CertificateRow.id.in_(ids))
-    return {(issuer, serial) for issuer, serial in session.execute(query)} if ids else set()
+    named, others = aliased(CertificateRow), aliased(CertificateRow)
+    query = select(named.issuer, named.serial, others.issuer, others.serial).join(
+        others, (others.spki_sha256 == named.spki_sha256) & (others.id != named.id)
+    )
+    # The issuers are said, too: the index begins with them.
+    issued_by, serials = ({name[place] for name in certificates} for place in (0, 1))
+    meant = (named.issuer.in_(issued_by), named.serial.in_(serials), others.state.in_(_LIVING))
+    return {(row[2], row[3]) for row in session.execute(query.where(*meant)) if (row[0], row[1]) in certificates}
 
 
-def living_rows(session: Session, keys: Collection[bytes]) -> list[CertificateRow]:
-    """Return and hold the rows of what stands on some keys and is neither revoked nor given up, as they are now."""
-    query = select(CertificateRow).where(CertificateRow.spki_sha256.in_(keys), CertificateRow.state.in_(_LIVING))
+def living_rows(session: Session, ids: Collection[int]) -> list[CertificateRow]:
+    """Return and hold those of some rows that are neither revoked nor given up, as they are now."""
+    query = select(CertificateRow).where(CertificateRow.id.in_(ids), CertificateRow.state.in_(_LIVING))
     held = query.order_by(CertificateRow.id).with_for_update().execution_options(populate_existing=True)
     return list(session.scalars(held))
 

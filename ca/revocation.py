@@ -8,7 +8,7 @@ signed it and whatever it is for. Lists tell of it as their issuers' keys are at
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
@@ -58,6 +58,18 @@ _COLUMNS = (
 _Row = Row[Any]
 
 
+@dataclass(frozen=True)
+class _Cause:
+    reason: Reason
+    now: datetime
+    invalid_since: datetime | None
+
+    @property
+    def is_compromise(self) -> bool:
+        """Return whether the key is in wrong hands."""
+        return self.reason is Reason.KEY_COMPROMISE
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A certificate as a deed upon many left it."""
@@ -103,15 +115,14 @@ def revoke(
 
     Raises Refused("certificate-unknown"), Refused("certificate-state") and Refused("invalid-since-future").
     """
-    if reason is Reason.KEY_COMPROMISE:
-        _many_locked(session, [(issuer, serial)], with_siblings=True)  # in the order in which everybody locks several
+    cause = _Cause(reason, now, invalid_since)
+    _, beside = _many_locked(session, [(issuer, serial)], cause) if cause.is_compromise else ([], [])
     row = _locked(session, issuer, serial)
     ended: list[Ended] = []
     if row.state != CertificateState.REVOKED:
         _require_past(invalid_since, now)
-        _end(row, reason, now, invalid_since)
-        ended.append(_ended(row, reason, now, invalid_since))
-    done = _with_keys(session, [row.spki_sha256], ended, reason=reason, now=now, invalid_since=invalid_since)
+        ended.append(_end(row, cause))
+    done = _with_keys(session, [row.spki_sha256], ended, beside, cause)
     _show(session, done)
     return done
 
@@ -130,9 +141,8 @@ def revoke_many(
     one that changed meanwhile must not stop the others. Raises Refused("invalid-since-future").
     """
     _require_past(invalid_since, now)
-    wanted = set(certificates)
-    locked = _many_locked(session, wanted, with_siblings=reason is Reason.KEY_COMPROMISE)
-    named = [row for row in locked if (row.issuer, row.serial) in wanted]
+    cause = _Cause(reason, now, invalid_since)
+    named, beside = _many_locked(session, certificates, cause)
     rows = [row for row in named if LIFECYCLE.allows(CertificateState(row.state), CertificateEvent.REVOKE)]
     for begin in range(0, len(rows), _BATCH):
         ids = [row.id for row in rows[begin : begin + _BATCH]]
@@ -141,9 +151,8 @@ def revoke_many(
         values = {"state": CertificateState.REVOKED.value, "revoked_at": now, "reason": reason.value, "invalid_since": since}
         session.execute(ending.values(values), execution_options={"synchronize_session": False})
     session.expire_all()  # nobody goes on with a row as it was
-    ended = [_ended(row, reason, now, invalid_since) for row in rows]
-    keys = [row.spki_sha256 for row in named]
-    done = _with_keys(session, keys, ended, reason=reason, now=now, invalid_since=invalid_since)
+    ended = [_ended(row, cause) for row in rows]
+    done = _with_keys(session, [row.spki_sha256 for row in named], ended, beside, cause)
     _show(session, done)
     return done
 
@@ -174,30 +183,23 @@ def abandon(session: Session, issuer: str, serial: str, *, now: datetime) -> Non
 
 
 def _with_keys(
-    session: Session,
-    keys: Sequence[bytes],
-    ended: Sequence[Ended],
-    *,
-    reason: Reason,
-    now: datetime,
-    invalid_since: datetime | None,
-) -> Revoked:
-    """After a compromise block the keys and end what else stands on them; return what was done with what was ended before.
+    session: Session, keys: Sequence[bytes], ended: Sequence[Ended], beside: Sequence[int], cause: _Cause
+) -> Revoked:  # fmt: skip
+    """After a compromise block the keys and end what stands beside on them; return what was done with what was ended before.
 
     Also if what was named had ended for another reason: the key is known to be in wrong hands since then.
     """
-    if reason is not Reason.KEY_COMPROMISE:
+    if not cause.is_compromise:
         return Revoked(ended)
-    blocked, everything, given_up = blocked_keys.block_all(session, keys, now), [*ended], []
-    for begin in range(0, len(keys), _BATCH):
-        for row in blocked_keys.living_rows(session, keys[begin : begin + _BATCH]):
-            if row.state == CertificateState.RESERVED:
-                row.state = LIFECYCLE.step(CertificateState.RESERVED, CertificateEvent.ABANDON)
-                row.revoked_at, row.reason = now, Reason.CESSATION_OF_OPERATION.value
-                given_up.append(_ended(row, Reason.CESSATION_OF_OPERATION, now, None))
-            else:
-                _end(row, reason, now, invalid_since)
-                everything.append(_ended(row, reason, now, invalid_since))
+    blocked, everything, given_up = blocked_keys.block_all(session, keys, cause.now), [*ended], []
+    for row in blocked_keys.living_rows(session, beside) if beside else ():
+        if row.state == CertificateState.RESERVED:
+            row.state = LIFECYCLE.step(CertificateState.RESERVED, CertificateEvent.ABANDON)
+            abandoned = replace(cause, reason=Reason.CESSATION_OF_OPERATION, invalid_since=None)
+            row.revoked_at, row.reason = abandoned.now, abandoned.reason.value
+            given_up.append(_ended(row, abandoned))
+        else:
+            everything.append(_end(row, cause))
     return Revoked(everything, given_up, blocked)
 
 
@@ -208,25 +210,29 @@ def _show(session: Session, done: Revoked) -> None:
         crl_entries.show(session, issuer, list(some))
 
 
-def _many_locked(session: Session, certificates: Collection[tuple[str, str]], *, with_siblings: bool) -> list[_Row]:
+def _many_locked(
+    session: Session, certificates: Collection[tuple[str, str]], cause: _Cause
+) -> tuple[list[_Row], list[int]]:  # fmt: skip
     """Return and hold the rows of many certificates, in the order in which everybody locks several.
 
-    With them, where that is wanted, what else stands on their keys.
+    After a compromise what else stands on their keys is held with them, and which rows these are is returned, too.
     """
-    serials = sorted({serial for _, serial in certificates})
-    wanted = set(certificates)
+    # The issuers are said, too: the index begins with them.
+    issued_by = CertificateRow.issuer.in_({issuer for issuer, _ in certificates})
+    serials, wanted = sorted({serial for _, serial in certificates}), set(certificates)
     ids: set[int] = set()
+    beside: set[int] = set()
     for begin in range(0, len(serials), _BATCH):
         named = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial)
-        found = session.execute(named.where(CertificateRow.serial.in_(serials[begin : begin + _BATCH])))
+        found = session.execute(named.where(issued_by, CertificateRow.serial.in_(serials[begin : begin + _BATCH])))
         some = [row_id for row_id, issuer, serial in found if (issuer, serial) in wanted]
-        ids.update(some, blocked_keys.beside(session, some) if with_siblings else ())
-    ordered = sorted(ids)
-    rows: list[_Row] = []
+        ids.update(some)
+        beside.update(blocked_keys.beside(session, some) if cause.is_compromise else ())
+    ordered, rows = sorted(ids | beside), list[_Row]()
     for begin in range(0, len(ordered), _BATCH):
         query = select(*_COLUMNS).where(CertificateRow.id.in_(ordered[begin : begin + _BATCH])).order_by(CertificateRow.id)
         rows += session.execute(query.with_for_update())
-    return rows
+    return [row for row in rows if row.id in ids], sorted(beside - ids)
 
 
 def _locked(session: Session, issuer: str, serial: str) -> CertificateRow:
@@ -245,13 +251,14 @@ def _require_past(invalid_since: datetime | None, now: datetime) -> None:
         raise Refused("invalid-since-future", invalid_since=invalid_since.isoformat())
 
 
-def _end(row: CertificateRow, reason: Reason, now: datetime, invalid_since: datetime | None) -> None:
+def _end(row: CertificateRow, cause: _Cause) -> Ended:
     row.state = LIFECYCLE.step(_state(row), CertificateEvent.REVOKE)
-    row.revoked_at, row.reason = now, reason.value
-    row.invalid_since = invalid_since or row.invalid_since
+    row.revoked_at, row.reason = cause.now, cause.reason.value
+    row.invalid_since = cause.invalid_since or row.invalid_since
+    return _ended(row, cause)
 
 
-def _ended(row: _Row | CertificateRow, reason: Reason, now: datetime, invalid_since: datetime | None) -> Ended:
+def _ended(row: _Row | CertificateRow, cause: _Cause) -> Ended:
     return Ended(
         id=row.id,
         issuer=row.issuer,
@@ -260,9 +267,9 @@ def _ended(row: _Row | CertificateRow, reason: Reason, now: datetime, invalid_si
         partition=row.partition,
         not_before=row.not_before,
         not_after=row.not_after,
-        revoked_at=now,
-        reason=reason.value,
-        invalid_since=invalid_since or row.invalid_since,
+        revoked_at=cause.now,
+        reason=cause.reason.value,
+        invalid_since=cause.invalid_since or row.invalid_since,
     )
 
 

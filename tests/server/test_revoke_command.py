@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from sqlalchemy import select
 
 from ca import certificates
@@ -16,9 +17,11 @@ from ca.tables import CertificateRow
 from kernel.audit import AuditEntry
 from kernel.clock import SystemClock
 from kernel.database import connect
+from keys.algorithms import VerifyingKey
 from registry import terminals
 from registry.states import TerminalState
 from server.cli import main
+from tests.ca.issuance import on_key
 from tests.conftest import FreshDatabase
 from tests.support.house import House, build_house
 
@@ -264,3 +267,19 @@ def test_a_suspension_is_tried_dry_and_needs_names_that_name_something(house: Ho
     assert tegata("suspend", name, "00000A", "--ignore-unknown").status == 0
     assert _state(house, name)[0] == CertificateState.HELD
     assert tegata("suspend").status == 2
+
+
+def test_what_else_stands_on_a_compromised_key_is_revoked_with_it(house: House, tegata: Tegata) -> None:
+    certificate = house.issue().certificate
+    key = x509.load_der_x509_certificate(certificate.der or b"").public_key()
+    assert isinstance(key, VerifyingKey)
+    service = on_key(house, key, "post")
+    word = f"{service.issuer}:{service.serial}"
+    assert tegata("revoke", word, "--reason", "superseded", "--dry-run").out == "1 certificates to revoke\n"
+    told = tegata("revoke", word, "--reason", "keyCompromise")
+    assert told == Outcome(0, "2 certificates to revoke\n2 certificates revoked, 0 retrievals stopped\n", "")
+    assert _state(house, certificate.subject) == _state(house, "post") == (CertificateState.REVOKED, "keyCompromise")
+    with house.database.snapshot() as session:
+        query = select(AuditEntry).where(AuditEntry.subject == f"key:{service.spki_sha256.hex()}")
+        [entry] = session.scalars(query)
+    assert (entry.action, entry.actor.partition("/")[0]) == ("key.block", "operator:cli")

@@ -26,6 +26,7 @@ from tests.support.softhsm import CONFIGURATION, PIN, SoftToken, soft_token
 pytestmark = pytest.mark.slow
 MAIL = "  - { name: post, kind: mail, under: issuing-1, common_name: Center, algorithm: p256, years: 1, mail: a@example.jp }\n"
 SECOND = "  - { name: issuing-9, under: root, common_name: Nine, algorithm: p256, years: 3 }\n\n# Kinds"
+NEW_ROOT = "\n  - { name: root-2, common_name: New Root, algorithm: p384, years: 25, replaces: root }"
 ITS_RESPONDER = "  - { name: ocsp-9, kind: ocsp, under: issuing-9, common_name: Nine OCSP, algorithm: p256, years: 1 }\n"
 
 
@@ -159,6 +160,54 @@ def test_an_issuing_ca_is_revoked_by_its_root_and_issues_no_more(tmp_path: Path)
     with pytest.raises(Unavailable, match="no issuing CA is in force"):  # the door opens, and goes on with what it can
         authority_of(chosen, database, clock).at(clock.now())
     database.dispose()
+
+
+def _with_a_second_root(home: Path, tmp_path: Path) -> None:
+    """Make a home whose root is followed by another one, and keep the first one's key away."""
+    assert tegata(home, "init").returncode == 0
+    file = tmp_path / "second.yaml"
+    written = (home / "ceremony.yaml").read_text(encoding="utf-8")
+    file.write_text(written.replace("\nservices:", NEW_ROOT + "\nservices:"), encoding="utf-8")
+    told = tegata(home, "ceremony", str(file))
+    assert told.returncode == 0, told.stderr
+
+
+def test_a_compromised_root_ends_with_its_link_and_who_must_sign_what_is_told(tmp_path: Path) -> None:
+    home, passphrase, exported = tmp_path / "home", tmp_path / "passphrase", tmp_path / "root.key"
+    _with_a_second_root(home, tmp_path)
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("sixteen or more characters\n", encoding="utf-8")
+    away = (str(exported), "--passphrase-file", str(passphrase))
+    for words in (("root", "export", *away), ("root", "remove", *away, "--yes")):
+        assert tegata(home, *words).returncode == 0
+    told = tegata(home, "root", "revoke", "root-2-by-root", "--reason", "keyCompromise", "--yes")
+    assert told.returncode == 0, told.stderr
+    link = x509.load_pem_x509_certificate((home / "ca" / "root-2-by-root.pem").read_bytes())
+    assert f"revoked: root-2-by-root, root:{link.serial_number:x}\n" in told.stdout
+    assert "root-2 signed that itself: whoever trusts it must be told to take it out\n" in told.stdout
+    assert "2 certificates revoked.\n" in told.stdout
+    assert "`tegata root crl --name root`. Its key is kept away from this home." in told.stdout
+    assert "`tegata root crl --name root-2`. Its key is in this home." in told.stdout
+    # What could not be signed is not forgotten.
+    assert "a revocation waits for the next one: `tegata root crl --name root`" in tegata(home, "check", "expiry").stdout
+    assert tegata(home, "root", "crl", *away).returncode == 0
+    assert tegata(home, "root", "crl", "--name", "root-2").returncode == 0
+    assert tegata(home, "check", "expiry").returncode == 0
+    crl = x509.load_der_x509_crl((home / "published" / "root.crl").read_bytes())
+    assert crl.get_revoked_certificate_by_serial_number(link.serial_number) is not None
+    assert tegata(home, "audit", "export").stdout.count("key.block") == 1
+    again = tegata(home, "key", "block", str(home / "ca" / "root-2-by-root.pem"))
+    assert again.stdout == "0 keys blocked (1 were before), 0 certificates revoked, 0 retrievals stopped\n"
+    refused = tegata(home, "ceremony", str(_below_the_second_root(home, tmp_path)))
+    assert "issuing-9: root-2 would have to sign, and its key is blocked: put it under another one" in refused.stderr
+
+
+def _below_the_second_root(home: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "third.yaml"
+    written = (home / "ceremony.yaml").read_text(encoding="utf-8")
+    below = NEW_ROOT + "\n" + SECOND.removesuffix("\n# Kinds").replace("under: root", "under: root-2")
+    file.write_text(written.replace("\nservices:", below + "\nservices:") + ITS_RESPONDER, encoding="utf-8")
+    return file
 
 
 @pytest.fixture(scope="module")
