@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
@@ -36,15 +37,18 @@ PENDING, KEY, CERTIFICATE, CHAIN, PKCS12 = "pending-key.pem", "key.pem", "certif
 # What takes the place of the files above and has not yet done so for all of them: it is valid already.
 MOVING = "switching"
 _DRAFT = re.compile(r"\.(?:(?:pending-)?key|certificate|chain|terminal)\.(?:pem|p12)(?:\.old)?\.[0-9a-f]{8}")
-# OWASP's figure for PBKDF2 with HMAC-SHA-256; PKCS#12 readers bear it.
-ROUNDS = 600_000
+# More than these are refused by .NET's loader, and slow where SHA-1 is.
+ROUNDS, ROUNDS_3DES = 300_000, 20_000
+# What stands in a file of 3DES and SHA-1: the name of its encryption, pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292 appendix C).
+_PBE_3DES = bytes.fromhex("060a2a864886f70d010c0103")
 
 
 class Form(StrEnum):
-    """How key and certificate are kept."""
+    """How key and certificate are kept. 3DES and SHA-1 are for readers that know nothing newer: Windows before 10 1709."""
 
     PEM = "pem"
     PKCS12 = "p12"
+    PKCS12_3DES = "p12-3des"
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Folder:
 
     def require_room(self, form: Form) -> None:
         """Raise Refused("files-exist", path=…) when a certificate is here already, "passphrase-needed" for PKCS#12 without."""
-        if form is Form.PKCS12 and self.passphrase is None:
+        if form is not Form.PEM and self.passphrase is None:
             raise Refused("passphrase-needed", path=str(self.path / PKCS12))
         # Certificate and chain are written before the key gets its name: beside a pending key they are an unfinished try.
         unfinished = (self.path / PENDING).exists()
@@ -113,9 +117,13 @@ class Folder:
         """Write the certificate and what belongs to it, and give the pending key its lasting place; return the files."""
         pending = self.path / PENDING
         with writable(self.path):
-            if form is Form.PKCS12:
+            if form is not Form.PEM:
                 files: tuple[Path, ...] = (self.path / PKCS12,)
-                _write_new(files[0], self._pkcs12(certificate, chain, name))
+                encryption = _encryption(form, self.passphrase or b"")
+                _write_new(
+                    files[0],
+                    pkcs12.serialize_key_and_certificates(name.encode(), self._key(pending), certificate, chain, encryption),
+                )
             else:
                 files = (self.path / KEY, self.path / CERTIFICATE, self.path / CHAIN)
                 replace(files[2], b"".join(link.public_bytes(Encoding.PEM) for link in chain))
@@ -133,13 +141,16 @@ class Folder:
     @property
     def form(self) -> Form:
         """How key and certificate are kept here."""
-        return Form.PKCS12 if self._place_of(PKCS12).exists() else Form.PEM
+        file = self._place_of(PKCS12)
+        if not file.exists():
+            return Form.PEM
+        return Form.PKCS12_3DES if _PBE_3DES in file.read_bytes() else Form.PKCS12
 
     def is_closed(self) -> bool:
         """Return whether the key can not be used without a passphrase."""
         file = self._place_of(PENDING if self.is_pending() else KEY)
         try:
-            return self.form is Form.PKCS12 or b"ENCRYPTED" in file.read_bytes()
+            return self.form is not Form.PEM or b"ENCRYPTED" in file.read_bytes()
         except OSError:
             return False
 
@@ -204,18 +215,6 @@ class Folder:
             raise Refused("key-unreadable", path=str(file))
         return key
 
-    def _pkcs12(self, certificate: x509.Certificate, chain: Sequence[x509.Certificate], name: str) -> bytes:
-        encryption = (
-            PrivateFormat.PKCS12.encryption_builder()
-            .kdf_rounds(ROUNDS)
-            .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
-            .hmac_hash(hashes.SHA256())
-            .build(self.passphrase or b"")
-        )
-        return pkcs12.serialize_key_and_certificates(
-            name.encode(), self._key(self.path / PENDING), certificate, chain, encryption
-        )
-
     def _from_pkcs12(self, file: Path) -> Holding:
         if self.passphrase is None:
             raise Refused("passphrase-needed", path=str(file))
@@ -226,6 +225,15 @@ class Folder:
         if certificate is None or not isinstance(key, ec.EllipticCurvePrivateKey):
             raise Refused("certificate-unreadable", path=str(file))
         return Holding(key, certificate, tuple(chain), (file,))
+
+
+def _encryption(form: Form, passphrase: bytes) -> KeySerializationEncryption:
+    builder = PrivateFormat.PKCS12.encryption_builder()
+    if form is Form.PKCS12_3DES:
+        builder = builder.kdf_rounds(ROUNDS_3DES).key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+        return builder.hmac_hash(hashes.SHA1()).build(passphrase)  # noqa: S303 (by its name, for who must)
+    builder = builder.kdf_rounds(ROUNDS).key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+    return builder.hmac_hash(hashes.SHA256()).build(passphrase)
 
 
 def _certificates(file: Path) -> list[x509.Certificate]:

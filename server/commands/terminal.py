@@ -109,19 +109,22 @@ class _Pause:
     type=click.File(encoding="utf-8"),
     help="File with the five inputs (- is standard input); else they are asked for.",
 )
-@click.option("--p12", is_flag=True, help="Keep key and certificates as PKCS#12 instead of PEM.")
+@click.option("--p12", "form", flag_value="p12", help="Keep key and certificates as PKCS#12 instead of PEM.")
+@click.option(
+    "--p12-3des", "form", flag_value="p12-3des", help="The same by 3DES and SHA-1, for readers that know nothing newer (weak)."
+)
 @JSON
 @LANGUAGE
-def retrieve(folder: Path, passphrase_file: Path | None, source: Any, *, p12: bool, as_json: bool, **reach: Any) -> None:  # noqa: ANN401
+def retrieve(folder: Path, passphrase_file: Path | None, source: Any, *, form: str | None, as_json: bool, **reach: Any) -> None:  # noqa: ANN401
     """Make a key on this PC, redeem the five inputs of the ID notice, keep key, certificate and chain."""
     session = _Session(**reach)
     with _told(session.language):
-        form = Form.PKCS12 if p12 else Form.PEM
-        passphrase = _passphrase(passphrase_file, Folder(folder), session.language, is_new=p12)
+        kept = Form(form or Form.PEM)
+        passphrase = _passphrase(passphrase_file, Folder(folder), session.language, is_new=kept is not Form.PEM)
         # Before anybody types codes for nothing.
-        retrieval.require_ready(session.server(), folder, form, passphrase)
+        retrieval.require_ready(session.server(), folder, kept, passphrase)
         codes = inputs.parse(source.read()) if source else inputs.ask(_Prompt(session.language).ask)
-        result = retrieval.retrieve(codes, session.server(), folder, form=form, passphrase=passphrase)
+        result = retrieval.retrieve(codes, session.server(), folder, form=kept, passphrase=passphrase)
     if as_json:
         _show_json(
             terminal=result.terminal,

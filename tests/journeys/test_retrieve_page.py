@@ -1,8 +1,6 @@
 """From the codes to a logon with a browser alone: the page at the served retrieval door, judged by other people's programs."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +11,9 @@ from playwright.sync_api import Page
 
 from kernel.clock import tokyo_date
 from tests.journeys.people import Inputs, Pc
+from tests.support import pkcs12_readers
 from tests.support.browser import Chromium
 from tests.support.demo import Demo, found_demo
-from tests.support.required import missing
 
 PASSPHRASE = "correct horse, battery 7"
 NAMES = ("access_key", "auth_code_1", "auth_code_2", "auth_code_3", "office_code")
@@ -34,8 +32,8 @@ def test_a_browser_retrieves_and_the_file_logs_on(demo: Demo, chromium: Chromium
     trial = json.loads(demo.run("demo", "codes", "--terminals", "1", "--start", today, "--json").stdout)
     inputs: Inputs = {name: trial[name] for name in NAMES}
     file = _retrieve(demo, chromium, inputs, tmp_path)
-    for judge in (_openssl, _keytool, _nss):
-        judge(file, trial["terminal"])
+    for judge in pkcs12_readers.ALL:
+        judge(file, PASSPHRASE, trial["terminal"])
     pc = _pc_with(demo, file, tmp_path / "pc")
     assert pc.log_on(inputs["access_key"]) == (True, None)
     logs = "".join(log.read_text(encoding="utf-8") for log in (demo.home / "logs").iterdir())
@@ -71,35 +69,6 @@ def _begin(page: Page, inputs: Inputs) -> None:
     page.fill("#passphrase", PASSPHRASE)
     page.fill("#passphrase_again", PASSPHRASE)
     page.click("#go")
-
-
-def _openssl(file: Path, terminal: str) -> None:
-    command: list[str | Path] = ["openssl", "pkcs12", "-in", file, "-passin", f"pass:{PASSPHRASE}", "-passout", "pass:x", "-info"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"CN = {terminal}" in done.stdout
-    assert done.stdout.count("BEGIN CERTIFICATE") == 2
-    assert "MAC: sha256" in done.stderr
-
-
-def _keytool(file: Path, terminal: str) -> None:
-    if not shutil.which("keytool"):
-        missing("keytool (Debian's package: default-jre-headless)")
-    command: list[str | Path] = ["keytool", "-list", "-v", "-keystore", file, "-storetype", "PKCS12", "-storepass", PASSPHRASE]
-    done = subprocess.run([*command, "-J-Duser.language=en"], capture_output=True, text=True, check=True)
-    assert "PrivateKeyEntry" in done.stdout
-    assert "Certificate chain length: 2" in done.stdout
-    assert f"Alias name: {terminal.lower()}" in done.stdout
-
-
-def _nss(file: Path, terminal: str) -> None:
-    if not shutil.which("pk12util"):
-        missing("pk12util (Debian's package: libnss3-tools)")
-    store = file.parent / "nss"
-    store.mkdir()
-    subprocess.run(["certutil", "-N", "-d", f"sql:{store}", "--empty-password"], check=True)
-    subprocess.run(["pk12util", "-i", file, "-d", f"sql:{store}", "-W", PASSPHRASE, "-K", ""], check=True, capture_output=True)
-    keys = subprocess.run(["certutil", "-K", "-d", f"sql:{store}"], capture_output=True, text=True, check=True)
-    assert terminal in keys.stdout
 
 
 def _pc_with(demo: Demo, file: Path, folder: Path) -> Pc:

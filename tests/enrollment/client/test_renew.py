@@ -290,7 +290,8 @@ def test_form_and_passphrase_stay(aged: Aged, tmp_path: Path, form: Form) -> Non
     with pytest.raises(Refused, match="passphrase-needed"):
         renew(terminal.folder, aged.server())
     assert isinstance(renew(terminal.folder, aged.server(), passphrase=b"secret"), Renewed)
-    assert _names(terminal.folder) == ({PKCS12} if form is Form.PKCS12 else FILES)
+    assert _names(terminal.folder) == (FILES if form is Form.PEM else {PKCS12})
+    assert Folder(terminal.folder).form is form
     assert Folder(terminal.folder).is_closed()
     assert logon(terminal.folder, aged.server(), terminal.codes.access_key, passphrase=b"secret").permitted
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from enrollment.client.folder import PENDING, PKCS12, Folder
+from enrollment.client.folder import PENDING, PKCS12, Folder, Form
 from server.commands.terminal import command
 from server.trouble import Trouble
 from tests.enrollment.client.aged import Aged, Terminal
@@ -126,6 +126,17 @@ def test_a_passphrase_file_that_holds_none_is_told(tmp_path: Path, content: byte
     if content is not None:
         file.write_bytes(content)
     assert code in _trouble(_run("status", tmp_path, "--passphrase-file", file))
+
+
+@pytest.mark.parametrize("form", [Form.PKCS12, Form.PKCS12_3DES])
+def test_the_form_is_chosen_by_its_name(aged: Aged, tmp_path: Path, form: Form) -> None:
+    [(_, codes)] = aged.house.new_codes()
+    passphrase, door = tmp_path / "passphrase", ("--server", aged.doors.retrieval, "--ca", aged.doors.root)
+    passphrase.write_text("correct horse\n", encoding="utf-8")
+    typed = json.dumps(asdict(codes))
+    done = _run("retrieve", tmp_path / "pc", *door, f"--{form}", "--passphrase-file", passphrase, "--inputs", "-", stdin=typed)
+    assert done.exit_code == 0, done.output
+    assert Folder(tmp_path / "pc").form is form
 
 
 def test_a_passphrase_is_asked_for_twice_and_not_shown(aged: Aged, tmp_path: Path) -> None:
