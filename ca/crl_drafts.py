@@ -25,6 +25,8 @@ from ca.der import BIT_STRING, GENERALIZED_TIME, INTEGER, SEQUENCE, UTC_TIME, tl
 from ca.issuers import Issuer, SigningIssuer, asking_custody
 from ca.signing import join
 
+# What pyca says of lists that it can not read.
+UNREADABLE = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 _TIMES = (UTC_TIME, GENERALIZED_TIME)
 # Octets that a signature may have, to guess the length of what stands before everything; a wrong guess costs a copy.
 _USUAL_SIGNATURE = 72
@@ -226,7 +228,7 @@ def parts(view: memoryview) -> tuple[memoryview, bytes, bytes]:
     tbs_begin, tbs_end = begin, _span(view, begin, SEQUENCE)[1]
     algorithm_end = _span(view, tbs_end, SEQUENCE)[1]
     bits_begin, bits_end = _span(view, algorithm_end, BIT_STRING)
-    if not end == bits_end == len(view) or view[bits_begin] != 0:
+    if not end == bits_end == len(view) or bytes(view[bits_begin : bits_begin + 1]) != b"\x00":
         raise ListFaultError("the file is not exactly one list")
     return view[tbs_begin:tbs_end], bytes(view[tbs_end:algorithm_end]), bytes(view[bits_begin + 1 : bits_end])
 
@@ -247,9 +249,11 @@ def without_entries(view: memoryview) -> x509.CertificateRevocationList:
         after = _span(tbs, at, SEQUENCE)[1] if at < end and tbs[at] == SEQUENCE else at
         frame = tlv(SEQUENCE, bytes(tbs[begin:at]) + bytes(tbs[after:end]))
     try:
-        return x509.load_der_x509_crl(join(frame, algorithm, b""))
-    except ValueError as error:
+        said = x509.load_der_x509_crl(join(frame, algorithm, b""))
+        _ = said.issuer, said.extensions  # which are read only when somebody asks for them
+    except UNREADABLE as error:
         raise ListFaultError(f"the frame of the list can not be read: {error}") from error
+    return said
 
 
 def verify(view: memoryview, issuer: Issuer) -> None:

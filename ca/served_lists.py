@@ -43,7 +43,9 @@ class ListFault:
 
 
 @dataclass(frozen=True)
-class _Expected:
+class Expected:
+    """A list that should be served: whose, where, which one, and its number at least."""
+
     issuer: Issuer
     address: str
     partition: int
@@ -55,10 +57,10 @@ def check(database: Database, addresses: Addresses, fetch: Fetch, now: datetime)
     """Fetch every list that should be served; return how many there are, and what is wrong with them."""
     with database.snapshot() as session:
         expected = list(_expected(session, addresses, now))
-    return len(expected), [ListFault(one.address, fault) for one in expected for fault in _faults(one, addresses, fetch, now)]
+    return len(expected), [ListFault(one.address, fault) for one in expected for fault in faults_of(one, addresses, fetch, now)]
 
 
-def _expected(session: Session, addresses: Addresses, now: datetime) -> Iterator[_Expected]:
+def _expected(session: Session, addresses: Addresses, now: datetime) -> Iterator[Expected]:
     telling = {issuer.name for issuer, _ in terms.telling_status(session, now)}
     for issuer in issuers.load_all(session):
         # What has ended tells nothing more, and nobody asks.
@@ -70,10 +72,11 @@ def _expected(session: Session, addresses: Addresses, now: datetime) -> Iterator
         found.setdefault((0, False), 0)
         for (partition, is_delta), number in sorted(found.items()):
             address = addresses.crl(list_name(issuer.name, partition, delta=is_delta))
-            yield _Expected(issuer, address, partition, is_delta, number)
+            yield Expected(issuer, address, partition, is_delta, number)
 
 
-def _faults(expected: _Expected, addresses: Addresses, fetch: Fetch, now: datetime) -> Iterator[str]:
+def faults_of(expected: Expected, addresses: Addresses, fetch: Fetch, now: datetime) -> Iterator[str]:
+    """Fetch a list and yield what is wrong with it."""
     try:
         served = fetch(expected.address)
     except OSError as error:
