@@ -16,6 +16,8 @@ from kernel.audit.notes import CheckSignature
 
 # What the clocks of two machines may differ by.
 SKEW = timedelta(minutes=5)
+# What a head lives at most: the proxy is told of each span of its life by a line.
+_LONGEST_LIFE = timedelta(days=14)
 # Deltas that are walked back before a whole list is fetched instead.
 _FARTHEST = 500
 # nginx compares its own clock with the beginnings of such spans.
@@ -66,6 +68,8 @@ def _require_timely(head: Head, now: datetime) -> None:
         raise ListRefused(f"head {head.number} is from the future: {head.this_update}")
     if head.next_update <= now:
         raise ListRefused(f"head {head.number} is over since {head.next_update}")
+    if head.next_update > now + _LONGEST_LIFE:
+        raise ListRefused(f"head {head.number} would live too long: {head.next_update}")
 
 
 def _require_newer(head: Head, held: Held | None) -> None:

@@ -17,12 +17,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.crl import number_of
+from ca.crl_drafts import UNREADABLE
 from enrollment import gateway_follower, gateway_head
 from enrollment.gateway_follower import Follower, Held
 from enrollment.gateway_head import Fetch, ListRefused
 from kernel.clock import Clock
 from server import logs
 from server.home import write_whole
+from server.list_checking import speaking_http
 from server.trouble import Trouble
 
 # Seconds for a part of an answer; octets that a list may have at most.
@@ -66,7 +68,7 @@ class KeptFetch:
 def _fetched(address: str, headers: Mapping[str, str]) -> tuple[str, bytes]:
     """Return the entity tag, empty for none, and the content."""
     request = urllib.request.Request(address, headers={"User-Agent": "tegata-gateway", **headers})  # noqa: S310 (the operator's own)
-    with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310 (the same)
+    with speaking_http(), urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310 (the same)
         content: bytes = response.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise OSError(f"{address} has more than {LARGEST} octets")
@@ -198,10 +200,7 @@ class RevocationFile:
         self._taken = min(crl.next_update_utc or now for crl in found), fetched
 
     def _judged(self, content: bytes, address: str, now: datetime) -> x509.CertificateRevocationList:
-        try:
-            crl = x509.load_der_x509_crl(content)
-        except ValueError:
-            raise Trouble(f"{address} is no list") from None
+        crl = _readable(content, address)
         # Of two authorities with one name (a new key) the one that signed it counts.
         if not any(one.subject == crl.issuer and crl.is_signature_valid(one.public_key()) for one in self.authorities):  # type: ignore[arg-type]
             raise Trouble(f"{address} is not signed by any authority of the bundle")
@@ -224,6 +223,16 @@ class RevocationFile:
 
 
 _END = b"-----END X509 CRL-----\n"
+
+
+def _readable(content: bytes, address: str) -> x509.CertificateRevocationList:
+    """Return a list of which all that is asked for later can be read: a stranger may have put anything into it."""
+    try:
+        crl = x509.load_der_x509_crl(content)
+        _ = crl.issuer, crl.next_update_utc, number_of(crl), _key(crl)
+    except (x509.ExtensionNotFound, *UNREADABLE) as error:
+        raise Trouble(f"{address} is no list that could be read: {error}") from None
+    return crl
 
 
 def _key(crl: x509.CertificateRevocationList) -> bytes | None:

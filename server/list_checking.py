@@ -1,10 +1,12 @@
 """The external check of the lists as processes run it: at the command line, and every few minutes as a job."""
 
+import http.client
 import mmap
 import shutil
 import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from ca import served_lists
@@ -26,10 +28,19 @@ def fetch(address: str) -> bytes | mmap.mmap:
     What comes lies in a file without name, so that a list of a million entries takes no memory of ours.
     """
     request = urllib.request.Request(address, headers={"User-Agent": "tegata-check"})  # noqa: S310 (addresses are our own)
-    with urllib.request.urlopen(request, timeout=PATIENCE) as response, tempfile.TemporaryFile() as file:  # noqa: S310 (the same)
+    with speaking_http(), urllib.request.urlopen(request, timeout=PATIENCE) as response, tempfile.TemporaryFile() as file:  # noqa: S310 (the same)
         shutil.copyfileobj(response, file)
         file.flush()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if file.tell() else b""
+
+
+@contextmanager
+def speaking_http() -> Iterator[None]:
+    """Turn into an OSError what http.client says of an answer that is cut off or no HTTP: nothing is served there, no more."""
+    try:
+        yield
+    except http.client.HTTPException as error:
+        raise OSError(f"no whole answer: {type(error).__name__}: {error}") from error
 
 
 def check(database: Database, addresses: Addresses, now: datetime) -> tuple[int, list[ListFault]]:
