@@ -317,9 +317,9 @@ def _date(value: str | None) -> datetime | None:
     """Return RFC 9110 §5.6.7's date, or None for what is none."""
     try:
         at = email.utils.parsedate_to_datetime(value or "")
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):  # the latter for the year 10^30, and where a zone leads out of the calendar
         return None
-    return at if at.tzinfo else None
 
 
 def one_line(text: object) -> str:

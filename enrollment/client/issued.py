@@ -1,6 +1,7 @@
 """What is sent for a certificate, and what comes back: a certification request, a certificate and those above it."""
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,6 +23,8 @@ def certificates_of(answer: Answer) -> tuple[x509.Certificate, list[x509.Certifi
     if not isinstance(certificate, str) or not isinstance(above, str):
         raise Refused("answer-unexpected", status=answer.status)
     try:
-        return x509.load_pem_x509_certificate(certificate.encode()), x509.load_pem_x509_certificates(above.encode())
-    except ValueError:
+        read = x509.load_pem_x509_certificate(certificate.encode())
+        _ = read.public_key(), read.subject  # which are read only when somebody asks for them
+        return read, x509.load_pem_x509_certificates(above.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise Refused("answer-unexpected", status=answer.status) from None
