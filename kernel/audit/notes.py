@@ -158,6 +158,7 @@ def _parsed(text: str) -> Checkpoint:
     if len(lines) != len(("origin", "size", "root", "")) or not lines[0]:
         raise NoteError("not a checkpoint")
     size, root = decimal(lines[1]), decoded(lines[2])
-    if len(root) != HASH:
+    checkpoint = Checkpoint(lines[0], size, root)
+    if len(root) != HASH or checkpoint.text != text:  # base64 has several forms of one root
         raise NoteError("not a checkpoint")
-    return Checkpoint(lines[0], size, root)
+    return checkpoint
