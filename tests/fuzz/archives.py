@@ -122,8 +122,8 @@ def mutator(known: Callable[[], Sequence[Sequence[Entry]]], *pieces: bytes) -> m
             entries[at : at + 1] = _changed(chance, entries[at], archives, words)
             if not entries:
                 break
-        junk = chance.choice((b"", b"", b"", b"MZ", _END, bytes(30)))
-        return archive(*entries, **{chance.choice(("before", "after")): junk})
+        before, after = (chance.choice((b"", b"", b"", b"", b"MZ", _END, bytes(30))) for _ in range(2))
+        return archive(*entries, before=before, after=after)
 
     return mutate
 

@@ -26,7 +26,7 @@ from kernel.database import connect
 from kernel.errors import Refused
 from server.express import Ask, Express, Next
 from tests.ca.trial import trial_issuer
-from tests.fuzz import est_and_scep, mutation, protocols, samples, second_opinions, uploads
+from tests.fuzz import est_and_scep, fetched, mutation, protocols, samples, second_opinions, uploads
 from tests.fuzz.trial import Read, Target, trusting_a_length, trusting_the_text
 from tests.support.schema import whole_schema
 
@@ -281,4 +281,5 @@ TARGETS = (
     *est_and_scep.TARGETS,
     *protocols.TARGETS,
     *uploads.TARGETS,
+    *fetched.TARGETS,
 )
