@@ -37,35 +37,53 @@ class Seen:
     p99: float
 
 
-def asked(port: int, path: str, bodies: Sequence[str], status: int, *, anew: bool) -> Seen:
+@dataclass(frozen=True)
+class Target:
+    """What is asked over TLS, and the status that is wanted; `identity` is a file with a client's certificate and key."""
+
+    port: int
+    path: str
+    status: int
+    method: str = "POST"
+    identity: Path | None = None
+
+    def tls(self) -> ssl.SSLContext:
+        """Return what a client trusts, which is anybody, and how it shows itself."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if self.identity is not None:
+            context.load_cert_chain(self.identity)
+        return context
+
+
+def asked(target: Target, bodies: Sequence[str], *, anew: bool) -> Seen:
     """Send each body once, from processes of their own, over a new connection each or over 32 that are kept.
 
     What is answered by another status than is wanted has failed.
     """
-    shares = [(port, path, bodies[number::PROCESSES], status, anew) for number in range(PROCESSES)]
+    shares = [(target, bodies[number::PROCESSES], anew) for number in range(PROCESSES)]
     with get_context("fork").Pool(PROCESSES) as pool:
         waits = sorted(1_000 * wait for share in pool.starmap(_share, shares) for wait in share)
     if not waits:
-        raise RuntimeError(f"nothing that was asked of {path} was answered as wanted")
+        raise RuntimeError(f"nothing that was asked of {target.path} was answered as wanted")
     return Seen(len(waits), len(bodies) - len(waits), waits[len(waits) // 2], waits[len(waits) * 99 // 100])
 
 
-def _share(port: int, path: str, bodies: list[str], status: int, anew: object) -> list[float]:
+def _share(target: Target, bodies: list[str], anew: object) -> list[float]:
     """Send a process's share and return the seconds that each good answer took, its handshake included."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = target.tls()
     left, waits = deque(bodies), []
 
     def work() -> None:
-        with closing(HTTPSConnection("127.0.0.1", port, timeout=30, context=context)) as connection:
+        with closing(HTTPSConnection("127.0.0.1", target.port, timeout=30, context=context)) as connection:
             while left:
                 with suppress(IndexError):
                     body = left.popleft()
                     begin = perf_counter()
-                    connection.request("POST", path, body, _JSON)
+                    connection.request(target.method, target.path, body or None, _JSON)
                     answer = connection.getresponse()
                     answer.read()
-                    if answer.status == status:
+                    if answer.status == target.status:
                         waits.append(perf_counter() - begin)
                     if anew:
                         connection.close()

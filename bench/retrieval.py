@@ -6,7 +6,7 @@ golang-cfssl) signs the same requests behind the same nginx, without codes, into
 core-second of all processes that did the work: door, nginx, PostgreSQL's server. The limit is what verifying a request,
 signing a certificate and nginx's TLS cost by themselves.
 
-Run as `python -m bench.retrieval [--times 5] [--count 500] [--among 10000 300000]`; needs Debian's nginx, PostgreSQL and
+Run as `python -m bench.retrieval [--times 5] [--count 300] [--among 10000 100000 1000000]`; needs Debian's nginx, PostgreSQL and
 golang-cfssl.
 """
 
@@ -30,7 +30,7 @@ from sqlalchemy import func, select, text
 
 from bench import measure
 from bench.ocsp import children, fetched, private_mb, running
-from bench.redemptions import CONNECTIONS, Supply, asked, cpu_of
+from bench.redemptions import CONNECTIONS, Supply, Target, asked, cpu_of
 from bench.status import FILL
 from ca.tables import CertificateRow
 from kernel.database import Database
@@ -69,13 +69,12 @@ CREATE TABLE certificates (
 
 
 @dataclass
-class Case:
+class Asking:
     """One way of asking somebody: whose CPU counts, and what was seen in each run."""
 
     what: str
-    path: str
+    target: Target
     workers: Callable[[], Sequence[int]]
-    status: int = 201
     rates: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
@@ -84,7 +83,7 @@ class Case:
     def ask(self, bodies: Sequence[str], *, anew: bool) -> None:
         """Send each body once."""
         before = cpu_of(self.workers())
-        seen = asked(FRONT, self.path, bodies, self.status, anew=anew)
+        seen = asked(self.target, bodies, anew=anew)
         if seen.failed and self.what != "cfssl":
             raise RuntimeError(f"{self.what}: {seen.failed} of {len(bodies)} failed")
         self.failed += seen.failed
@@ -128,29 +127,38 @@ def run(folder: Path, kind: Kind, chosen: argparse.Namespace) -> dict[str, objec
     supply = Supply(home.house)
     facts: dict[str, object] = {}
     with ExitStack() as stack:
-        nginx = stack.enter_context(_nginx(folder))
+        static = "0" * 2_600  # octets of a usual answer
+        nginx = stack.enter_context(front(folder, NGINX, door=DOOR, peer=PEER, front=FRONT, static=static))
         peer = stack.enter_context(
             running(_cfssl(folder, kind.peer), lambda: socket.create_connection(("127.0.0.1", PEER)).close())
         )
         for number, among in enumerate(chosen.among):
-            _fill(home, among)
-            with _door(home, folder) as door:
+            fill(home, among)
+            with door(home, folder, "retrieval", DOOR) as serving:
                 cases = [
-                    Case("ours", "/api/v1/retrievals", lambda: [*tree(door), *nginx(), *kind.servers()]),
+                    Asking(
+                        "ours",
+                        Target(FRONT, "/api/v1/retrievals", 201),
+                        lambda: [*tree(serving), *nginx(), *kind.servers()],
+                    ),
                 ]
                 if not number:
                     cases += [
-                        Case("cfssl", "/api/v1/cfssl/sign", lambda: [peer, *nginx(), *kind.servers()], 200),
-                        Case("static", "/static", nginx),
+                        Asking(
+                            "cfssl",
+                            Target(FRONT, "/api/v1/cfssl/sign", 200),
+                            lambda: [peer, *nginx(), *kind.servers()],
+                        ),
+                        Asking("static", Target(FRONT, "/static", 201), nginx),
                     ]
                 facts[f"among {among}"] = _measured(cases, supply, home, chosen) | {
-                    "private_mb": round(private_mb(tree(door)[-1]), 1),
+                    "private_mb": round(private_mb(tree(serving)[-1]), 1),
                     "cfssl_private_mb": round(private_mb(peer), 1),
                 }
     return facts
 
 
-def _measured(cases: Sequence[Case], supply: Supply, home: RealHome, chosen: argparse.Namespace) -> dict[str, object]:
+def _measured(cases: Sequence[Asking], supply: Supply, home: RealHome, chosen: argparse.Namespace) -> dict[str, object]:
     """Ask over new connections and over kept ones, the cases in turn; the first round of each is to warm up."""
     facts: dict[str, object] = {}
     for mode, anew in (("new TLS each", True), ("kept alive", False)):
@@ -192,29 +200,31 @@ def tree(pid: int) -> list[int]:
 
 
 @contextmanager
-def _door(home: RealHome, folder: Path) -> Iterator[int]:
+def door(home: RealHome, folder: Path, name: str, port: int) -> Iterator[int]:
+    """Serve a door over plain HTTP behind a proxy on this machine, which may also say who its clients are."""
     chosen = {
         "TEGATA_HOME": str(folder),
-        "TEGATA_RETRIEVAL__BIND": f"127.0.0.1:{DOOR}",
-        "TEGATA_RETRIEVAL__SCHEME": "http",
-        "TEGATA_RETRIEVAL__THREADS": str(CONNECTIONS),
+        f"TEGATA_{name.upper()}__BIND": f"127.0.0.1:{port}",
+        f"TEGATA_{name.upper()}__SCHEME": "http",
+        f"TEGATA_{name.upper()}__THREADS": str(CONNECTIONS),
         "TEGATA_TRUSTED_PROXIES": "127.0.0.1/32",
+        "TEGATA_CERTIFICATE_PROXIES": "127.0.0.1/32",
         "TEGATA_LOG_LEVEL": "error",
     }
     home.house.database.dispose()
-    command = [sys.executable, "-m", "server", "serve", "retrieval"]
-    with running(command, fetched(DOOR, "/readyz"), dict(os.environ) | chosen) as door:
-        yield door
+    command = [sys.executable, "-m", "server", "serve", name]
+    with running(command, fetched(port, "/readyz"), dict(os.environ) | chosen) as pid:
+        yield pid
 
 
 @contextmanager
-def _nginx(folder: Path) -> Iterator[Callable[[], list[int]]]:
+def front(folder: Path, template: str, **values: object) -> Iterator[Callable[[], list[int]]]:
+    """Run nginx with a certificate of its own; what is yielded returns its processes."""
     place = folder / "nginx"
     place.mkdir()
     _self_signed(place, "server", "localhost")
     conf = place / "nginx.conf"
-    static = "0" * 2_600  # octets of a usual answer
-    conf.write_text(NGINX.format(folder=place, door=DOOR, peer=PEER, front=FRONT, static=static), encoding="ascii")
+    conf.write_text(template.format(folder=place, **values), encoding="ascii")
     with running(["nginx", "-c", str(conf)], (place / "nginx.pid").stat) as pid:
         yield lambda: tree(pid)
 
@@ -241,7 +251,7 @@ def _cfssl(folder: Path, database: dict[str, str]) -> list[str]:
     return [str(part) for part in command]
 
 
-def _fill(home: RealHome, among: int) -> None:
+def fill(home: RealHome, among: int) -> None:
     """Let the database hold at least so many certificates before the first request."""
     database = home.house.database
     with database.snapshot() as session:
@@ -285,16 +295,10 @@ def _speed() -> dict[str, float]:
     return {"sign": float(sign), "verify": float(verify)}
 
 
-def main() -> None:
-    """Measure on both databases and write bench/results/retrieval.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--count", type=int, default=500, help="redemptions in a run")
-    parser.add_argument("--among", type=int, nargs="+", default=[10_000, 300_000], help="certificates in the database")
-    parser.add_argument("--only", choices=("sqlite", "postgresql"))
-    chosen = parser.parse_args()
+def measured(what: str, run: Callable[[Path, Kind, argparse.Namespace], dict[str, object]], chosen: argparse.Namespace) -> None:
+    """Measure on both databases and write bench/results/….json; on one only, tell it."""
     facts: dict[str, object] = {"unit": "requests per core-second of all processes that did the work", "count": chosen.count}
-    with tempfile.TemporaryDirectory(prefix="bench-retrieval-") as name, private_server() as server:
+    with tempfile.TemporaryDirectory(prefix=f"bench-{what}-") as name, private_server() as server:
         for kind in (_sqlite(Path(name)), _postgresql(server)):
             if chosen.only in (None, kind.name):
                 folder = Path(name) / kind.name
@@ -303,7 +307,23 @@ def main() -> None:
     if chosen.only:
         sys.stdout.write(json.dumps(facts, indent=1) + "\n")
     else:
-        measure.write("retrieval", facts)
+        measure.write(what, facts)
+
+
+def options(description: str | None) -> argparse.Namespace:
+    """Return what was chosen on the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--count", type=int, default=300, help="requests in a run")
+    parser.add_argument("--among", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="certificates in the database")
+    parser.add_argument("--only", choices=("sqlite", "postgresql"))
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure on both databases and write bench/results/retrieval.json."""
+    chosen = options(__doc__)
+    measured("retrieval", run, chosen)
 
 
 if __name__ == "__main__":

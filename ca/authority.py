@@ -31,6 +31,7 @@ from ca.terms import Term, last_day, succession, whose_turn
 from kernel.clock import day_end
 from kernel.database import Database, forbid_open_transaction
 from kernel.errors import Refused, Unavailable
+from keys.algorithms import is_at_hand
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ class Authority:
     def issuer_name(self) -> str:
         """The issuing CA's name."""
         return self.signer.issuer.name
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether its key is in this process and signs at once; a token may be far away."""
+        return is_at_hand(self.signer.key)
 
     def at(self, now: datetime) -> "Authority":
         """Return this one: alone, it issues at all times."""

@@ -10,6 +10,7 @@
 What entitles is a code set (`enrollment.redemption`) or the current certificate (`enrollment.renewal`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Generic, Protocol, TypeVar
@@ -175,6 +176,17 @@ class Issuance(Generic[Entitled]):
             # Stopped and let go on, or reserved anew, while we signed: what we signed is void, nothing is lost.
             raise Unavailable("the entitlement changed meanwhile", retry_after=1)
         return Retrieved(certificate.subject, certificate, chain, is_new)
+
+
+def signed_at_once(authority: Authorities, promised: Sequence[CertificateRecord]) -> list[bytes | None]:
+    """Sign what was promised to several, one after the other; None for each that could not be signed."""
+    signed: list[bytes | None] = []
+    for reserved in promised:
+        try:
+            signed.append(authority.of(reserved.issuer).sign(reserved))
+        except Exception:  # noqa: BLE001 (whoever it is for signs by himself, and meets it)
+            signed.append(None)
+    return signed
 
 
 def subject_of(session: Session, terminal: str, office_code: str) -> Subject:

@@ -28,13 +28,12 @@ from enrollment.codes import Codes
 from enrollment.deeds import Deed
 from enrollment.interfaces import Interface
 from enrollment.issuance import Issuance, Retrieved, require_good, subject_of
-from enrollment.redemption_rounds import Rounds, Signed, Try
+from enrollment.redemption_rounds import Kept, Promise, Rounds, Signed, Try
 from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.clock import Clock, tokyo_date
 from kernel.database import Database, OutcomeUnknown
-from kernel.errors import Refused
-from kernel.gathering import ALONE
+from kernel.errors import Refused, Unavailable
 from keys.codes import CodeHasher
 from registry import news, terminals
 from registry.letters import Letters
@@ -70,18 +69,20 @@ class Redemption:
         with self._rounds.company.joined():
             proof = guessing.proof_of(self.hasher, codes)
             question = guessing.question_of(code_rules.access_key_digest(self.hasher, codes.access_key), source, now)
-            begun = self._rounds.begin(Try(question, proof, request))
+            begun = self._rounds.begin(Try(question, proof, request, interface))
             way = _Together(self.database, self.clock, self.authority, self.letters, rounds=self._rounds)
-            if begun.promise is not None:
-                entitlement = _OpenCodes(begun.promise.code_set_id, codes, self.hasher, interface)
-                return way.keep(entitlement, begun.promise.key, begun.promise.reserved)
+            if (promise := begun.promise) is not None:
+                entitlement = _OpenCodes(promise.code_set_id, codes, self.hasher, interface)
+                if begun.kept is not None:
+                    return way.settle(entitlement, promise, begun.kept)
+                return way.keep(entitlement, promise.key, promise.reserved)
             code_set_id = guessing.prove(self.database, question.digest, proof, source, now, lambda _question: begun.seen)
             return way.issue(_OpenCodes(code_set_id, codes, self.hasher, interface), requests.read(request), now)
 
     @cached_property
     def _rounds(self) -> Rounds:
         """What this process's redemptions meet in."""
-        return Rounds(self.database, self.authority)
+        return Rounds(self.database, self.clock, self.authority)
 
 
 @dataclass(frozen=True)
@@ -154,14 +155,24 @@ class _Together(Issuance[_OpenCodes]):
 
     rounds: Rounds = field(kw_only=True)
 
+    def settle(self, entitlement: _OpenCodes, promise: Promise, kept: Kept) -> Retrieved:
+        """Return what came of a promise that its round signed; raises what T2 met."""
+        if isinstance(kept.outcome, Retrieved):
+            return kept.outcome
+        if isinstance(kept.outcome, OutcomeUnknown):
+            # The row knows; assume nothing.
+            return self._answer(entitlement, promise.key.spki_sha256, is_new=False)
+        if isinstance(kept.outcome, Unavailable):
+            raise kept.outcome
+        return super()._finish(entitlement, promise.key, promise.reserved, kept.signed)
+
     def _finish(self, entitlement: _OpenCodes, key: RequestedKey, reserved: CertificateRecord, signed: bytes) -> Retrieved:
         try:
             stored = Signed(entitlement.code_set_id, reserved, signed, entitlement.interface, self.clock.now())
-            done = self.rounds.fulfilments.submit(stored)
-        except OutcomeUnknown:
-            # The row knows; assume nothing.
-            return self._answer(entitlement, key.spki_sha256, is_new=False)
-        return super()._finish(entitlement, key, reserved, signed) if done is ALONE else done
+            kept = Kept(signed, self.rounds.fulfilments.submit(stored))
+        except Unavailable as trouble:
+            kept = Kept(signed, trouble)
+        return self.settle(entitlement, Promise(entitlement.code_set_id, key, reserved), kept)
 
 
 def _require_usable(session: Session, row: CodeSetRow, spki_sha256: bytes, now: datetime) -> None:

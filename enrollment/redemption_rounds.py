@@ -1,8 +1,9 @@
 """The usual redemption, for many at once: a look and T1, then T2, each one transaction for all who are there at the same moment.
 
 Usual is a prepared set whose days are not over, of a terminal that is pending or in service, by a key that nobody used, of
-whoever is not locked out; at T2, a first certificate. Who leads a round also judges its codes, reads its requests and drafts its
-certificates; each signs for himself. All is looked at again under the locks, in the order of `code_sets.locked`, rows of a
+whoever is not locked out; at T2, a first certificate. Who leads a round also judges its codes, reads its requests, drafts its
+certificates and, where the issuing CA's key is in this process, signs them and does T2; where it may be far away each signs for
+himself, and T2 is a round of its own. All is looked at again under the locks, in the order of `code_sets.locked`, rows of a
 table by terminal. Whoever is unusual goes the way of `enrollment.guessing` and `enrollment.issuance` by himself, as does
 everybody of a round that fails (docs/decisions/0034-redemptions-in-rounds.md).
 """
@@ -28,10 +29,10 @@ from enrollment import code_sets, credentials, guessing, receipts, reissue_recor
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.guessing import Proof, Question, Seen
 from enrollment.interfaces import Interface
-from enrollment.issuance import Retrieved, Terms
+from enrollment.issuance import Retrieved, Terms, signed_at_once
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
-from kernel.clock import tokyo_date
+from kernel.clock import Clock, tokyo_date
 from kernel.database import MANY, Database, many
 from kernel.errors import Unavailable
 from kernel.gathering import ALONE, Alone, Company, Gathering
@@ -84,6 +85,7 @@ class Try:
     question: Question
     proof: Proof
     request: bytes | RequestedKey
+    interface: Interface
 
     @property
     def now(self) -> datetime:
@@ -101,12 +103,21 @@ class Promise:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What came of a promise that its round signed: what T2 gave, `ALONE`, or T2's trouble."""
+
+    signed: bytes
+    outcome: Retrieved | Alone | Unavailable
+
+
+@dataclass(frozen=True)
 class Begun:
-    """How far a try came in its round: to a promise, or to T1's trouble; or what was seen of it, with which it goes on alone."""
+    """How far a try came in its round: to a promise, kept or not, or to T1's trouble; or what was seen of it, to go on alone."""
 
     seen: Seen
     promise: Promise | None = None
     trouble: Unavailable | None = None
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -134,11 +145,11 @@ class Signed:
 class Rounds:
     """The two halves of a process's redemptions that need the database: up to the promise, and what follows the signature.
 
-    They raise Unavailable.
+    Both are one round where the key that signs is at hand. They raise Unavailable.
     """
 
-    def __init__(self, database: Database, authority: Authorities) -> None:
-        self._database, self._authority = database, authority
+    def __init__(self, database: Database, clock: Clock, authority: Authorities) -> None:
+        self._database, self._clock, self._authority = database, clock, authority
         self.company = Company()
         self.beginnings = Gathering(self._begin, self.company)
         self.fulfilments = Gathering(self._fulfil, self.company)
@@ -166,6 +177,8 @@ class Rounds:
             if found.is_right and authority and (draft := _drafted(one, found, terms, authority))
         ]
         begun = self._promised(drafts, authority, now) if drafts and authority else {}
+        if authority and authority.is_at_hand:
+            begun |= self._kept(tries, begun)
         return [begun.get(id(one)) or Begun(found) for found, one in zip(seen, tries, strict=True)]
 
     def _issuing(self, now: datetime) -> Authority | None:
@@ -183,6 +196,31 @@ class Rounds:
             return {}
         except Unavailable as trouble:  # theirs only: wrong tries of the round are counted
             return {id(one.of): Begun(one.seen, trouble=trouble) for one in drafts}
+
+    def _kept(self, tries: Sequence[Try], begun: Mapping[int, Begun]) -> dict[int, Begun]:
+        """Sign what was promised and do T2; whoever's certificate could not be signed meets the fault by himself."""
+        promised = [(one, done, done.promise) for one in tries if (done := begun.get(id(one))) and done.promise]
+        ders = signed_at_once(self._authority, [promise.reserved for _, _, promise in promised])
+        now = self._clock.now()
+        ready = [
+            (id(one), done, Signed(promise.code_set_id, promise.reserved, der, one.interface, now))
+            for (one, done, promise), der in zip(promised, ders, strict=True)
+            if der is not None
+        ]
+        outcomes = self._fulfilled([signed for _, _, signed in ready])
+        return {
+            name: replace(done, kept=Kept(signed.der, outcome))
+            for (name, done, signed), outcome in zip(ready, outcomes, strict=True)
+        }
+
+    def _fulfilled(self, signed: Sequence[Signed]) -> Sequence[Retrieved | Alone | Unavailable]:
+        """Do T2 and return what each is to be told of it."""
+        try:
+            return self._fulfil(signed) if signed else []
+        except Unavailable as trouble:
+            return [trouble] * len(signed)
+        except Exception:  # noqa: BLE001 (whoever causes it meets it again when each is done alone)
+            return [ALONE] * len(signed)
 
     def _fulfil(self, signed: Sequence[Signed]) -> list[Retrieved | Alone]:
         """T2: first certificates stored, with what follows from them."""

@@ -31,6 +31,8 @@ from kernel.errors import Unavailable
 PATIENCE = 15
 # Seconds for which a connection is taken to stand while its server says nothing; one that ends says so.
 FRESH = 1.0
+# Statements that a connection to SQLite keeps prepared: each text, and those of `MANY` have one for each power of two.
+STATEMENTS = 512
 # To SQLite a mistake in our own statements is "operational", too; these are the results that the world causes.
 SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
 
@@ -162,7 +164,12 @@ def connect(url: str, *, connections: int = 10) -> Database:
     """Open a database by its SQLAlchemy address; nothing is sent to it before the first use."""
     if url.startswith("sqlite"):
         engine = create_engine(
-            url, connect_args={"timeout": PATIENCE}, pool_size=connections, max_overflow=20, hide_parameters=True
+            url,
+            pool_size=connections,
+            max_overflow=20,
+            pool_use_lifo=True,  # who was used last has read the pages and knows the statements
+            hide_parameters=True,
+            connect_args={"timeout": PATIENCE, "cached_statements": STATEMENTS},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

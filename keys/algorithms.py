@@ -17,6 +17,14 @@ VerifyingKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519Pub
 SignatureHash = hashes.SHA256 | hashes.SHA384
 
 
+def is_at_hand(key: SigningKey) -> bool:
+    """Return whether a key signs within a fraction of a millisecond: pyca's own, in this process's memory, and not RSA.
+
+    What only behaves as pyca's key may be far away.
+    """
+    return type(key).__module__.startswith("cryptography.") and not isinstance(key, rsa.RSAPrivateKey)
+
+
 @dataclass(frozen=True)
 class SignatureAlgorithm:
     """One row of the table. `identifier` is the DER of its AlgorithmIdentifier (RFC 5280 §4.1.1.2).

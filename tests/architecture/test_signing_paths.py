@@ -18,7 +18,7 @@ from kernel.database import connect
 from server.apps import retrieval as retrieval_door
 from server.apps import terminals as terminals_door
 from tests.conftest import FreshDatabase
-from tests.crash.faults import BrokenKey
+from tests.crash.faults import AuthorityAtHand, BrokenKey
 from tests.crash.homes import found_home
 from tests.support.clock import SettableClock
 from tests.support.house import SOURCE, House, build_house, new_request
@@ -142,20 +142,24 @@ def test_every_route_of_both_doors_is_known(tmp_path: Path, sqlite_databases: Fr
 
 
 class Paths:
-    """A house whose key notes by which functions it was reached each time that it signs, and its doors."""
+    """A house whose key notes by which functions it was reached each time that it signs, and its doors.
 
-    def __init__(self, house: House) -> None:
+    The key is taken for one that is far away, or, with `at_hand`, for one of this process.
+    """
+
+    def __init__(self, house: House, *, at_hand: bool) -> None:
         self.house, self.seen = house, list[set[str]]()
         key = BrokenKey(house.issuing.key)
         key.before = lambda: self.seen.append({_place(frame) for frame in traceback.extract_stack()})
-        vars(house)["authority"] = Authority(SigningIssuer(house.issuing.issuer, key), house.profile)
+        kind = AuthorityAtHand if at_hand else Authority
+        vars(house)["authority"] = kind(SigningIssuer(house.issuing.issuer, key), house.profile)
         self.doors = doors_of(house)
 
     def taken(self) -> set[str]:
         """Return by what each signature was reached, and forget it."""
         taken = set()
         for places in self.seen:
-            assert "enrollment/issuance.py:keep" in places
+            assert places & {"enrollment/issuance.py:keep", "enrollment/issuance.py:signed_at_once"}
             by = {
                 name for name in (REDEMPTION, RENEWAL) if places & {f"enrollment/{name}.py:redeem", f"enrollment/{name}.py:renew"}
             }
@@ -170,11 +174,13 @@ def _place(frame: traceback.FrameSummary) -> str:
     return f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}:{frame.name}"
 
 
-@pytest.fixture
-def paths(sqlite_databases: FreshDatabase, tmp_path: Path, clock: SettableClock) -> Iterator[Paths]:
+@pytest.fixture(params=[False, True], ids=["far-away", "at-hand"])
+def paths(
+    sqlite_databases: FreshDatabase, tmp_path: Path, clock: SettableClock, request: pytest.FixtureRequest
+) -> Iterator[Paths]:
     with sqlite_databases() as url:
         database = connect(url)
-        yield Paths(build_house(database, tmp_path, clock))
+        yield Paths(build_house(database, tmp_path, clock), at_hand=request.param)
         database.dispose()
 
 

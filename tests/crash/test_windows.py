@@ -8,7 +8,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from tests.crash import ledger
 from tests.crash.ledger import received_by
-from tests.crash.windows import WINDOWS, Stands, Window, cut_off, products
+from tests.crash.windows import WINDOWS, MakeRedeem, Stands, Window, cut_off, products, products_at_hand
 from tests.support.clock import SettableClock
 from tests.support.house import SOURCE, House, build_house, new_request
 
@@ -18,11 +18,12 @@ def house(database: Database, tmp_path: Path, clock: SettableClock) -> House:
     return build_house(database, tmp_path, clock)
 
 
+@pytest.mark.parametrize("make", [products, products_at_hand], ids=["far-away", "at-hand"])
 @pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
-def test_a_redemption_that_is_cut_off_is_taken_up_by_the_same_key(house: House, window: Window) -> None:
+def test_a_redemption_that_is_cut_off_is_taken_up_by_the_same_key(house: House, window: Window, make: MakeRedeem) -> None:
     [(terminal, codes)] = house.new_codes()
     ours, rival = new_request(), new_request()
-    first = cut_off(house, window, products, codes, ours)
+    first = cut_off(house, window, make, codes, ours)
     assert (first is not None) == window.answers
     [row] = house.code_set_rows(terminal)
     assert row.state == window.stands

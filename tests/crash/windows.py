@@ -102,6 +102,11 @@ def products(house: House, database: Database, authority: Authority) -> Redeem:
     return Redemption(database, house.clock, authority, house.hasher).redeem
 
 
+def products_at_hand(house: House, database: Database, authority: Authority) -> Redeem:
+    """Return the product's redemption, whose rounds sign by themselves."""
+    return products(house, database, faults.AuthorityAtHand(authority.signer, authority.profile))
+
+
 def cut_off(house: House, window: Window, make: MakeRedeem, codes: Codes, request: Request) -> Retrieved | None:
     """Redeem into a window and return what the client got, if anything; a window that kills does so to a child."""
     if window.kills:

@@ -8,16 +8,20 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select
 
+from ca.authority import Authority
 from ca.certificates import of_subject
+from ca.issuers import SigningIssuer
 from enrollment import code_sets
 from enrollment.codes import Codes
 from enrollment.tables import CodeSetRow
 from kernel.clock import Clock
 from kernel.database import Database
-from kernel.errors import Refused
+from kernel.errors import Refused, Unavailable
+from keys.trouble import KeyTroubleError
 from registry import terminals
 from registry.states import TerminalEvent
 from tests.crash import ledger
+from tests.crash.faults import AuthorityAtHand, BrokenKey, fail, once
 from tests.crash.ledger import received_by
 from tests.support.clock import SettableClock
 from tests.support.house import APPROVER, PREPARER, SOURCE, House, Request, build_house, new_request
@@ -25,9 +29,16 @@ from tests.support.house import APPROVER, PREPARER, SOURCE, House, Request, buil
 Given = tuple[Codes, Request]
 
 
-@pytest.fixture
-def house(database: Database, tmp_path: Path, clock: SettableClock) -> House:
-    return build_house(database, tmp_path, clock)
+@pytest.fixture(params=["at-hand", "far-away"])
+def house(database: Database, tmp_path: Path, clock: SettableClock, request: pytest.FixtureRequest) -> House:
+    built = build_house(database, tmp_path, clock)
+    if request.param == "far-away":
+        vars(built)["authority"] = Authority(_signer(built, BrokenKey(built.issuing.key)), built.profile)
+    return built
+
+
+def _signer(house: House, key: BrokenKey) -> SigningIssuer:
+    return SigningIssuer(house.issuing.issuer, key)
 
 
 def _together(house: House, given: Sequence[Given]) -> list[str]:
@@ -40,6 +51,8 @@ def _together(house: House, given: Sequence[Given]) -> list[str]:
             retrieved = house.redemption.redeem(codes, request.pem, SOURCE)
         except Refused as refused:
             return refused.code
+        except Unavailable:
+            return "unavailable"
         received.append(received_by(0, retrieved))
         return "new" if retrieved.is_new else "again"
 
@@ -108,6 +121,28 @@ def test_a_set_that_somebody_holds_keeps_nobody_else_waiting(
                 assert elsewhere.submit(_together, house, others).result(20) == ["new"] * 3
             assert not waiting.done()
         assert waiting.result(20).is_new
+
+
+def test_what_its_round_could_not_sign_is_signed_by_each_for_himself(house: House) -> None:
+    key = BrokenKey(house.issuing.key)
+    key.before = once(fail)
+    vars(house)["authority"] = AuthorityAtHand(_signer(house, key), house.profile)
+    given = [(codes, new_request()) for _, codes in house.new_codes(6)]
+    assert _together(house, given) == ["new"] * 6
+
+
+def test_a_key_that_does_not_sign_is_told_to_all_and_spends_nothing(house: House) -> None:
+    key = BrokenKey(house.issuing.key)
+    key.before = _away
+    vars(house)["authority"] = AuthorityAtHand(_signer(house, key), house.profile)
+    given = [(codes, new_request()) for _, codes in house.new_codes(4)]
+    assert _together(house, given) == ["unavailable"] * 4
+    key.before = lambda: None
+    assert _together(house, given) == ["new"] * 4
+
+
+def _away() -> None:
+    raise KeyTroubleError("token is away")
 
 
 def _rows(house: House) -> list[CodeSetRow]:
