@@ -184,6 +184,7 @@ def _render(template: str, **facts: object) -> str:
         CATEGORIES=CATEGORIES,
         other_language=_other_language(),
         other_address=_other_address(),
+        absolute=_absolute,
         retrieval_url=f"{bulletin_parts().retrieval_url}/retrieve",
         rendered=_rendered,
         said=_said,

@@ -260,6 +260,7 @@ addEventListener("beforeunload", (event) => {
   // Otherwise nothing is lost, and nobody is held up.
   if (!kept.outlivesReload && (isBusy || shownFile)) event.preventDefault();
 });
+document.body.classList.add("begun");
 if (globalThis.crypto?.subtle) {
   at("unable").hidden = true;
   at("not-kept").hidden = kept.outlivesReload;
