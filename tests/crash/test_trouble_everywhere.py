@@ -53,7 +53,7 @@ def opened(sqlite_databases: FreshDatabase, tmp_path: Path, clock: SettableClock
         database.dispose()
 
 
-def _askers(house: House, clock: SettableClock) -> Iterator[tuple[str, Ask]]:
+def askers(house: House, clock: SettableClock) -> Iterator[tuple[str, Ask]]:
     """Yield a terminal for each way to a certificate, and what sends its request."""
     for retrieve in RETRIEVALS.values():
         [(terminal, codes)] = house.new_codes()
@@ -109,7 +109,7 @@ def test_on_a_full_disk_every_way_says_come_again_and_works_when_there_is_room(
     opened: tuple[House, Doors], clock: SettableClock, full: Callable[[Database], AbstractContextManager[None]]
 ) -> None:
     house, doors = opened
-    waiting = [(terminal, ask, new_request()) for _ in range(2) for terminal, ask in _askers(house, clock)]
+    waiting = [(terminal, ask, new_request()) for _ in range(2) for terminal, ask in askers(house, clock)]
     received, told = [], []
     with full(house.database):
         for _, ask, request in waiting:
@@ -147,7 +147,7 @@ def test_nodes_whose_clocks_are_two_hours_apart_take_up_each_others_work(
     house, _ = opened
     one, other = (_shifted(house, clock, by) for by in (first, second))
     received = []
-    for terminal, ask in _askers(house, clock):
+    for terminal, ask in askers(house, clock):
         for node, by in ((one, first), (other, second)):
             _clock(node).instant = clock.instant + by
         request = new_request()

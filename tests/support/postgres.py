@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,12 @@ class PostgresServer:
             self._process.wait(PATIENCE)
             self._process = None
 
+    def revive(self) -> None:
+        """Wait until it answers after a crash; start it again if it has given up."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._start()
+        _wait_until_ready(self._process, self.folder)
+
     def url(self, name: str) -> str:
         """Return the SQLAlchemy address of one of its databases."""
         return f"postgresql+psycopg://tegata@/{name}?host={self.folder}"
@@ -125,15 +131,17 @@ class PostgresServer:
 
 
 @contextmanager
-def private_server() -> Iterator[PostgresServer]:
+def private_server(volume: Callable[[Path], AbstractContextManager[object]] = nullcontext) -> Iterator[PostgresServer]:
     """Start a server with an empty cluster; at the end it is stopped and its folder removed.
 
-    Raises PostgresUnavailable.
+    `volume` may put something below the folder, before anything is written there. Raises PostgresUnavailable.
     """
     programs = _programs()
     account = Account.present()
     folder = Path(tempfile.mkdtemp(prefix="tegata-postgres-"))  # short: a socket's path has at most 107 octets
-    try:
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.enter_context(volume(folder))
         folder.chmod(0o700)
         os.chown(folder, account.uid, account.gid)
         _make_cluster(programs, account, folder)
@@ -144,8 +152,21 @@ def private_server() -> Iterator[PostgresServer]:
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def small_volume(folder: Path, *, size: int = 160 << 20) -> Iterator[None]:
+    """Mount a file system of so many octets on a folder, in memory; raises PostgresUnavailable where nobody lets us."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if mount is None or umount is None:
+        raise PostgresUnavailable("mount, for a small volume")
+    mounted = subprocess.run([mount, "-t", "tmpfs", "-o", f"size={size}", "tegata", folder], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        raise PostgresUnavailable("the right to mount a small volume: " + mounted.stderr.decode(errors="replace").strip())
+    try:
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([umount, "-l", folder], capture_output=True, check=True)
 
 
 def _programs() -> Path:
