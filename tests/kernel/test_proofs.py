@@ -21,11 +21,53 @@ def leaves_of(size: int) -> Leaves:
 
 def tiled(size: int) -> Nodes:
     """Return the nodes of a tree as its tiles have them."""
+    return tiled_over(leaves_of(size))
+
+
+def tiled_over(leaves: Leaves) -> Nodes:
     tiling = Tiling()
-    for leaf in leaves_of(size):
+    for leaf in leaves:
         tiling.append(leaf_hash(leaf))
     tiles = tiling.take()
     return nodes_of(lambda level, position: tiles.get((level, position), b""))
+
+
+# The tree of eight leaves by which implementations of Certificate Transparency have been compared since RFC 6962.
+PUBLISHED = tuple(
+    map(bytes.fromhex, ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"])
+)
+PUBLISHED_HEADS = {
+    1: "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+    2: "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+    5: "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+    6: "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+    8: "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+}
+PUBLISHED_PROOFS = {
+    (1, 1): [],
+    (1, 8): [
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ],
+    (6, 8): [
+        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ],
+    (2, 5): [
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ],
+}
+
+
+@pytest.mark.parametrize(("old", "size"), PUBLISHED_PROOFS)
+def test_published_trees_have_their_published_proofs(old: int, size: int) -> None:
+    made, heads = proofs.consistency(tiled_over(PUBLISHED), old, size), [mth(PUBLISHED[:width]) for width in (old, size)]
+    assert [node.hex() for node in made] == PUBLISHED_PROOFS[old, size]
+    assert [head.hex() for head in heads] == [PUBLISHED_HEADS[old], PUBLISHED_HEADS[size]]
+    proofs.require_consistent(old, heads[0], size, heads[1], made)
 
 
 def is_refused(check: Callable[..., None], *arguments: object) -> bool:
