@@ -111,14 +111,16 @@ class Regulars:
 
 
 def harmed(siege: Siege) -> Iterator[str]:
-    """Yield who can not do any more what is theirs: those who were not attacked, from the attacker's address and elsewhere."""
-    spared = iter(siege.spared)
+    """Yield who can not do any more what is theirs: those who were not attacked, from the attacker's address and elsewhere.
+
+    Uses up codes of theirs each time.
+    """
     forms = {**RETRIEVALS, **OTHER_FORMS}
     for way in WAYS:
         if way.shares != "codes":
             continue
         for source in (source_of(0), ELSEWHERE):
-            told = forms[way.name](siege.worlds[way.door], next(spared), new_request(), source)
+            told = forms[way.name](siege.worlds[way.door], siege.spared.pop(), new_request(), source)
             if told.outcome is not Outcome.GIVEN:
                 yield f"{way.name} at {way.door} from {source}: {told.words}"
     for holder in siege.holders[1:]:

@@ -202,7 +202,7 @@ def besieged(database: Database, folder: Path, clock: SettableClock, *, attacked
         pages.accounts.add(NewAccount(login, "通関 四郎", f"{login}@example.jp", PASSWORD, grants, "NAC001"), OPERATOR)
     pages.accounts.add(NewAccount("mori", "森", "mori@example.jp", PASSWORD, frozenset({Role.REVIEW})), OPERATOR)
     pages.factors.provide_totp(pages.person("goro", "NAC001"), TOTP_SECRET, OPERATOR)
-    codes = [one for _, one in prepare_many(house, attacked + 40)]
+    codes = [one for _, one in prepare_many(house, attacked + 60)]
     holders = tuple(_holder(house) for _ in range(3))
     assert len(holders) == 3
     siege = Siege(house, clock, hasher, opener, passwords, pages, codes[:attacked], codes[attacked:], holders)
