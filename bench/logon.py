@@ -5,7 +5,7 @@ connections; beside them, in the same runs, what nginx answers by itself to the 
 processes that answered: door, nginx, PostgreSQL's server. Then one certificate after the other is revoked while its terminal
 asks without pause: when did the last request begin, after the commit, that was not told of it.
 
-Run as `python -m bench.logon [--times 5] [--count 300] [--among 10000 100000 1000000]`; needs Debian's nginx and PostgreSQL.
+Run as `python -m bench.logon [--times 5] [--count 200] [--among 10000 100000 1000000]`; needs Debian's nginx and PostgreSQL.
 """
 
 import argparse

@@ -6,7 +6,7 @@ golang-cfssl) signs the same requests behind the same nginx, without codes, into
 core-second of all processes that did the work: door, nginx, PostgreSQL's server. The limit is what verifying a request,
 signing a certificate and nginx's TLS cost by themselves.
 
-Run as `python -m bench.retrieval [--times 5] [--count 300] [--among 10000 100000 1000000]`; needs Debian's nginx, PostgreSQL and
+Run as `python -m bench.retrieval [--times 5] [--count 200] [--among 10000 100000 1000000]`; needs Debian's nginx, PostgreSQL and
 golang-cfssl.
 """
 
@@ -314,7 +314,7 @@ def options(description: str | None) -> argparse.Namespace:
     """Return what was chosen on the command line."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--times", type=int, default=5)
-    parser.add_argument("--count", type=int, default=300, help="requests in a run")
+    parser.add_argument("--count", type=int, default=200, help="requests in a run")
     parser.add_argument("--among", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="certificates in the database")
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     return parser.parse_args()

@@ -15,7 +15,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.errors import HaltServer  # type: ignore[import-untyped]
 
-from server.process import Starting
+from server.process import Starting, keep_few_arenas
 from server.settings import DoorSettings
 from server.tls import CachedContext, Credentials
 from server.trouble import Trouble
@@ -65,6 +65,7 @@ def listen(name: str, settings: DoorSettings) -> socket.socket:
 def serve(door: Door, listener: socket.socket, starting: Starting) -> None:
     """Serve until SIGTERM (or SIGINT), then end the process; `starting` is told when a worker takes requests, or can not."""
     ours = os.getpid()
+    keep_few_arenas()
     # What is here before a worker forks is not looked at by its collector, so that its pages stay shared.
     gc.collect()
     gc.freeze()
