@@ -15,6 +15,11 @@ PACKAGES := python3-venv postgresql nginx-light chromium libnss3-tools fonts-not
 	softhsm2 opensc libengine-pkcs11-openssl strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep \
 	default-jre-headless testssl.sh systemd poppler-utils qpdf
 
+# Of Node's world only what installs the judges of pages; where there is an npm, it stays what it is.
+PACKAGES += $(shell command -v npm >/dev/null || echo npm)
+JUDGES := tests/judges
+NPM := npm --no-audit --no-fund --no-update-notifier --ignore-scripts
+
 COMPILE := pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
@@ -38,7 +43,7 @@ lint: develop
 check: lint ## the fast part of the tests, for every commit
 	$(PYTEST) -m "not postgresql and not browser and not slow" --numprocesses auto --dist loadfile
 
-test: debian lint ## everything; installs what the tests need
+test: debian judges lint ## everything; installs what the tests need
 	$(PYTEST) --numprocesses auto --dist loadfile
 
 fuzz: develop ## try every reader of the network with new inputs, for MINUTES=5; findings are kept in fuzz-found
@@ -50,14 +55,15 @@ guess: develop ## 100,000 guesses by all interfaces, from one address and from 1
 bench: develop ## measure, and write bench/results; takes minutes
 	$(BIN)/python -m bench
 
-lock: ## resolve the dependencies anew into requirements*.lock
+lock: ## resolve the dependencies anew into requirements*.lock and tests/judges
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && $(PYTHON) -m venv "$$tools" \
 	&& "$$tools/bin/pip" --quiet install pip-tools && export CUSTOM_COMPILE_COMMAND="make lock" \
 	&& "$$tools/bin/"$(COMPILE) --output-file requirements.lock requirements.in requirements-build.in \
 	&& "$$tools/bin/"$(COMPILE) --output-file requirements-dev.lock requirements-dev.in
+	@cd $(JUDGES) && rm -rf package-lock.json node_modules && $(NPM) install --package-lock-only && $(PYTHON) lock.py
 
 clean: ## remove .venv and caches; the home (var) stays
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis tests/screenshots
+	rm -rf $(JUDGES)/node_modules .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis tests/screenshots
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/created:
@@ -76,6 +82,15 @@ clean: ## remove .venv and caches; the home (var) stays
 	@echo "Installing what the tests need into .venv …"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
+
+# As locked, and without what their authors run on installing. Without npm or a registry the tests that miss them are skipped by
+# name (or fail, where all is required).
+judges: $(JUDGES)/node_modules/.package-lock.json ## install what judges the pages, with npm
+$(JUDGES)/node_modules/.package-lock.json: $(JUDGES)/package-lock.json
+	@if command -v npm >/dev/null; then echo "Installing the judges of pages into $(JUDGES)/node_modules …"; \
+		cd $(JUDGES) && $(NPM) ci --loglevel=error && touch node_modules/.package-lock.json \
+			|| echo "The judges of pages could not be installed; tests that need them say so." >&2; \
+	else echo "Not installed, for want of npm: the judges of pages" >&2; fi
 
 # Without Debian or the right to install, the tests that miss something are skipped by name (or fail, where all is required).
 debian:

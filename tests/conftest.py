@@ -21,9 +21,9 @@ from tests.support.schema import whole_schema
 FreshDatabase = Callable[[], AbstractContextManager[str]]
 
 # Folders whose files take longest: begun first, they do not hold up the end of a run on several cores.
-LONGEST = ("journeys", "server", "crash", "guessing", "interop", "webui")
+LONGEST = ("judges", "journeys", "server", "crash", "guessing", "interop", "webui")
 # Whole folders that `make check` leaves out.
-SLOW_FOLDERS = {"journeys", "crash", "guessing", "interop", "server", "webui"}
+SLOW_FOLDERS = {"judges", "journeys", "crash", "guessing", "interop", "server", "webui"}
 # And files of the other folders that take more than four seconds each.
 SLOW_FILES = {
     "test_answers_in_every_state",

@@ -99,7 +99,7 @@ class Estate:
         tree = lxml.html.fromstring(text)
         found = [Attempt("GET", _path(way, link)) for link in tree.xpath("//a/@href") if not urlsplit(link).scheme]
         for form in tree.forms:
-            found += _sent(way, form)
+            found += sent(way, form)
         self._take(found)
 
     def _take(self, found: Iterable[Attempt]) -> None:
@@ -257,7 +257,7 @@ def _is_short_number(text: str) -> bool:
     return len(text) < 9 and re.fullmatch("[0-9a-f]+", text) is not None
 
 
-def _sent(way: str, form: lxml.html.FormElement) -> list[Attempt]:
+def sent(way: str, form: lxml.html.FormElement) -> list[Attempt]:
     """Return what a form sends as it is filled in, once for each of its buttons and with all of its boxes ticked."""
     target, method = _path(way, form.action or way), (form.method or "get").upper()
     ticked = [(box.get("name"), box.get("value", "on")) for box in form.xpath(".//input[@type='checkbox']")]
