@@ -66,6 +66,21 @@ def test_a_bad_file_is_told_line_by_line_and_does_nothing(home: Path, tmp_path: 
     assert all(line.startswith(f"tegata: {file}:") for line in refused.stderr.splitlines())
 
 
+def test_a_certificate_that_would_not_be_as_it_must_be_is_not_signed_and_its_cause_is_told(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "odd.yaml"
+    odd = MORE.replace("mail-2", "mail-3").replace("a@example.jp", "a..b@example.jp")
+    file.write_text((home / "ceremony.yaml").read_text(encoding="utf-8") + odd, encoding="utf-8")
+    refused = tegata(home, "ceremony", str(file))
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(
+        "tegata: the certificate of mail-3 was not signed, for it would not be as it must be: pkix.invalid_email"
+    )
+    assert '"certificate.lint"' in tegata(home, "audit", "export").stdout
+    file.write_text(file.read_text(encoding="utf-8").replace("a..b@", "a.b@"), encoding="utf-8")
+    assert tegata(home, "ceremony", str(file)).returncode == 0
+
+
 def test_an_issuing_ca_that_the_terminals_profile_does_not_let_sign_is_refused(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "pilot.yaml"
     written = (home / "ceremony.yaml").read_text(encoding="utf-8")

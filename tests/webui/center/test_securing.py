@@ -1,10 +1,12 @@
 """Revoking, suspending, resuming; replacing, thawing and unlocking codes."""
 
 import pytest
+from sqlalchemy import select
 
 from enrollment import staff_views
 from enrollment.code_sets import CodeSetState
 from enrollment.staff_views import CertificateState, CodeSetView, IssuedCertificate
+from kernel.audit import AuditEntry
 from registry import terminals
 from registry.states import TerminalState
 from tests.support.house import SOURCE, House, new_request
@@ -42,6 +44,9 @@ def test_revocation_names_everything_asks_twice_and_is_done_once(issuing_doors: 
     done = ito.post(path, {"reason": "keyCompromise", "serial": serial, "step": "do"})
     assert f"端末{day.issued}の証明書を失効させました。" in ito.get(done.location).text
     assert certificate_of(doors, day.issued).reason == "keyCompromise"
+    with doors.database.snapshot() as session:
+        blocked = session.scalars(select(AuditEntry.actor).where(AuditEntry.action == "key.block")).all()
+    assert blocked[-1:] == ["staff:ito"]
     again = ito.post(path, {"reason": "superseded", "serial": serial, "step": "do"})
     assert "すでに失効しています。何も変わっていません。" in ito.get(again.location).text
     assert certificate_of(doors, day.issued).reason == "keyCompromise"

@@ -8,6 +8,7 @@ from datetime import timedelta
 import icalendar
 import pytest
 from cryptography import x509
+from sqlalchemy import select
 
 from ca.certificates import CertificateState
 from ca.revocation import Reason
@@ -131,7 +132,9 @@ def test_a_certificate_is_revoked_after_reason_confirmation_and_factor(issuing_d
     assert (ended.state, ended.reason) == (CertificateState.REVOKED, "keyCompromise")
     with doors.database.snapshot() as session:
         newest = audit.history(session, f"terminal:{issued}")[0]
+        blocked = session.scalars(select(audit.AuditEntry.actor).where(audit.AuditEntry.action == "key.block")).all()
     assert (newest.action, newest.actor) == ("certificate.revoke", "customer:NAC001/hanako")
+    assert blocked == ["customer:NAC001/hanako"]
     again = visitor.post(path, {**form, "step": "do"})
     assert (again.status_code, again.location) == (303, one)
     assert "失効できる証明書がありません。" in visitor.get(one).text

@@ -295,6 +295,9 @@ def test_a_terminal_revokes_its_certificate(world: World, reason: int | None, to
     assert record is not None
     assert (record.state, record.reason) == (CertificateState.REVOKED, told)
     assert entry.actor == f"terminal:{terminal.name}"
+    with world.house.database.snapshot() as session:
+        by_whom = select(AuditEntry.actor).where(AuditEntry.subject == f"key:{record.spki_sha256.hex()}")
+        assert list(session.scalars(by_whom)) == ([entry.actor] if told == "keyCompromise" else [])
 
 
 def revocation(terminal: ByCertificate, reason: int | None) -> bytes:
