@@ -81,10 +81,14 @@ def report_of(server: Server, identity: Identity | None) -> Report:
 
     Raises as `connection.get`, and Refused("answer-unexpected") for what is no such report.
     """
-    answer = connection.get(server, PATH, identity)
+    return read(connection.get(server, PATH, identity))
+
+
+def read(answer: Answer) -> Report:
+    """Return the report that an answer is; raises Refused("answer-unexpected") for what is none."""
     try:
         return _read(answer)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):  # the last for a number that is infinite
         raise Refused("answer-unexpected", status=answer.status) from None
 
 
