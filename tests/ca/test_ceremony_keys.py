@@ -7,9 +7,13 @@ from cryptography import x509
 from ca import blocked_keys
 from ca.ceremony import Service, service
 from ca.ceremony_check import newest
+from ca.certificates import of_subject
 from ca.plan import Plan
 from ca.requests import spki_digest
 from ca.yaml_lines import FileFault
+from enrollment.blocking import KeyBlocking
+from kernel import audit
+from kernel.errors import Refused
 from keys.algorithms import algorithm_of
 from tests.ca.ocsp_requests import Told, cert_id, request
 from tests.ca.test_ceremony_renewal import SERVICES, SOON, _Gone, renewals_of
@@ -72,6 +76,25 @@ def test_after_a_compromise_a_new_key_puts_a_service_back_to_work(house: House) 
         blocked_keys.block(session, spki_digest(old.public_key()), house.clock.now())
     assert hold(house, rekeyed(house.plan, "tls-retrieval"))
     assert certificate(service(house.database, "tls-retrieval")).public_key() != old.public_key()
+
+
+def test_a_renewal_that_waits_when_its_key_is_compromised_is_given_up_and_a_new_key_follows(
+    house: House, clock: SettableClock
+) -> None:
+    clock.advance(SOON + timedelta(hours=1))
+    gone = dataclasses.replace(house.issuing, key=_Gone(house.issuing.key))  # type: ignore[arg-type]
+    renewals = dataclasses.replace(renewals_of(house), signer_of=lambda _issuer: gone)
+    with pytest.raises(Exception, match="custody of keys"):
+        renewals.renew_due(clock.now())
+    key = certificate(service(house.database, "ocsp")).public_key()
+    KeyBlocking(house.database, clock).block([spki_digest(key)], audit.operator("test"))
+    with house.database.snapshot() as session:
+        assert [one.state for one in of_subject(session, "ocsp")] == ["abandoned", "revoked"]
+    renewals_of(house).renew_due(clock.now())
+    with pytest.raises(Refused, match="key-blocked"):
+        hold(house, house.plan)
+    assert hold(house, rekeyed(house.plan, "ocsp"))
+    assert service(house.database, "ocsp").key_name == "ocsp.2"
 
 
 def test_a_renewal_that_was_cut_off_before_the_new_key_is_finished_first(house: House, clock: SettableClock) -> None:

@@ -1,19 +1,21 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from cryptography import x509
 from sqlalchemy import select
 
-from ca import blocked_keys
+from ca import blocked_keys, revocation
 from ca.ceremony import Ceremony, Promise, issue, usual_plan
 from ca.certificates import CertificateState
 from ca.own_profiles import of_service
 from ca.plan import YEAR, ServiceKind, ServicePlan
 from ca.profiles import BACKDATING, Addresses, Validity
 from ca.requests import spki_digest
+from ca.revocation import Reason
 from ca.service_profiles import service_builder
 from ca.signing import certify, to_be_signed
 from ca.tables import CertificateRow
@@ -97,3 +99,43 @@ def test_a_key_that_is_blocked_while_it_is_certified_gets_no_certificate(house: 
     with pytest.raises(Refused, match="key-blocked"):
         issue(house.database, replace(promise, sign=sign_late), house.clock.now())
     assert _deeds(house.database, "certificate.issue").count("service:mail") == 0
+    # It waits for nothing any more, and is promised nothing else on this key.
+    with house.database.snapshot() as session:
+        [row] = session.scalars(select(CertificateRow).where(CertificateRow.subject == "mail"))
+    assert row.state == CertificateState.ABANDONED
+    assert _deeds(house.database, "certificate.abandon") == ["service:mail"]
+    with pytest.raises(Refused, match="key-blocked"):
+        issue(house.database, replace(promise, follows=row.id), house.clock.now())
+    assert _deeds(house.database, "certificate.reserve").count("service:mail") == 1
+
+
+def test_a_compromise_beside_a_renewal_leaves_nothing_good_on_the_key(house: House) -> None:
+    with house.database.snapshot() as session:
+        old = session.scalars(select(CertificateRow).where(CertificateRow.subject == "cmp")).one()
+    plan = next(one for one in house.plan.services if one.name == "cmp")
+    issuing, now = house.issuing.issuer, house.clock.now()
+    public_key = x509.load_der_x509_certificate(old.der or b"").public_key()
+    validity, begun = Validity(now - BACKDATING, now - BACKDATING + 2 * YEAR), Event()
+
+    def compose() -> bytes:
+        return to_be_signed(service_builder(house.plan, plan, issuing, public_key, validity), issuing.public_key)
+
+    def sign(tbs: bytes) -> bytes:
+        begun.set()
+        return certify(tbs, house.issuing)
+
+    def revoke() -> None:
+        begun.wait(PATIENCE)
+        with house.database.transaction() as session:
+            revocation.revoke(session, old.issuer, old.serial, reason=Reason.KEY_COMPROMISE, now=now)
+
+    promise = Promise(of_service(house.plan, plan), issuing.name, compose, sign, follows=old.id)
+    with ThreadPoolExecutor(1) as beside:
+        revoking = beside.submit(revoke)
+        with suppress(Refused):
+            issue(house.database, promise, now)
+        revoking.result(PATIENCE)
+    with house.database.snapshot() as session:
+        states = list(session.scalars(select(CertificateRow.state).where(CertificateRow.spki_sha256 == old.spki_sha256)))
+    assert len(states) == 2
+    assert set(states) <= {CertificateState.REVOKED, CertificateState.ABANDONED}
