@@ -1,5 +1,6 @@
 """Accounts: who may log in, and how guessing is slowed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,8 +14,9 @@ from registry.letters import Letters
 from tests.support.clock import SettableClock
 from tests.webui.visitors import PASSWORD
 from webui.accounts import Accounts, Credentials, Door, NewAccount, Person, Right, Role, UserLetters, network_of
+from webui.accounts.sources import device_hash
 from webui.passwords import Passwords
-from webui.tables import AccountRow
+from webui.tables import AccountRow, DeviceRow
 
 OPERATOR = audit.operator("test")
 
@@ -132,6 +134,24 @@ def test_an_account_attacked_from_many_addresses_is_locked_as_a_whole(accounts: 
     for number in range(50):
         refusal(accounts, typed("wrong password", source=f"192.0.2.{number // 5}"))
     assert refusal(accounts, typed(source="198.51.100.1")) == "throttled"
+
+
+def test_a_browser_that_the_account_knows_is_locked_by_its_own_failures_only(
+    accounts: Accounts, database: Database, hanako: Person
+) -> None:
+    with database.transaction() as session:
+        session.add(DeviceRow(account_id=hanako.account_id, token_hash=device_hash("known"), seen_at=accounts.clock.now()))
+    for number in range(60):
+        refusal(accounts, typed("wrong password", source=f"192.0.2.{number // 5}"))
+        refusal(accounts, typed(user=f"user{number}"))
+    known, unknown = (replace(typed(), device=token) for token in ("known", "unknown"))
+    assert refusal(accounts, unknown) == "throttled"
+    accounts.authenticate(known)
+    for _ in range(5):
+        assert refusal(accounts, replace(known, password="wrong password")) == "login-failed"
+    assert refusal(accounts, known) == "throttled"
+    neighbour = accounts.add(NewAccount("jiro", "次郎", "jiro@example.jp", PASSWORD, frozenset(), "NAC001"), OPERATOR)
+    assert refusal(accounts, replace(typed(user=neighbour.login), device="known")) == "throttled"  # by the address
 
 
 @pytest.mark.usefixtures("hanako")

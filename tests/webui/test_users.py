@@ -1,6 +1,7 @@
 """Managing accounts: who may do what to whose."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -26,7 +27,9 @@ from webui.accounts import (
     UserLetters,
     Users,
 )
+from webui.accounts.sources import device_hash
 from webui.accounts.users import MOST_USERS, has_administrator
+from webui.tables import DeviceRow
 
 OPERATOR = audit.operator("test")
 LETTERS = UserLetters(Letters(PORTAL))
@@ -212,6 +215,19 @@ def test_a_lock_is_seen_and_lifted(accounts: Accounts, users: Users, ito: Person
     assert users.unlock("NAC001", "jiro", ito)
     assert not users.unlock("NAC001", "jiro", ito)
     accounts.authenticate(Credentials(Door.PORTAL, "NAC001", "jiro", PASSWORD, wrong.source))
+
+
+def test_the_lock_of_a_browser_that_is_known_is_seen_and_lifted_too(
+    accounts: Accounts, users: Users, ito: Person, jiro: Person
+) -> None:
+    with accounts.database.transaction() as session:
+        session.add(DeviceRow(account_id=jiro.account_id, token_hash=device_hash("known"), seen_at=accounts.clock.now()))
+    wrong = Credentials(Door.PORTAL, "NAC001", jiro.login, "wrong password", "192.0.2.1", "known")
+    for told in ["login-failed"] * 5 + ["throttled"]:
+        with pytest.raises(Refused, match=told):
+            accounts.authenticate(wrong)
+    assert users.unlock("NAC001", "jiro", ito)
+    accounts.authenticate(replace(wrong, password=PASSWORD))
 
 
 def test_an_office_has_a_first_account_once(users: Users) -> None:
