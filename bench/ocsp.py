@@ -1,8 +1,9 @@
-"""OCSP as the status door serves it, beside nginx with a file of the same size, `openssl ocsp` and the raw signature rate.
+"""OCSP as the status door serves it, beside nginx with a file of the same size, cfssl, `openssl ocsp` and the raw signature rate.
 
 Rates are per core-second: requests by the CPU time of all processes that answered them. wrk asks over 32 kept-alive
-connections; `openssl ocsp` gets a connection for each request. Run as `python -m bench.ocsp [--times 5] [--seconds 3]`;
-needs Debian's nginx and wrk.
+connections; `openssl ocsp` gets a connection for each request. `cfssl ocspserve` serves our own answer for the same
+certificate, read from its file. Run as `python -m bench.ocsp [--times 5] [--seconds 3]`; needs Debian's nginx and wrk, and
+measures cfssl when it is there.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,7 @@ from kernel.database import Database, connect
 from server.supervisor import READY_WITHIN
 
 ROOT = Path(__file__).resolve().parents[1]
-DOOR, NGINX, OPENSSL = 19080, 19081, 19082
+DOOR, NGINX, OPENSSL, CFSSL = 19080, 19081, 19082, 19083
 TICKS = os.sysconf("SC_CLK_TCK")
 CONNECTIONS = 32
 NGINX_CONF = """
@@ -257,16 +258,9 @@ def run(folder: Path, times: int, seconds: int) -> dict[str, object]:
         )
         workers = [door, *children(door)]
         begin_mb = private_mb(workers[-1])
-        (folder / "file").write_bytes(asked["good"].answer())
-        cases = [
-            Case("GET good, cached", asked["good"].url, workers),
-            Case("POST good, cached", f"http://127.0.0.1:{DOOR}/ocsp", workers, asked["good"].script(POST)),
-            Case("GET revoked, cached", asked["revoked"].url, workers),
-            Case("POST with nonce, signed live", f"http://127.0.0.1:{DOOR}/ocsp", workers, asked["nonce"].script(NONCE)),
-        ]
-        for number, (what, options) in enumerate((("nginx, file", ""), ("nginx, file kept open", "open_file_cache max=100;"))):
-            nginx = stack.enter_context(_nginx(folder / f"nginx-{number}", NGINX + 10 + number, options, folder / "file"))
-            cases.append(Case(what, f"http://127.0.0.1:{NGINX + 10 + number}/file", [nginx, *children(nginx)]))
+        answer = folder / "file"
+        answer.write_bytes(asked["good"].answer())
+        cases = [*_ours(asked, workers), *_files(stack, folder, answer), *_cfssl(stack, asked["good"], answer)]
         cases.append(ConnectionEach("POST with nonce, a connection each", "", workers, der=asked["nonce"].der, port=DOOR))
         peer = ConnectionEach("openssl ocsp, nonce, a connection each", "", [], der=asked["nonce"].der)
         peer.pids = [stack.enter_context(running(_openssl(folder, database), peer.once))]
@@ -277,7 +271,49 @@ def run(folder: Path, times: int, seconds: int) -> dict[str, object]:
                 case.ask(seconds)
             signatures.append(_signatures(1))
         facts = _facts(cases, statistics.median(signatures))
-        return facts | {"private_mb_at_first": round(begin_mb, 1), "private_mb": round(private_mb(workers[-1]), 1)}
+        return facts | {
+            "private_mb_at_first": round(begin_mb, 1),
+            "private_mb": round(private_mb(workers[-1]), 1),
+            "private_mb_of_others": {case.what: round(sum(map(private_mb, case.pids)), 1) for case in cases if _is_peer(case)},
+        }
+
+
+def _is_peer(case: Case) -> bool:
+    return case.what.startswith(("cfssl", "openssl"))
+
+
+def _ours(asked: Mapping[str, Asked], workers: Sequence[int]) -> list[Case]:
+    """Return what the door is asked over kept-alive connections."""
+    url = f"http://127.0.0.1:{DOOR}/ocsp"
+    return [
+        Case("GET good, cached", asked["good"].url, workers),
+        Case("POST good, cached", url, workers, asked["good"].script(POST)),
+        Case("GET revoked, cached", asked["revoked"].url, workers),
+        Case("POST with nonce, signed live", url, workers, asked["nonce"].script(NONCE)),
+    ]
+
+
+def _files(stack: ExitStack, folder: Path, file: Path) -> Iterator[Case]:
+    """Yield nginx with the answer as a file, opened for each request and kept open."""
+    for number, (what, options) in enumerate((("nginx, file", ""), ("nginx, file kept open", "open_file_cache max=100;"))):
+        port = NGINX + 10 + number
+        nginx = stack.enter_context(_nginx(folder / f"nginx-{number}", port, options, file))
+        yield Case(what, f"http://127.0.0.1:{port}/file", [nginx, *children(nginx)])
+
+
+def _cfssl(stack: ExitStack, asked: Asked, answer: Path) -> Iterator[Case]:
+    """Yield `cfssl ocspserve` with our own answer in its memory, when the program is there; GET it refuses (1.2.0)."""
+    if shutil.which("cfssl") is None:
+        return
+    responses = answer.with_name("responses")
+    responses.write_bytes(base64.b64encode(answer.read_bytes()))
+    command = ["cfssl", "ocspserve", "-port", str(CFSSL), "-responses", str(responses), "-loglevel", "4"]
+    pid = stack.enter_context(running(command, lambda: socket.create_connection(("127.0.0.1", CFSSL)).close()))
+    url = f"http://127.0.0.1:{CFSSL}/"
+    with urlopen(Request(url, asked.der), timeout=10) as response:
+        if response.read() != answer.read_bytes():
+            raise RuntimeError("cfssl answers something else")
+    yield Case("cfssl ocspserve, POST", url, [pid], asked.script(POST))
 
 
 @contextmanager
@@ -295,12 +331,14 @@ def _facts(cases: Sequence[Case], signatures: float) -> dict[str, object]:
     rates = {case.what: round(case.rate) for case in cases}
     ours = {what: rate for what, rate in rates.items() if what.endswith("cached")}
     live = rates["POST with nonce, signed live"]
+    cfssl = rates.get("cfssl ocspserve, POST")
     return {
         "unit": "requests per core-second of all processes that answered",
         "rates": rates,
         "signatures_per_core_second": round(signatures),
         "of_nginx_file": {what: round(rate / rates["nginx, file"], 2) for what, rate in ours.items()},
         "of_nginx_file_kept_open": {what: round(rate / rates["nginx, file kept open"], 2) for what, rate in ours.items()},
+        "of_cfssl": {what: round(rate / cfssl, 1) for what, rate in ours.items()} if cfssl else "not there",
         "live_of_openssl_ocsp": round(
             rates["POST with nonce, a connection each"] / rates["openssl ocsp, nonce, a connection each"], 2
         ),

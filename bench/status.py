@@ -81,8 +81,9 @@ class House:
         with self.database.transaction() as session:
             values = {"issuer": self.issuer.name, "first": first, "last": last, "now": "2026-11-01", "end": "2027-10-31 14:59:59"}
             session.execute(text(FILL[self.database.engine.dialect.name]), values)
-        with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("ANALYZE"))
+        if self.database.engine.dialect.name == "postgresql":  # which does so by itself, a little later; SQLite never does
+            with self.database.transaction() as session:
+                session.execute(text("ANALYZE"))
 
     def question(self, name: str, number: int) -> Asked:
         """Return the request for a certificate; its serial number stands at its end."""
