@@ -26,7 +26,21 @@ from kernel.database import connect
 from kernel.errors import Refused
 from server.express import Ask, Express, Next
 from tests.ca.trial import trial_issuer
-from tests.fuzz import est_and_scep, fetched, mutation, protocols, samples, second_opinions, uploads
+from tests.fuzz import (
+    answers,
+    est_and_scep,
+    evidence,
+    factors,
+    fetched,
+    forms,
+    mutation,
+    protocols,
+    queries,
+    samples,
+    second_opinions,
+    uploads,
+    visits,
+)
 from tests.fuzz.trial import Read, Target, trusting_a_length, trusting_the_text
 from tests.support.schema import whole_schema
 
@@ -282,4 +296,10 @@ TARGETS = (
     *protocols.TARGETS,
     *uploads.TARGETS,
     *fetched.TARGETS,
+    *evidence.TARGETS,
+    *answers.TARGETS,
+    *visits.TARGETS,
+    *factors.TARGETS,
+    *queries.TARGETS,
+    *forms.TARGETS,
 )

@@ -1,7 +1,7 @@
 """Trying a reader with many inputs, and judging what it does with each."""
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -71,7 +71,7 @@ class Target:
     mutate: Mutator = mutation.der
     planted: tuple[Callable[[Read], Read], ...] = (trusting_a_length,)
     fewest: int = 50
-    codes: Collection[str] = frozenset(PROBLEMS)
+    codes: Container[object] = frozenset(PROBLEMS)
 
     def inputs(self, seed: int = SEED) -> Iterator[bytes]:
         """Yield mutated seeds without end, the same for the same number."""
