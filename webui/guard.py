@@ -5,7 +5,7 @@ leads to the log-in page and back; staff who have no second factor yet are led t
 the right is 403; an object of another office is 404, which is the views' part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -133,7 +133,7 @@ def owes_factor() -> bool:
 def to_log_in() -> Response:
     """Lead to the log-in page and afterwards back to where the visitor wanted to go, with what was typed there."""
     fits = (flask.request.content_length or 0) <= flask.current_app.config["MAX_CONTENT_LENGTH"]
-    if flask.request.method == "POST" and fits and kept.sent() and csrf.is_own_form():
+    if flask.request.method == "POST" and fits and _is_text(flask.request.form) and kept.sent() and csrf.is_own_form():
         # 307: the browser sends the form once more, to a log-in page that carries it along.
         return flask.redirect(flask.url_for("entrance.log_in_again", next=flask.request.path), 307)
     wanted = present_page()
@@ -174,8 +174,11 @@ def _page_of(path: str) -> str | None:
 
 def _require_text(typed: MultiDict[str, str]) -> None:
     # PostgreSQL stores no NUL; nobody types one.
-    if "\x00" in flask.request.path:
+    if "\x00" in flask.request.path or not _is_text(typed):
         raise BadRequest
-    for name, value in typed.items(multi=True):
-        if "\x00" in name or "\x00" in value:
-            raise BadRequest
+
+
+def _is_text(typed: MultiDict[str, str]) -> bool:
+    """Return whether all names are there, which a part of a form may lack (RFC 7578 §4.2), and nothing has a NUL."""
+    sent: Iterable[tuple[str | None, str]] = typed.items(multi=True)
+    return all(name is not None and "\x00" not in name and "\x00" not in value for name, value in sent)
