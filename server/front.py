@@ -4,10 +4,12 @@
 """
 
 import ipaddress
+import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from server import client_certificates, logs
 from server.express import Express
@@ -44,6 +46,7 @@ class Front:
             case "/readyz":
                 return self._readiness(start_response)
         self._believe_proxy(environ)
+        _escape_query(environ)
         return self.app(environ, start_response)
 
     def _believe_proxy(self, environ: Environ) -> None:
@@ -84,6 +87,13 @@ class Front:
         if missing:
             return _plain(start_response, "503 Service Unavailable", "".join(f"{name}: not ready\n" for name in missing))
         return _plain(start_response, "200 OK", "".join(f"{name}: ready\n" for name in self.checks))
+
+
+def _escape_query(environ: Environ) -> None:
+    """Escape octets of a query that no URI has (RFC 3986 §2) and some clients send: the apps would take them for UTF-8."""
+    query = environ.get("QUERY_STRING", "")
+    if not query.isascii():
+        environ["QUERY_STRING"] = quote(query.encode("latin-1"), safe=string.printable)
 
 
 # Behind a proxy it is the same few addresses again and again.
