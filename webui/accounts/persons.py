@@ -14,7 +14,8 @@ from kernel.errors import Refused
 from webui.tables import AccountRow
 
 NAME_MOST = 80
-_MAIL = re.compile(r"(?=.{3,254}$)[^@\s]+@[^@\s]+")
+# Printable ASCII: other mail servers may not speak SMTPUTF8, and what nobody sees in an address is no address.
+_MAIL = re.compile(r"(?=.{3,254}$)[!-?A-~]+@[!-?A-~]+")
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
 
 
