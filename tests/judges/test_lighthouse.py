@@ -23,6 +23,8 @@ from tests.support.required import missing
 from tests.support.retrieval_page import page_of
 from tests.webui.visitors import Visitor
 
+# All pages are made ready at once: half a minute, and more where others are at work, too.
+pytestmark = pytest.mark.timeout(900)
 PUBLIC = {"bulletin", "manual"}
 # Of each measure, which Lighthouse takes with the processor and line of a poor telephone. With nothing else to do a machine
 # gives each page 0.99 to 1; on a busy one the first paint alone has come to 0.89.
@@ -126,7 +128,7 @@ def judged(programs: Programs, home: Path, orders: list[dict[str, str | Mapping[
     """Run Lighthouse."""
     order = {"chromium": programs.chromium, "arguments": ARGUMENTS, "home": str(home), "pages": orders}
     command: list[str | Path] = [node(), FOLDER / "lighthouse.mjs"]
-    done = subprocess.run(command, input=json.dumps(order).encode(), capture_output=True, check=False, timeout=280)
+    done = subprocess.run(command, input=json.dumps(order).encode(), capture_output=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     found = json.loads(done.stdout)
     assert [(one["address"], one["trouble"]) for one in found] == [(one["address"], "") for one in orders]

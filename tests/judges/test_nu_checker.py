@@ -12,6 +12,8 @@ from tests.judges.programs import node_module, program
 from tests.judges.rounds import LANGUAGES, Rounds
 from tests.judges.town import Town
 
+# All pages are made ready at once: half a minute, and more where others are at work, too.
+pytestmark = pytest.mark.timeout(900)
 # Templates that others are made of.
 FRAMES = {"layout.html", "bulletin-layout.html", "bulletin-manual.html", "contract.html", "wizard.html"}
 # Broken on purpose: the judge must find all of it.
@@ -45,7 +47,7 @@ def complaints(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     jar = node_module("vnu-jar") / "build" / "dist" / "vnu.jar"
     options = ["--format", "json", "--stdout", "--exit-zero-always", "--also-check-css", "--also-check-svg"]
     command: list[str | Path] = [program("java", "default-jre-headless"), "-jar", jar, *options, folder]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=280)
+    done = subprocess.run(command, capture_output=True, check=True, timeout=600)
     found: dict[str, list[str]] = {}
     for message in json.loads(done.stdout)["messages"]:
         told = f"{message.get('subType', message['type'])}: {message['message']} {message.get('extract', '')}"
