@@ -1,4 +1,4 @@
-"""P1: issuing in process, without a database, beside the same core's rate of verify + sign + verify.
+"""P1: issuing in process, without a database, beside the same core's rate of verify + sign + verify; and the memory of it.
 
 python -m bench.issuance [--requests 4000] [--times 7]
 """
@@ -8,6 +8,8 @@ import gc
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -24,6 +26,7 @@ from ca.template import template_of
 from tests.ca.trial import NOW, PROFILE, SUBJECT, TODAY, trial_issuer
 
 TARGET, BUILDER_TARGET = 0.45, 4
+ISSUED = 10_000
 
 
 def main() -> None:
@@ -32,6 +35,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=4_000)
     parser.add_argument("--times", type=int, default=7)
     chosen = parser.parse_args()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        memory = apart.submit(_memory, ISSUED).result()
     encoded = [_request() for _ in range(chosen.requests)]
     keys = [requests.read(request) for request in encoded]
     deeds = _deeds(encoded, keys)
@@ -55,6 +60,7 @@ def main() -> None:
             "openssl_speed": {"sign": round(sign), "verify": round(verify), "verify + sign + verify": round(limit)},
             "ratios": {name: round(ratio, 3) for name, ratio in ratios.items()},
             "targets": {"issuing": TARGET, "assembly": BUILDER_TARGET},
+            "private_mb": memory,
         },
     )
     for name, rate in rates.items():
@@ -62,6 +68,7 @@ def main() -> None:
     sys.stdout.write(f"{limit:10,.0f}  verify + sign + verify (openssl speed)\n")
     for name, ratio in ratios.items():
         sys.stdout.write(f"{ratio:10.2f}  {name}\n")
+    sys.stdout.write(f"{memory}\n")
     first, _, last = ratios.values()
     sys.exit(first < TARGET or last < BUILDER_TARGET)
 
@@ -102,6 +109,24 @@ def _deeds(encoded: list[bytes], keys: list[RequestedKey]) -> dict[str, Callable
         "pyca sign": lambda: [issuer.algorithm.sign(signer.key, message) for _ in keys],
         "pyca verify": verify,
     }
+
+
+def _memory(count: int) -> dict[str, float]:
+    """Issue one certificate after the other, each request made just then; return the private memory of this process in MB.
+
+    Of a process of its own, so that nothing counts but what issuing loads and keeps.
+    """
+    signer = trial_issuer()
+    authority = Authority(signer, PROFILE)
+
+    def issue(number: int) -> float:
+        def several() -> None:
+            for _ in range(number):
+                certify(authority.draft(requests.read(_request()), SUBJECT, TODAY, NOW).tbs, signer)
+
+        return round(measure.repeated("issuing", 1, several).runs[0].private_mb, 1)
+
+    return {"after the first": issue(1), f"at most until {count:,} were issued": issue(count - 1)}
 
 
 def _rate(name: str, times: int, deed: Callable[[], object], count: int) -> float:
