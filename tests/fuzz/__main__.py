@@ -22,6 +22,8 @@ from tests.fuzz.trial import Difference, Target
 TARGETS = (*QUICK, documents.TARGET)
 FOUND = Path(__file__).resolve().parents[2] / "fuzz-found"
 CHECK_EVERY = 500
+# Seconds of this process's own time that no input may take.
+PATIENCE = 2
 
 
 def main() -> int:
@@ -64,8 +66,11 @@ def _mutated(target: Target, seconds: float, seed: int) -> bool:
     read, end, tried, taken = target.open(), time.monotonic() + seconds, 0, 0
     different: set[str] = set()
     for content in target.inputs(seed):
+        begun = time.process_time()
         try:
             taken += target.judge(read, content)
+            if time.process_time() - begun > PATIENCE:
+                raise Difference(f"takes longer than {PATIENCE} seconds", content)  # noqa: TRY301 (as any other finding)
         except Difference as difference:
             _keep(target, difference, different)
         tried += 1

@@ -59,8 +59,8 @@ class Target:
 
     `open` makes the reader; it raises one of `refusals` for what it does not take, whose code, where it has one, must be
     among the `codes` that are told somewhere. `agree` raises AssertionError when what was taken means something else to a
-    second reader. `planted` are faults that the trial must be shown to catch. Of the seeds' mutations at least `fewest` of
-    20,000 must be taken.
+    second reader. `planted` are faults that the trial must be shown to catch. Of the seeds' mutations at least `fewest` must
+    be taken.
     """
 
     name: str
@@ -72,6 +72,8 @@ class Target:
     planted: tuple[Callable[[Read], Read], ...] = (trusting_a_length,)
     fewest: int = 50
     codes: Container[object] = frozenset(PROBLEMS)
+    # How many inputs the suite tries.
+    count: int = INPUTS
 
     def inputs(self, seed: int = SEED) -> Iterator[bytes]:
         """Yield mutated seeds without end, the same for the same number."""
