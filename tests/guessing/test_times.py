@@ -6,10 +6,11 @@ A fair game goes beyond FAR once in some millions of comparisons. The planted le
 import gc
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, delete, event, update
@@ -18,6 +19,7 @@ from enrollment.codes import Codes
 from kernel.database import connect
 from kernel.throttle import ThrottleCounter
 from registry.letters import Letters
+from tests.conftest import FreshDatabase
 from tests.guessing.siege import ELSEWHERE, Siege, besieged, visitor
 from tests.support.clock import SettableClock
 from tests.support.interfaces import OTHER_FORMS, PEER, RETRIEVALS, Retrieve
@@ -27,20 +29,42 @@ from webui.accounts import AccountState, Door, PasswordLinks, UserLetters, Users
 from webui.tables import AccountRow
 
 FAR = 5.0
-# Of each kind of guess; a leak that goes beyond FAR is seen in seven of eight such pairs.
-EACH = 30
+# Of each kind of guess; a leak that goes beyond FAR is seen in nine of ten such pairs.
+EACH = 24
 # Kinds of wrong guesses of one way, which must all take as long.
 Kinds = Mapping[str, Callable[[], object]]
 FORMS: Mapping[str, Retrieve] = {**RETRIEVALS, **OTHER_FORMS}
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def siege(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
-    with request.getfixturevalue(f"{request.param}_databases")() as url:
+@pytest.fixture(scope="module")
+def sqlite_siege(sqlite_databases: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
+    yield from _sieges(sqlite_databases, tmp_path_factory.mktemp("siege"))
+
+
+@pytest.fixture(scope="module")
+def postgresql_siege(postgresql_databases: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Siege]:
+    yield from _sieges(postgresql_databases, tmp_path_factory.mktemp("siege"))
+
+
+def _sieges(fresh: FreshDatabase, folder: Path) -> Iterator[Siege]:
+    with fresh() as url:
         database = connect(url)
-        with besieged(database, tmp_path_factory.mktemp("siege"), SettableClock()) as opened:
+        with besieged(database, folder, SettableClock()) as opened:
             yield opened
         database.dispose()
+
+
+@pytest.fixture
+def siege(request: pytest.FixtureRequest) -> Siege:
+    """Return the one of the test's database; both stand until all tests are done, whatever their order."""
+    found: Siege = request.getfixturevalue(f"{request.param}_siege")
+    return found
+
+
+def _on(sqlite: Iterable[str], postgresql: Iterable[str]) -> pytest.MarkDecorator:
+    """Run a test for some ways on each database."""
+    on_postgresql = [pytest.param("postgresql", way, marks=pytest.mark.postgresql) for way in postgresql]
+    return pytest.mark.parametrize(("siege", "way"), [*(("sqlite", way) for way in sqlite), *on_postgresql], indirect=["siege"])
 
 
 def _of_form(form: str, siege: Siege) -> Kinds:
@@ -136,24 +160,18 @@ CONTESTS: Mapping[str, Callable[[Siege], Kinds]] = {
     "link to a password": _links,
 }
 
+# The others count and compare by the same functions.
 ON_BOTH = ("REST", "CMP", "logon, stolen certificate", "log-in at the portal", "second factor")
 
 
-@pytest.mark.parametrize(
-    ("siege", "way"),
-    [("sqlite", way) for way in CONTESTS]
-    # The others count and compare by the same functions.
-    + [pytest.param("postgresql", way, marks=pytest.mark.postgresql) for way in ON_BOTH],
-    indirect=["siege"],
-    scope="module",
-)
+@_on(CONTESTS, ON_BOTH)
 def test_whatever_is_wrong_takes_as_long(siege: Siege, way: str) -> None:
     found = _compared(siege, CONTESTS[way](siege))
     print(found)  # noqa: T201 (shown when it fails)
     assert {kind for kind, deviations in found.items() if abs(deviations) > FAR} == set()
 
 
-@pytest.mark.parametrize("way", CONTESTS)
+@_on(CONTESTS, CONTESTS)
 def test_whatever_is_wrong_costs_the_same_statements(siege: Siege, way: str) -> None:
     kinds = CONTESTS[way](siege)
     for guess in kinds.values():
@@ -163,7 +181,7 @@ def test_whatever_is_wrong_costs_the_same_statements(siege: Siege, way: str) -> 
     assert [one == first for one in others] == [True] * len(others)
 
 
-@pytest.mark.parametrize("way", ["REST", "log-in at the portal"])
+@_on(["REST"], ["log-in at the portal"])
 def test_the_comparison_sees_who_does_something_more_for_some(siege: Siege, way: str) -> None:
     """The planted leak: for what exists, what it has is read, as somebody would who looks at the state too early."""
     first, second, *_ = CONTESTS[way](siege).items()
