@@ -1,27 +1,26 @@
 import base64
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import warm
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def tegata(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEGATA_")}
-    return subprocess.run(
-        [sys.executable, "-m", "server", *arguments],
-        cwd=ROOT,
-        env=inherited | {"TEGATA_HOME": str(home)} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return warm.tegata(arguments, warm.environment_of_users() | {"TEGATA_HOME": str(home)} | environment)
+
+
+def started(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command itself, as everybody does."""
+    command = [str(Path(sys.executable).with_name("tegata")), *arguments]
+    environment = warm.environment_of_users() | {"TEGATA_HOME": str(home)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
-    told = tegata(tmp_path, "--help")
+    told = started(tmp_path, "--help")
     assert told.returncode == 0
     for name in (
         "audit",
@@ -143,7 +142,7 @@ def test_the_database_is_at_the_newest_revision(home: Path) -> None:
 
 def test_a_pipe_that_is_closed_early_is_no_fault(home: Path) -> None:
     command = f"{sys.executable} -m server audit export | head -n 1"
-    environment = os.environ | {"TEGATA_HOME": str(home)}
+    environment = warm.environment_of_users() | {"TEGATA_HOME": str(home)}
     told = subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert json.loads(told.stdout)["id"] == 1
     assert told.stderr == ""

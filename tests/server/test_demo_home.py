@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import socket
 import sqlite3
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -18,7 +16,7 @@ import pyotp
 import pytest
 
 from kernel.clock import DemoClock
-from tests.support.demo import DOORS, Demo, found_demo
+from tests.support.demo import DOORS, Demo, environment_on_free_ports, found_demo
 from tests.support.postgres import PostgresUnavailable, private_server
 from tests.support.required import missing
 
@@ -50,16 +48,6 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
-
-
-def unused_environment(home: Path) -> dict[str, str]:
-    """Return the environment of a home that is not made yet, with ports of its own."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TEGATA_")}
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in DOORS]
-    for door, taken in zip(DOORS, sockets, strict=True):
-        environment[f"TEGATA_{door.upper()}__BIND"] = f"127.0.0.1:{taken.getsockname()[1]}"
-        taken.close()
-    return environment | {"TEGATA_HOME": str(home)}
 
 
 def logon(demo: Demo, folder: Path, access_key: str) -> tuple[int, str | None]:
@@ -179,19 +167,14 @@ def test_a_second_serve_is_told_that_the_port_is_taken(demo: Demo) -> None:
 
 
 def test_an_interrupted_making_is_finished_by_the_next_one(tmp_path: Path) -> None:
-    """Killed again and again, each time a third later, until one run gets through."""
-    demo = Demo(tmp_path / "home", unused_environment(tmp_path / "home"))
-    patience, is_made = 0.5, False
+    """Killed again and again, each time half as late again, until one run gets through."""
+    demo = Demo(tmp_path / "home", environment_on_free_ports(tmp_path / "home"))
+    patience, is_made = 0.1, False
     while not is_made:
-        command = [sys.executable, "-m", "server", "init", "--demo"]
-        process = subprocess.Popen(command, cwd=ROOT, env=demo.environment, stdout=subprocess.DEVNULL)
         try:
-            assert process.wait(patience) == 0
-            is_made = True
+            is_made = demo.run("init", "--demo", patience=patience).returncode == 0
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        patience *= 4 / 3
+            patience *= 3 / 2
     with demo.served():
         terminal = demo.facts["terminal"]
         assert logon(demo, Path(terminal["folder"]), terminal["access_key"]) == (0, None)

@@ -1,27 +1,33 @@
 """A demo home, served as an operator would: `tegata init --demo`, then `tegata serve` as a process of its own."""
 
+import atexit
+import itertools
 import json
 import os
+import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import pyotp
 
 from kernel.clock import DemoClock
+from tests.support.warm import PATIENCE, environment_of_users, tegata
 
 Outcome = subprocess.CompletedProcess[str]
 
 DOORS = ("portal", "retrieval", "center", "terminals", "status")
-PATIENCE = 90.0  # seconds; a busy machine starts slowly
+LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
 
 
 @dataclass(frozen=True)
@@ -33,17 +39,12 @@ class Demo:
     # The next time step of each person's app that was not used yet.
     _steps: dict[str, int] = field(default_factory=dict, repr=False)
 
-    def run(self, *arguments: str | Path, stdin: str = "", check: bool = True) -> Outcome:
-        """Run `tegata` for this home."""
-        return subprocess.run(
-            [_tegata(), *map(str, arguments)],
-            env=self.environment,
-            input=stdin,
-            text=True,
-            capture_output=True,
-            check=check,
-            timeout=PATIENCE,
-        )
+    def run(self, *arguments: str | Path, stdin: str = "", check: bool = True, patience: float = PATIENCE) -> Outcome:
+        """Run `tegata` for this home; raises TimeoutExpired after killing what took longer."""
+        outcome = tegata(arguments, self.environment, stdin=stdin, patience=patience)
+        if check:
+            outcome.check_returncode()
+        return outcome
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -91,17 +92,45 @@ class Demo:
 
 
 def found_demo(folder: Path, *, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> Demo:
-    """Make a demo home below a folder, in SQLite unless an (empty) database is named; `settings` are more of them."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TEGATA_")}
-    environment["TEGATA_HOME"] = str(folder / "home")
-    for door, port in zip(DOORS, _free_ports(len(DOORS)), strict=True):
-        environment[f"TEGATA_{door.upper()}__BIND"] = f"127.0.0.1:{port}"
+    """Make a demo home below a folder, in SQLite unless an (empty) database is named; `settings` are more of them.
+
+    A home of which nothing special is asked is a copy of one that this process founded before, with the same ports.
+    """
+    home = folder / "home"
+    if database_url is None and not settings and not home.exists():
+        return _copied(_usual(), home)
+    demo = Demo(home, environment_on_free_ports(home) | dict(settings or {}))
     if database_url is not None:
-        environment["TEGATA_DATABASE_URL"] = database_url
-    environment |= settings or {}
-    demo = Demo(folder / "home", environment)
+        demo.environment["TEGATA_DATABASE_URL"] = database_url
     demo.run("init", "--demo")
     return demo
+
+
+def environment_on_free_ports(home: Path) -> dict[str, str]:
+    """Return the environment of a home whose doors have ports of their own."""
+    environment = environment_of_users() | {"TEGATA_HOME": str(home)}
+    for door, port in zip(DOORS, _free_ports(len(DOORS)), strict=True):
+        environment[f"TEGATA_{door.upper()}__BIND"] = f"127.0.0.1:{port}"
+    return environment
+
+
+@cache
+def _usual() -> Demo:
+    """Return a home to copy, which is never served."""
+    folder = tempfile.TemporaryDirectory(prefix="tegata-demo-")
+    atexit.register(folder.cleanup)
+    home = Path(folder.name) / "home"
+    demo = Demo(home, environment_on_free_ports(home))
+    demo.run("init", "--demo")
+    return demo
+
+
+def _copied(founded: Demo, home: Path) -> Demo:
+    """Copy a home that is not served. Only demo.json says where it lies; its certificates name its ports."""
+    shutil.copytree(founded.home, home)
+    facts = home / "demo.json"
+    facts.write_text(facts.read_text(encoding="utf-8").replace(str(founded.home), str(home)), encoding="utf-8")
+    return Demo(home, founded.environment | {"TEGATA_HOME": str(home)})
 
 
 def _latest(clock: DemoClock) -> int:
@@ -109,12 +138,21 @@ def _latest(clock: DemoClock) -> int:
     return int(clock.now().timestamp()) // 30 + 1
 
 
-def _free_ports(count: int) -> Sequence[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [taken.getsockname()[1] for taken in sockets]
-    for taken in sockets:
-        taken.close()
-    return ports
+def _free_ports(count: int) -> list[int]:
+    """Choose ports below those that the system gives to whoever asks for any, so that they are free later, too.
+
+    Each worker of a run has every sixteenth for itself.
+    """
+    own = range(LOWEST_PORT + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 16, HIGHEST_PORT, 16)
+    return list(itertools.islice(filter(_is_free, random.sample(own, len(own))), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _tegata() -> str:
