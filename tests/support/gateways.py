@@ -404,4 +404,3 @@ def _following(arguments: list[str], folder: Path) -> Iterator[None]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
-
