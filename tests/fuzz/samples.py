@@ -29,6 +29,7 @@ RETRIEVAL = {
     "office_code": "NAC001",
     "csr": "-----BEGIN CERTIFICATE REQUEST-----\nMIH=\n-----END CERTIFICATE REQUEST-----\n",
 }
+REISSUE = {"remark": "PCの入れ替え", "reason": "pc-replaced"}
 LOGON = {"terminal": "99999W", "access_key": "1234567890123"}
 
 

@@ -89,6 +89,11 @@ def as_json_reads(content: bytes, taken: StrictBody) -> None:
     assert all(isinstance(value, str) for value in taken.model_dump().values())
 
 
+def as_json_reads_with_a_remark(content: bytes, taken: StrictBody) -> None:
+    """Compare a body as above, in which a remark may be missing."""
+    assert {"remark": "", **json.loads(content.decode("utf-8"))} == taken.model_dump(mode="json")
+
+
 def typed_like_this(content: bytes, taken: Codes) -> None:
     """See that codes in normal form are short, printable, and their own normal form."""
     del content

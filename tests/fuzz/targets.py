@@ -275,6 +275,22 @@ TARGETS = (
         planted=(trusting_the_text,),
     ),
     Target(
+        "renewal in JSON",
+        lambda: samples.bodies({"csr": samples.RETRIEVAL["csr"]}),
+        _body(terminals.RenewalRequest),
+        agree=second_opinions.as_json_reads,
+        mutate=mutation.text(*_JSON),
+        planted=(trusting_the_text,),
+    ),
+    Target(
+        "reissue in JSON",
+        lambda: samples.bodies(samples.REISSUE),
+        _body(terminals.ReissueRequest),
+        agree=second_opinions.as_json_reads_with_a_remark,
+        mutate=mutation.text(*_JSON),
+        planted=(trusting_the_text,),
+    ),
+    Target(
         "codes as typed",
         lambda: samples.TYPED,
         lambda: _typed,
