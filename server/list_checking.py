@@ -36,10 +36,10 @@ def fetch(address: str) -> bytes | mmap.mmap:
 
 @contextmanager
 def speaking_http() -> Iterator[None]:
-    """Turn into an OSError what http.client says of an answer that is cut off or no HTTP: nothing is served there, no more."""
+    """Turn into an OSError what is said of an answer that is cut off, is no HTTP, or leads to no address."""
     try:
         yield
-    except http.client.HTTPException as error:
+    except (http.client.HTTPException, ValueError) as error:
         raise OSError(f"no whole answer: {type(error).__name__}: {error}") from error
 
 
