@@ -106,6 +106,11 @@ def _evidence() -> Sequence[bytes]:
     ]
 
 
+def receipt() -> str:
+    """Return a receipt of the log."""
+    return _evidence()[0].decode()
+
+
 def _proven(content: bytes) -> Proven:
     return prove([_text(one) for one in content.split(NEXT)], KEY.public_key().verify, SIGNER.verifier)
 

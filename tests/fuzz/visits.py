@@ -117,6 +117,13 @@ def environ_of(content: bytes) -> dict[str, Any]:
     return environ
 
 
+def _viewed() -> flask.Response:
+    """Do what a view does that carries a form along, and whose page may be kept."""
+    kept.whole()
+    kept.carried()
+    return caching.kept("a page", modified=MORNING)
+
+
 def _looking(environ: dict[str, Any]) -> Looked:
     """Let the portal do with a request what it does before and after a view, which only reads what was sent."""
     with portal().request_context(environ):
@@ -129,15 +136,13 @@ def _looking(environ: dict[str, Any]) -> Looked:
         with suppress(NotAcceptable):
             json_bodies.accepted(request, "application/json", "application/pkix-cert")
         files = tuple((clean_name(file.filename or ""), file.read()) for file in request.files.values())
-        response = flask.make_response(early) if early is not None else caching.kept("a page", modified=MORNING)
-        kept.whole()
-        kept.carried()
+        response = flask.make_response(early) if early is not None else _viewed()
         made = portal().process_response(response)
         form = {name: request.form.getlist(name) for name in request.form}
         return Looked(environ, made.status_code, made.headers.get("Location", ""), visit().token, form, files)
 
 
-def _front(content: bytes) -> Looked:
+def looked_at(content: bytes) -> Looked:
     """Send a request through the front, which believes one proxy, to the portal."""
     found: list[Looked] = []
 
@@ -252,7 +257,7 @@ _HEADS = (
 def _form(content: bytes) -> Looked:
     """Send a form with the token of its visit; what the portal refuses before any view is not taken."""
     try:
-        taken = _front(content)
+        taken = looked_at(content)
     except StaleForm as refused:
         raise NotTaken from refused
     if taken.status >= 400:
@@ -351,7 +356,7 @@ TARGETS = (
     Target(
         "head of a request",
         lambda: _VISITS,
-        lambda: _front,
+        lambda: looked_at,
         (HTTPException, NotTaken),
         nobody_else_is_believed,
         mutation.text(*_HEADS),
