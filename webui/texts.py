@@ -1,6 +1,6 @@
 """Languages: Japanese is written in the code and the templates, English stands in the catalogues beside it.
 
-The catalogues (`translations/en/LC_MESSAGES/*.po`) are read as they are when an app starts; nothing is compiled.
+The catalogues (`translations/en/LC_MESSAGES/*.po`) are read as they are when a first app starts; nothing is compiled.
 `shared.po` serves both doors, `portal.po` and `center.po` one each. A text that code passes on is wrapped in `mark`,
 so that extraction finds it; it is translated where it is shown.
 """
@@ -8,6 +8,7 @@ so that extraction finds it; it is translated where it is shown.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -38,8 +39,9 @@ class Catalogue:
     plurals: Mapping[str, tuple[str, str]]
 
 
+@cache
 def read_catalogue(*names: str) -> Catalogue:
-    """Read and join the named English catalogues."""
+    """Read and join the named English catalogues, once in a process."""
     singles: dict[str, str] = {}
     plurals: dict[str, tuple[str, str]] = {}
     for name in names:

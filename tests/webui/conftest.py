@@ -41,6 +41,7 @@ from registry.states import DeviceClass, SystemClass, TerminalState
 from registry.terminals import Takeover, register_existing
 from tests.support.clock import SettableClock
 from tests.support.house import House, build_house, company, contract, office
+from tests.webui.routes import keep_compiled_routes
 from tests.webui.visitors import PASSWORD, TOTP_SECRET, Visitor, code_at
 from webui import bulletin, center, portal
 from webui.accounts import Accounts, Door, NewAccount, Person, Right, Role
@@ -82,6 +83,7 @@ NOWHERE = Path("/dev/null")
 TEMPLATES = CompiledTemplates()
 # A busy machine takes its time to start them.
 CHILDREN = Children(patience=60)
+keep_compiled_routes()
 
 
 @dataclass(frozen=True)
