@@ -187,7 +187,7 @@ def test_the_comparison_sees_who_does_something_more_for_some(siege: Siege, way:
     first, second, *_ = CONTESTS[way](siege).items()
 
     def curious() -> object:
-        for holder in siege.holders:
+        for holder in siege.holders * 2:
             siege.house.own_states.of(holder.der)
             siege.house.code_set_rows(holder.terminal)
         return second[1]()
