@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from tests.fuzz.documents import TARGET
-from tests.fuzz.trial import Difference, Read
+from tests.fuzz.trial import INPUTS, Difference, Read
 
 pytestmark = pytest.mark.slow
 
@@ -24,14 +24,14 @@ def silence() -> Iterator[None]:
 def test_the_trial_catches_planted_faults(planted: Callable[[Read], Read]) -> None:
     careless = planted(TARGET.open())
     with pytest.raises(Difference):
-        for content in islice(TARGET.inputs(), TARGET.count):
+        for content in islice(TARGET.inputs(), INPUTS):
             TARGET.judge(careless, content)
 
 
 def test_whatever_is_uploaded_is_told_to_be_something_and_nothing_but_the_issued_file_is_whole() -> None:
     read = TARGET.open()
-    taken = sum(TARGET.judge(read, content) for content in islice(TARGET.inputs(), TARGET.count))
-    assert TARGET.fewest <= taken < TARGET.count
+    taken = sum(TARGET.judge(read, content) for content in islice(TARGET.inputs(), INPUTS))
+    assert TARGET.fewest <= taken < INPUTS
 
 
 def test_the_good_ones_are_taken() -> None:

@@ -72,8 +72,6 @@ class Target:
     planted: tuple[Callable[[Read], Read], ...] = (trusting_a_length,)
     fewest: int = 50
     codes: Container[object] = frozenset(PROBLEMS)
-    # How many inputs the suite tries.
-    count: int = INPUTS
 
     def inputs(self, seed: int = SEED) -> Iterator[bytes]:
         """Yield mutated seeds without end, the same for the same number."""

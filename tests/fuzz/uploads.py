@@ -364,7 +364,6 @@ TARGETS = (
         registers_as_it_stands,
         _spoilt_rows,
         (trusting_the_text, _dropping_a_row),
-        count=5_000,  # a file of an operator's own, which shares its front part with the next one
     ),
     Target(
         "metered use in CSV",
