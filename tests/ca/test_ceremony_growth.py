@@ -2,6 +2,7 @@ import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from kernel.database import Database, connect
 from tests.ca.test_ceremony import CrashError, Fuse, FusedKeys, fused
 from tests.ca.test_ceremony_rollover import with_new_root, with_successor
 from tests.ca.trial import NOW
+from tests.support.recorded import recorded
 
 pytestmark = pytest.mark.slow
 ADDED = {"root-2", "root-2-by-root", "root-by-root-2", "issuing-2", "ocsp-2"}
@@ -33,6 +35,10 @@ def _plans(folder: Path) -> tuple[Plan, Plan]:
 
 def _hold(database: Database, folder: Path, plan: Plan, fuse: Fuse) -> bool:
     return Ceremony(database, FusedKeys(folder / "keys", b"secret", fuse), plan).hold(NOW)
+
+
+def _found(database: Database, folder: Path, plan: Plan) -> None:
+    _hold(database, folder, plan, Fuse(0))
 
 
 def _survives(database: Database, folder: Path, plan: Plan, fuse: Fuse) -> bool:
@@ -74,7 +80,9 @@ def test_growth_that_is_cut_off_at_any_step_is_taken_up_where_it_stopped(
         plan, grown = _plans(folder)
         with sqlite_databases() as url:
             database = connect(url)
-            _hold(database, folder, plan, Fuse(0))
+            recorded(
+                "what is to grow", database, (folder / "keys", folder / "published"), partial(_found, database, folder, plan)
+            )
             is_over = _survives(database, folder, grown, Fuse(step))
             _hold(database, folder, grown, Fuse(0))
             _assert_grown(database, folder)
