@@ -17,6 +17,7 @@ from tests.support.clock import SettableClock
 from tests.support.postgres import PostgresUnavailable, private_server
 from tests.support.required import missing
 from tests.support.schema import whole_schema
+from tests.support.statements import sharing_statements
 
 FreshDatabase = Callable[[], AbstractContextManager[str]]
 
@@ -175,7 +176,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """Return a fresh database with all tables, as the product connects to it."""
-    connected = connect(database_url)
+    connected = sharing_statements(connect(database_url))
     yield connected
     connected.dispose()
 
@@ -184,7 +185,7 @@ def database(database_url: str) -> Iterator[Database]:
 def postgresql_database(postgresql_databases: FreshDatabase) -> Iterator[Database]:
     """Return a fresh database with all tables, for what only PostgreSQL does."""
     with postgresql_databases() as url:
-        connected = connect(url)
+        connected = sharing_statements(connect(url))
         yield connected
         connected.dispose()
 

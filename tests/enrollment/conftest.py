@@ -15,6 +15,7 @@ from tests.conftest import FreshDatabase
 from tests.support.clock import SettableClock
 from tests.support.generations import TwoGenerations
 from tests.support.house import House, build_house
+from tests.support.statements import sharing_statements
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def sealed(house: House, clock: SettableClock) -> Callable[[], None]:
 def sqlite_house(sqlite_databases: FreshDatabase, tmp_path: Path, clock: SettableClock) -> Iterator[House]:
     """Return a house on one kind of database, for long tables about our own code."""
     with sqlite_databases() as url:
-        database = connect(url)
+        database = sharing_statements(connect(url))
         yield build_house(database, tmp_path, clock)
         database.dispose()
 
