@@ -6,6 +6,7 @@ so that the octets that pass are the octets that are signed. No door loads this:
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from cryptography import x509
 from sqlalchemy.orm import Session
@@ -60,9 +61,15 @@ def require_clean(session: Session, row: CertificateRow) -> CertificateRecord:
 def _findings(record: CertificateRecord, profile: OwnProfile, rules: OwnRules) -> Iterator[Said]:
     yield from inspection.document_findings(record, rules.issuer)
     yield from rules.findings(record)
-    allowed = linting.by_design_of_ours([profile]) + (_OF_ROOTS if profile.kind == OwnKind.ROOT else ())
-    for text in linting.lint(assemble(record.tbs, _UNSIGNED), allowed):
+    for text in _by_pkilint(record.tbs, profile):
         yield "lint", text
+
+
+@lru_cache(maxsize=16)
+def _by_pkilint(tbs: bytes, profile: OwnProfile) -> linting.Found:
+    """Let pkilint judge; what it said of the same octets a moment ago it would say again."""
+    allowed = linting.by_design_of_ours([profile]) + (_OF_ROOTS if profile.kind == OwnKind.ROOT else ())
+    return linting.lint(assemble(tbs, _UNSIGNED), allowed)
 
 
 def _root_to_be(record: CertificateRecord) -> Issuer | None:
