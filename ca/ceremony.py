@@ -249,10 +249,8 @@ def issue(database: Database, promise: Promise, now: datetime) -> bytes:
         if row.issuer != promise.issuer:
             message = f"the certificate that is promised to {promise.subject} is {row.issuer}'s, not {promise.issuer}'s"
             raise ValueError(message)
-        with database.snapshot() as session:
-            tbs = own_lint.require_clean(session, row).tbs
-    der = promise.sign(tbs)
-    if next(elements(der)) != tbs:
+    der = promise.sign(row.tbs)
+    if next(elements(der)) != row.tbs:
         message = f"what was signed for {promise.subject} is not what was linted"
         raise ValueError(message)
     return _stored(database, promise, row, der, now)
@@ -285,14 +283,15 @@ def _self_signed(tbs: bytes, key: SigningKey) -> bytes:
 
 
 def _promised(database: Database, promise: Promise, now: datetime) -> CertificateRow:
-    """Return the certificate that is promised, or was signed before; where it is new, what is to be signed is stored.
+    """Return the certificate that is promised, and has passed the lint, or was signed before.
 
-    Nothing is stored that the lint objects to, so that it is composed anew once the fault is mended.
+    Where it is new, what is to be signed is stored. Nothing is stored that the lint objects to, so that it is composed anew
+    once the fault is mended; and what was stored before is linted as it stands there.
     """
     with database.snapshot() as session:
         standing = newest(session, promise.subject)
-    if standing is not None and (standing.id != promise.follows or standing.state == CertificateState.RESERVED):
-        return standing
+        if standing is not None and (standing.id != promise.follows or standing.state == CertificateState.RESERVED):
+            return _linted(session, standing)
     values = _values(promise, now)
     with database.transaction() as session:
         if blocked_keys.is_blocked(session, values["spki_sha256"]):
@@ -303,9 +302,20 @@ def _promised(database: Database, promise: Promise, now: datetime) -> Certificat
         if row is None:
             raise LookupError(promise.subject)
         if is_ours:
-            own_lint.require_clean(session, row)
             _trace(session, "certificate.reserve", row, promise.actor, now)
-        return row
+        return _linted(session, row)
+
+
+def _linted(session: Session, row: CertificateRow) -> CertificateRow:
+    """Return a certificate that was signed before, or whose octets may be signed; raises OwnLintError.
+
+    Raises Refused("key-blocked") for what was given up.
+    """
+    if row.state == CertificateState.ABANDONED:
+        raise Refused("key-blocked", service=row.subject)
+    if row.der is None:
+        own_lint.require_clean(session, row)
+    return row
 
 
 def _values(promise: Promise, now: datetime) -> dict[str, Any]:

@@ -6,7 +6,6 @@ so that the octets that pass are the octets that are signed. No door loads this:
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from cryptography import x509
 from sqlalchemy.orm import Session
@@ -39,8 +38,8 @@ class OwnLintError(LintError):
         return f"the certificate of {self.subject} was not signed, for it would not be as it must be: {'; '.join(self.findings)}"
 
 
-def require_clean(session: Session, row: CertificateRow) -> CertificateRecord:
-    """Return what was promised, as it was read for the lint: these octets may be signed; raises OwnLintError."""
+def require_clean(session: Session, row: CertificateRow) -> None:
+    """Raise OwnLintError unless what is promised, the octets of this row, may be signed."""
     record = as_record(row)
     profile = profile_history.own(session, row.profile)
     if profile is None:
@@ -55,21 +54,14 @@ def require_clean(session: Session, row: CertificateRow) -> CertificateRecord:
     rules = OwnRules(profile, issuer, linked, is_first=not row.follows)
     if findings := [text for _, text in _findings(record, profile, rules)]:
         raise OwnLintError(row.subject, findings)
-    return record
 
 
 def _findings(record: CertificateRecord, profile: OwnProfile, rules: OwnRules) -> Iterator[Said]:
     yield from inspection.document_findings(record, rules.issuer)
     yield from rules.findings(record)
-    for text in _by_pkilint(record.tbs, profile):
-        yield "lint", text
-
-
-@lru_cache(maxsize=16)
-def _by_pkilint(tbs: bytes, profile: OwnProfile) -> linting.Found:
-    """Let pkilint judge; what it said of the same octets a moment ago it would say again."""
     allowed = linting.by_design_of_ours([profile]) + (_OF_ROOTS if profile.kind == OwnKind.ROOT else ())
-    return linting.lint(assemble(tbs, _UNSIGNED), allowed)
+    for text in linting.lint(assemble(record.tbs, _UNSIGNED), allowed):
+        yield "lint", text
 
 
 def _root_to_be(record: CertificateRecord) -> Issuer | None:
