@@ -204,7 +204,7 @@ def typed_texts(doors: Doors) -> list[str]:
     pages = [sato.get(path).text for path in ("/offices/NAC001", "/offices/NAC002")]
     contents = {text.strip() for page in pages for text in re.findall(r"<dd>([^<]*)</dd>", page)}
     subjects = set(re.findall(r'<a href="/mails/\d+">([^<]+)</a>', sato.get("/mails/").text))
-    body = re.findall(r'<p class="lines">([^<]*)</p>', sato.get("/mails/1").text)
+    body = re.findall(r'<p class="lines" lang="ja">([^<]*)</p>', sato.get("/mails/1").text)
     own = {
         "日本語",
         "佐藤",
