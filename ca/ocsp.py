@@ -126,6 +126,9 @@ class Responder:
         with self._lock:
             if question.kept is not instead_of or question.party not in self.parties:
                 return
+            # Somebody may have asked it for the first time meanwhile: theirs is the one that their octets lead to.
+            if self._by_ids.get(question.ids, question) is not question:
+                return
             question.kept, question.revision = kept, revision
             if kept is not instead_of:
                 self._made.append((question, kept))

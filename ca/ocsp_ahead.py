@@ -54,14 +54,15 @@ class SignerAhead:
         begin = time.monotonic()
         if begin - self._looked_at <= self._look_each:
             return
-        before, self._revisions, self._looked_at = self._revisions, self._reader.revisions(), begin
-        newest = self._reader.newest(_MOST_NEW)
-        self._waiting.extend(one for one in reversed(newest) if one not in self._newest)
-        self._newest = frozenset(newest)
-        for issuer, revision in self._revisions.items():
-            if (since := before.get(issuer, revision)) != revision:
-                changed = self._reader.changed(issuer, since, _MOST_CHANGED)
-                self._waiting.extend((issuer, serial) for serial in reversed(changed))
+        self._looked_at = begin
+        revisions, newest = self._reader.revisions(), self._reader.newest(_MOST_NEW)
+        found = [one for one in reversed(newest) if one not in self._newest]
+        for issuer, revision in revisions.items():
+            if (since := self._revisions.get(issuer, revision)) != revision:
+                found += [(issuer, serial) for serial in reversed(self._reader.changed(issuer, since, _MOST_CHANGED))]
+        # All was read: what the database failed to tell is looked for again.
+        self._waiting.extend(found)
+        self._revisions, self._newest = revisions, frozenset(newest)
 
     def _questions(self, name: _Name, now: datetime) -> Iterable[Question]:
         """Yield how one certificate is asked for: as most clients do, and in other forms whose answers are kept."""

@@ -236,6 +236,20 @@ def test_an_answer_that_was_overtaken_while_it_was_signed_is_not_kept(house: Hou
     assert door.status_without_key(asked) == "revoked"
 
 
+def test_whoever_asks_first_while_it_is_signed_has_the_next_answers_signed_ahead(
+    house: House, clock: SettableClock, door: Door
+) -> None:  # fmt: skip
+    asked = _asked(house, issue(house))
+    told = []
+    door.key.meanwhile = lambda: told.append(door.status(asked))
+    door.ahead.step(clock.now())
+    assert told == ["good"]
+    clock.advance(NEARLY)
+    assert door.sign_ahead() == 1
+    clock.advance(timedelta(minutes=1))
+    assert door.status_without_key(asked) == "good"
+
+
 def test_an_answer_during_whose_signature_a_revocation_is_committed_is_never_given_out(
     house: House, clock: SettableClock, door: Door
 ) -> None:  # fmt: skip
