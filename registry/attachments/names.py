@@ -33,6 +33,9 @@ def clean_name(raw: str) -> str:
     if _RESERVED.fullmatch(stem.partition(".")[0].rstrip(" ")):
         stem = f"_{stem}"
     stem = _shortened(stem[: MOST - len(extension)], OCTETS - len(extension)).rstrip(" .") or "file"
+    head, ending = _split(stem)
+    if ending and not extension:  # the cut has made one: the name had none
+        stem = f"{head}_{ending[1:]}"
     return f"{stem}{extension}"
 
 
