@@ -111,8 +111,8 @@ def lines_of(content: bytes, head: Head) -> frozenset[bytes]:
     """Return the lines of a list, if it is the head's; raises ListRefused."""
     if digest(content) != head.sha256:
         raise ListRefused(f"the list is not the one of head {head.number}")
-    lines = content.split(b"\n")[:-1]
-    if len(lines) != head.entries or not all(map(_LINE.fullmatch, lines)):
+    *lines, rest = content.split(b"\n")
+    if rest or len(lines) != head.entries or not all(map(_LINE.fullmatch, lines)):
         raise ListRefused("the list has lines that can not be")
     return frozenset(lines)
 
