@@ -15,7 +15,7 @@ def main() -> None:
     """Fuzz until the seconds are over; atheris ends the process, with 77 and a file `NAME-…` when it finds something."""
     name, seconds, seed, folder = sys.argv[1:]
     atheris: Any = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["ca", "enrollment", "kernel", "server"]):
+    with atheris.instrument_imports(include=["ca", "enrollment", "kernel", "registry", "server", "webui"]):
         targets = importlib.import_module("tests.fuzz.__main__").TARGETS
     [target] = [one for one in targets if one.name == name]
     read, seeds = target.open(), list(target.seeds())

@@ -222,7 +222,7 @@ def _with_any_json(read: Read) -> Read:
     return careless
 
 
-TARGETS = (
+PROTOCOLS = (
     Target("request", samples.requests, lambda: requests.read, agree=second_opinions.proves_a_key),
     Target(
         "request in PEM",
@@ -310,6 +310,8 @@ TARGETS = (
     ),
     *est_and_scep.TARGETS,
     *protocols.TARGETS,
+)
+PAGES_AND_FILES = (
     *uploads.TARGETS,
     *fetched.TARGETS,
     *evidence.TARGETS,
@@ -319,3 +321,4 @@ TARGETS = (
     *queries.TARGETS,
     *forms.TARGETS,
 )
+TARGETS = (*PROTOCOLS, *PAGES_AND_FILES)

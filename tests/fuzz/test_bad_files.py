@@ -14,11 +14,14 @@ from enrollment.documents.examination import Outcome
 from enrollment.documents.examiner import examine
 from kernel.errors import Refused
 from registry.attachments.contents import FileType, check_file
+from registry.attachments.names import clean_name, extension_of
 from tests.fuzz import archives, samples
 from tests.fuzz.archives import Entry, archive, symlink
 from tests.fuzz.documents import blank, made
 from tests.registry.attachments.samples import container
 
+# pyca warns of names that it reads and RFC 5280 forbids.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 MEGABYTE = 1 << 20
 REQUEST = samples.requests()[0]
@@ -219,3 +222,9 @@ def test_the_archives_above_are_what_another_program_takes_for_archives() -> Non
     with zipfile.ZipFile(io.BytesIO(archive(GOOD, Entry(b"b", b"c", archives.STORED)))) as read:
         assert read.testzip() is None
         assert read.namelist() == ["99999W.csr", "b"]
+
+
+def test_a_name_that_is_cut_gets_no_extension_by_that() -> None:
+    name = clean_name("a" * 96 + ".pdf and something else")
+    assert extension_of(name) == ""
+    assert clean_name(name) == name

@@ -94,3 +94,23 @@ class Target:
         except Exception as error:
             raise Difference(f"taken, though {type(error).__name__}: {error}", content) from error
         return True
+
+    def try_planted(self, planted: Callable[[Read], Read]) -> None:
+        """Try the reader with a planted fault, which raises Difference if the trial is any good."""
+        careless = planted(self.open())
+        for content in itertools.islice(self.inputs(), INPUTS):
+            self.judge(careless, content)
+
+    def try_all(self) -> None:
+        """Try the suite's inputs: neither may all be taken, nor too few."""
+        read = self.open()
+        taken = sum(self.judge(read, content) for content in itertools.islice(self.inputs(), INPUTS))
+        assert self.fewest <= taken < INPUTS
+
+    def try_beginnings(self) -> None:
+        """Try the good inputs, which are taken, and all beginnings of them."""
+        read = self.open()
+        for whole in self.seeds():
+            assert self.judge(read, whole)
+            for length in range(len(whole)):
+                self.judge(read, whole[:length])
