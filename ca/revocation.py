@@ -115,12 +115,12 @@ def revoke(
 
     Raises Refused("certificate-unknown"), Refused("certificate-state") and Refused("invalid-since-future").
     """
+    _require_past(invalid_since, now)
     cause = _Cause(reason, now, invalid_since)
     _, beside = _many_locked(session, [(issuer, serial)], cause) if cause.is_compromise else ([], [])
     row = _locked(session, issuer, serial)
     ended: list[Ended] = []
     if row.state != CertificateState.REVOKED:
-        _require_past(invalid_since, now)
         ended.append(_end(row, cause))
     done = _with_keys(session, [row.spki_sha256], ended, beside, cause)
     _show(session, done)

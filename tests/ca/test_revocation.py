@@ -9,7 +9,8 @@ from ca.certificates import LIFECYCLE, CertificateEvent, CertificateRecord, Cert
 from ca.revocation import Reason, Revoked
 from ca.tables import IssuerRow
 from kernel.errors import Refused
-from tests.ca.issuance import issue, read, reserve
+from keys.algorithms import VerifyingKey
+from tests.ca.issuance import issue, new_key, on_key, read, reserve
 from tests.support.clock import SettableClock
 from tests.support.house import House
 
@@ -195,3 +196,15 @@ def test_an_invalidity_date_lies_in_the_past(house: House, many: bool) -> None: 
                 session, certificate.issuer, certificate.serial, reason=Reason.SUPERSEDED, now=now, invalid_since=ahead
             )
     assert read(house, certificate) == certificate
+
+
+def test_an_invalidity_date_ahead_reaches_nothing_beside_what_was_revoked_before(house: House) -> None:
+    key = new_key()
+    assert isinstance(key.public_key, VerifyingKey)
+    first, beside = on_key(house, key.public_key), on_key(house, key.public_key, "post")
+    _revoke(house, first)
+    now = house.clock.now()
+    ahead = now + timedelta(days=90)
+    with pytest.raises(Refused, match="invalid-since-future"), house.database.transaction() as session:
+        revocation.revoke(session, first.issuer, first.serial, reason=Reason.KEY_COMPROMISE, now=now, invalid_since=ahead)
+    assert read(house, beside) == beside
