@@ -4,7 +4,7 @@ The codes are the domain's, in the order of docs/architecture.md; the first that
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
@@ -43,6 +43,26 @@ class Permit:
 
 
 @dataclass(frozen=True)
+class _Found:
+    """What one look tells: the wrong access keys that were counted, and the verdict, which is None for one more of them.
+
+    With the right one it is when the certificate ends, or what stands against it. `renewed` is a renewed certificate whose
+    predecessor still lives; `is_noted` tells whether such a refusal was written down a moment ago.
+    """
+
+    shown: Shown
+    terminal: Standing
+    failures: int
+    verdict: datetime | Refused | None = None
+    renewed: Current | None = None
+    is_noted: bool = False
+
+    @property
+    def counter(self) -> str:
+        return _throttle_key(self.shown, self.terminal.name)
+
+
+@dataclass(frozen=True)
 class LogonCheck:
     """Answers one question. Writes only what it refuses and, at a renewed certificate's first logon, the old one's end."""
 
@@ -63,52 +83,73 @@ class LogonCheck:
         if certificate is None:
             raise Refused("E103")
         digest = code_rules.access_key_digest(self.hasher, code_rules.normal_access_key(access_key))
+        found = self._look(certificate, terminal_name.strip().upper(), digest, now)
+        if found.verdict is None:
+            self._count(found, now)
+            raise Refused("A0018")
+        if found.failures:
+            self._look_again(found, now)
+        if isinstance(found.verdict, Refused):
+            if not found.is_noted:
+                self._note(found.shown, found.terminal, found.verdict, now)
+            raise found.verdict
+        if found.renewed is not None:
+            self._settle(found.terminal.name, found.renewed, now)
+        return Permit(found.terminal.name, found.verdict)
+
+    def _look(self, certificate: bytes, terminal_name: str, digest: bytes, now: datetime) -> _Found:
+        """Look up everything at one instant; raises Refused for what is told before the access key is looked at."""
         with self.database.snapshot() as session:
             shown = standing.read(session, certificate)
-            terminal = terminals.of(session, terminal_name.strip().upper())
+            terminal = terminals.of(session, terminal_name)
             if terminal is None or shown.subject != terminal.name:
                 raise Refused("A0019")
-            counted = _throttle_key(shown, terminal.name)
-            throttle.require_unlocked(session, counted, now)
+            counted = throttle.standing(session, _throttle_key(shown, terminal.name), now, window=LIMIT.window)
+            _require_unlocked(counted)
+            found = _Found(shown, terminal, counted.failures)
             current = standing.current_of(session, terminal.name)
-            fits = current is not None and digests_match(digest, current.access_key_digest)
-            refused, not_after, renewed = None, now, None
-            if fits and current is not None:
-                try:
-                    not_after = standing.require_good(session, shown, current, terminal, now)
-                    renewed = session.connection().execute(_RENEWED, {"issuer": current.issuer, "serial": current.serial}).first()
-                except Refused as found:
-                    refused = None if logon_refusals.is_noted(session, terminal.name, found.code, now) else found
-                    if refused is None:
-                        raise
-        if not fits:
-            self._count(counted, shown, terminal, now)
-            raise Refused("A0018")
-        if refused is not None:
-            self._note(shown, terminal, refused, now)
-            raise refused
-        if renewed is not None and current is not None:
-            self._settle(terminal.name, current, now)
-        return Permit(terminal.name, not_after)
+            if current is None or not digests_match(digest, current.access_key_digest):
+                return found
+            try:
+                not_after = standing.require_good(session, shown, current, terminal, now)
+            except Refused as refused:
+                is_noted = logon_refusals.is_noted(session, terminal.name, refused.code, now)
+                return replace(found, verdict=refused, is_noted=is_noted)
+            renewed = session.connection().execute(_RENEWED, {"issuer": current.issuer, "serial": current.serial}).first()
+            return replace(found, verdict=not_after, renewed=current if renewed is not None else None)
+
+    def _look_again(self, found: _Found, now: datetime) -> None:
+        """Raise Refused("throttled") if the key was locked since it was looked at: a right one among guesses must not stand out.
+
+        Whatever is answered after this tells that the access key was right, so refusals wait for it, too.
+        """
+        with self.database.transaction() as session:
+            throttle.require_unlocked(session, found.counter, now, lock_row=True)
 
     def _note(self, shown: Shown, terminal: Standing, refused: Refused, now: datetime) -> None:
         """Write down what was refused; nobody is told something else because that fails."""
         with suppress(Unavailable), self.database.transaction() as session:
             logon_refusals.note(session, terminal.name, refused.code, shown.serial, now)
 
-    def _count(self, counted: str, shown: Shown, terminal: Standing, now: datetime) -> None:
+    def _count(self, found: _Found, now: datetime) -> None:
+        """Count a wrong access key; raises Refused("throttled") if it was locked since it was looked at."""
+        terminal = found.terminal
         with self.database.transaction() as session:
-            if shown.stored is not None:
-                logon_refusals.note(session, terminal.name, "A0018", shown.serial, now)
-            if throttle.count_failure(session, counted, LIMIT, now).locked_for:
-                audit.record(
-                    session,
-                    now=now,
-                    actor=audit.job("throttle"),
-                    action="logon.lock",
-                    subject=f"terminal:{terminal.name}",
-                    office_code=terminal.office_code,
-                )
+            # Guesses that ran beside the one that locked are told so: many at once must not outrun their counting.
+            before = throttle.hold(session, found.counter, now)
+            if not before.locked_for:
+                if found.shown.stored is not None:
+                    logon_refusals.note(session, terminal.name, "A0018", found.shown.serial, now)
+                if throttle.count_failure(session, found.counter, LIMIT, now).locked_for:
+                    audit.record(
+                        session,
+                        now=now,
+                        actor=audit.job("throttle"),
+                        action="logon.lock",
+                        subject=f"terminal:{terminal.name}",
+                        office_code=terminal.office_code,
+                    )
+        _require_unlocked(before)
 
     def _settle(self, terminal: str, seen: Current, now: datetime) -> None:
         """Revoke the certificate before this one: the terminal has shown that it can use its new one.
@@ -125,6 +166,11 @@ class LogonCheck:
 def wrong_keys(session: Session, issuer: str, serial: str, now: datetime) -> throttle.Standing:
     """Tell how a certificate's wrong access keys are counted."""
     return throttle.standing(session, _counted(issuer, serial), now, window=LIMIT.window)
+
+
+def _require_unlocked(counted: throttle.Standing) -> None:
+    if counted.locked_for:
+        raise Refused("throttled", retry_after=counted.locked_for)
 
 
 def _throttle_key(shown: Shown, terminal: str) -> str:

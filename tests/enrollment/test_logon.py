@@ -1,6 +1,10 @@
 """The logon codes in the contract's order: the first that applies is told, whatever else is wrong, too."""
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +15,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from sqlalchemy import Connection, event, select
 
 from ca import certificates
 from ca.revocation import Reason
 from enrollment.redemption import Retrieved
 from enrollment.tables import CredentialRow
+from kernel.audit import AuditEntry
 from kernel.clock import day_start, tokyo_date
 from kernel.database import connect
 from kernel.errors import Refused
@@ -235,6 +241,73 @@ def test_after_five_wrong_access_keys_the_right_one_is_not_looked_at_for_half_an
     assert scene.told() == ("throttled", None)
     _clock(scene).advance(timedelta(minutes=30))
     assert scene.told() == ("permitted", None)
+
+
+def test_guesses_at_the_same_time_do_not_outrun_their_counting(scene: Scene) -> None:
+    right = scene.attempt
+    _wrong_access_key(scene)
+    start = threading.Barrier(16)
+
+    def guess(_rank: int) -> str:
+        start.wait(20)
+        return scene.told()[0]
+
+    with ThreadPoolExecutor(16) as threads:
+        assert Counter(threads.map(guess, range(16))) == {"A0018": 5, "throttled": 11}
+    scene.attempt = right
+    assert scene.told() == ("throttled", None)
+    with scene.house.database.snapshot() as session:
+        [entry] = session.scalars(select(AuditEntry).where(AuditEntry.action == "logon.lock"))
+    assert entry.subject == f"terminal:{right.terminal}"
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["that would be permitted", "that would be told why not"])
+def test_a_right_access_key_that_races_with_the_fifth_wrong_one_is_not_told(scene: Scene, *, stopped: bool) -> None:
+    right = scene.attempt
+    if stopped:
+        _suspended(scene)
+        assert scene.told()[0] == "A0014"
+    wrong = replace(right, access_key="0000000000000")
+    scene.attempt = wrong
+    assert scene.told() == ("A0018", None)
+    guesser = Scene(scene.house, scene.retrieved, wrong)
+    scene.attempt = right
+    with _after_the_look(scene.house, lambda: [guesser.told() for _ in range(4)]):
+        assert scene.told() == ("throttled", None)
+
+
+@contextmanager
+def _after_the_look(house: House, deed: Callable[[], object]) -> Iterator[None]:
+    """Do a deed once, on the first snapshot's end."""
+    seen: list[Connection] = []
+
+    def note(connection: Connection) -> None:
+        if connection.get_execution_options().get("read_only"):
+            seen.append(connection)
+            if len(seen) == 1:
+                deed()
+
+    event.listen(house.database.engine, "rollback", note)
+    yield
+    event.remove(house.database.engine, "rollback", note)
+
+
+def test_the_access_key_is_looked_up_again_only_beside_wrong_ones(scene: Scene) -> None:
+    right, sent = scene.attempt, []
+
+    def note(_connection: Connection, _cursor: object, statement: str, *_context: object) -> None:
+        sent.append(statement)
+
+    counts = []
+    for attempt in (right, replace(right, access_key="0000000000000"), right):
+        scene.attempt = attempt
+        sent.clear()
+        event.listen(scene.house.database.engine, "before_cursor_execute", note)
+        scene.told()
+        event.remove(scene.house.database.engine, "before_cursor_execute", note)
+        counts.append(len([statement for statement in sent if "kernel_throttle" in statement]))
+    assert counts[0] == 1
+    assert counts[2] == 2
 
 
 def test_wrong_access_keys_lock_nobody_else_out(scene: Scene) -> None:
