@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ca import blocked_keys, issuers, terms
+from ca.certificates import CertificateState
 from ca.issuers import Issuer
-from ca.plan import YEAR, AuthorityPlan, Plan, ServicePlan, link_name
+from ca.plan import YEAR, AuthorityPlan, Plan, ServiceKind, ServicePlan, link_name
 from ca.profiles import Validity
 from ca.requests import spki_digest
 from ca.service_profiles import service_builder
@@ -22,8 +23,12 @@ from kernel.database import Database
 from keys.algorithms import algorithm_of
 from keys.trouble import CustodyAwayError
 
-# Their addresses come from the settings, which may have changed since a certificate was made.
-_NOT_COMPARED = {ExtensionOID.CRL_DISTRIBUTION_POINTS, ExtensionOID.AUTHORITY_INFORMATION_ACCESS}
+# Their addresses come from the settings, which may have changed since a certificate was made; who signed is compared by name.
+_NOT_COMPARED = {
+    ExtensionOID.CRL_DISTRIBUTION_POINTS,
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS,
+    ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+}
 # Returns the algorithm of the key with a name, None where there is no such key here; raises CustodyAwayError.
 KindOf = Callable[[str], str | None]
 Fault = tuple[int, str]
@@ -113,6 +118,9 @@ class _Look:
         if blocked_keys.is_blocked(self.session, spki_digest(standing.public_key)):
             yield plan.line, f"{plan.name}: {signer} would have to sign, and its key is blocked: put it under another one"
             return
+        if not _answers_status(plan) and _is_revoked(self.session, signer):
+            yield plan.line, f"{plan.name}: {signer} would have to sign, and its certificate is revoked: put it under another one"
+            return
         try:
             is_here, remedy = self.kind_of(signer) is not None, "`tegata root import` brings a root's back"
         except CustodyAwayError as away:
@@ -149,9 +157,19 @@ class _Look:
             "organization or common_name": subject == standing.subject,
             "algorithm": keyed is None or algorithm_of(keyed.public_key()).name == plan.algorithm,
             "years": kept == plan.years * YEAR,
-            "under": under == plan.under,
+            "under": under == plan.under or self._may_move(plan, under),
         }
         return [name for name, is_same in compared.items() if not is_same]
+
+    def _may_move(self, plan: AuthorityPlan | ServicePlan, under: str | None) -> bool:
+        """Return whether a service may be put under another authority: the one that founded it was ended.
+
+        What answers for an authority belongs to it.
+        """
+        above = issuers.load(self.session, under) if under else None
+        if above is None or _answers_status(plan) or not isinstance(plan, ServicePlan):
+            return False
+        return _is_revoked(self.session, above.name) or blocked_keys.is_blocked(self.session, spki_digest(above.public_key))
 
     def _founding(self, name: str) -> x509.Certificate | None:
         """Return the first certificate of a name, promised or signed: renewals say the same as it does."""
@@ -167,6 +185,19 @@ class _Look:
 def _read(tbs: bytes) -> x509.Certificate:
     """Read a certificate that may not be signed yet."""
     return x509.load_der_x509_certificate(assemble(tbs, b"\x30\x00"))
+
+
+def _answers_status(plan: AuthorityPlan | ServicePlan) -> bool:
+    """Return whether a plan is of what tells an authority's status, which goes on after the authority was ended."""
+    return isinstance(plan, ServicePlan) and plan.kind == ServiceKind.OCSP
+
+
+def _is_revoked(session: Session, name: str) -> bool:
+    """Return whether a certificate of one of our own was revoked."""
+    query = select(CertificateRow.id).where(
+        CertificateRow.subject == name, IS_OURS, CertificateRow.state == CertificateState.REVOKED
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def _count_of_keys(row: CertificateRow) -> int:
