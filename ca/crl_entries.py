@@ -53,7 +53,8 @@ class Listed(Protocol):
 def show(session: Session, issuer: str, rows: Sequence[Listed]) -> None:
     """Bring lists up to date with certificates that were revoked, held, abandoned or released, all of one issuer.
 
-    Last in the caller's transaction: the revision, which every revocation of this issuer shares, stays locked.
+    Last in the caller's transaction: the revision, which every revocation of this issuer shares, stays locked. A root whose
+    certificate was promised, or signed, by a ceremony that was cut off is no issuer yet: its first list will tell it.
     """
     session.flush()
     raised = _next_revision(session, issuer, {row.partition for row in rows})
@@ -94,7 +95,8 @@ def _values(row: Listed, raised: int, reason: str | None) -> dict[str, Any]:
 
 def _next_revision(session: Session, issuer: str, partitions: set[int]) -> int:
     statement = update(IssuerRow).where(IssuerRow.name == issuer).values(revision=IssuerRow.revision + 1)
-    raised = session.scalars(statement.returning(IssuerRow.revision), execution_options={"synchronize_session": False}).one()
+    returned = session.scalars(statement.returning(IssuerRow.revision), execution_options={"synchronize_session": False})
+    raised = returned.one_or_none() or 0  # an issuer's, until something changes its list
     if named := partitions - {COMPLETE}:
         touched = update(CrlPartitionRow).where(CrlPartitionRow.issuer == issuer, CrlPartitionRow.number.in_(named))
         session.execute(touched.values(revision=raised))

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ca import authority, ceremony, certificates
 from ca.ceremony import Promise
 from ca.certificates import CertificateRecord
-from ca.own_profiles import of_service
-from ca.plan import YEAR, ServiceKind, ServicePlan
-from ca.profiles import BACKDATING, Subject, Validity
+from ca.own_profiles import of_authority, of_service
+from ca.plan import ROOT_CRL, YEAR, AuthorityPlan, ServiceKind, ServicePlan
+from ca.profiles import BACKDATING, Subject, Validity, authority_builder
 from ca.requests import RequestedKey, spki_digest
 from ca.service_profiles import service_builder
 from ca.signing import certify, to_be_signed
@@ -57,6 +57,26 @@ def on_key(house: House, public_key: VerifyingKey, name: str = "mail", *, is_sig
         ceremony.issue(house.database, Promise(of_service(house.plan, service), issuing.name, compose, sign), now)
     with house.database.snapshot() as session:
         [record, *_] = certificates.of_subject(session, name)
+    return record
+
+
+def promised_root(house: House, public_key: VerifyingKey, name: str = "root-2") -> CertificateRecord:
+    """Return a root's promise on a key, as a ceremony leaves it whose token fails: none of our issuers has that name."""
+    now = house.clock.now()
+    plan = AuthorityPlan(name, "Trial Root 2", algorithm_of(public_key).name, 25, None, *ROOT_CRL)
+
+    def compose() -> bytes:
+        validity = Validity(now - BACKDATING, now - BACKDATING + 25 * YEAR)
+        builder = authority_builder(house.plan.name_of(plan.common_name), public_key, validity, None, house.plan.addresses)
+        return to_be_signed(builder, public_key)
+
+    def fail(_tbs: bytes) -> bytes:
+        raise Unavailable("nobody signs")
+
+    with suppress(Unavailable):
+        ceremony.issue(house.database, Promise(of_authority(house.plan, plan), name, compose, fail), now)
+    with house.database.snapshot() as session:
+        [record] = certificates.of_subject(session, name)
     return record
 
 
