@@ -43,7 +43,7 @@ class Batches:
         found = uploads.read(files)
         now = self.clock.now()
         with self.database.transaction() as session:
-            _require_whole(session, office_code)
+            require_whole(session, office_code)
             if _open_count(session, office_code) >= MOST_OPEN:
                 raise Refused("batch-open", most=MOST_OPEN)
             own = set(terminals.named(session, {one.terminal for one in found if one.terminal}))
@@ -73,7 +73,7 @@ class Batches:
         now = self.clock.now()
         with self.database.transaction() as session:
             row = _locked(session, batch_id, office_code)
-            _require_whole(session, office_code)
+            require_whole(session, office_code)
             row.state = LIFECYCLE.step(BatchState(row.state), BatchEvent.CONFIRM).value
             row.confirmer, row.confirmed_at, row.source = str(actor), now, source[:45]
             ready = session.scalars(
@@ -92,14 +92,21 @@ class Batches:
             audit.record_all(session, entries, now=now, actor=actor, action="codes.use-in-batch")
 
     def cancel(self, batch_id: str, office_code: str, actor: Actor) -> None:
-        """Leave what was not redeemed yet unredeemed. Raises Refused("batch-unknown"), "batch-state"."""
+        """Leave what was not redeemed yet unredeemed. Raises Refused("batch-unknown"), "batch-state".
+
+        What was redeemed and not noted yet is left to be noted; so is, at last, what is being signed at this moment.
+        """
         now = self.clock.now()
         with self.database.transaction() as session:
             row = _locked(session, batch_id, office_code)
             row.state = LIFECYCLE.step(BatchState(row.state), BatchEvent.CANCEL).value
             waiting = BatchItemRow.state.in_((ItemState.READY, ItemState.CONFIRMED))
             cancelled = {"state": ItemState.CANCELLED.value, "decided_at": now, "next_try_at": None}
-            session.execute(update(BatchItemRow).where(BatchItemRow.batch == batch_id, waiting).values(**cancelled))
+            redeemed = select(CodeSetRow.id).where(
+                CodeSetRow.state == CodeSetState.REDEEMED, CodeSetRow.id == BatchItemRow.code_set
+            )
+            left = BatchItemRow.batch == batch_id, waiting, ~redeemed.exists()
+            session.execute(update(BatchItemRow).where(*left).values(**cancelled))
             _record(session, batch_id, office_code, "batch.cancel", actor, now)
 
     def certificates(self, batch_id: str, office_code: str) -> bytes:
@@ -123,7 +130,8 @@ def _locked(session: Session, batch_id: str, office_code: str) -> BatchRow:
     return row
 
 
-def _require_whole(session: Session, office_code: str) -> None:
+def require_whole(session: Session, office_code: str) -> None:
+    """Raise Refused("codes-split") for an office whose contract lets nobody have all of its codes."""
     # A batch uses access key, code 2 and code 3 on one person's word: what the contract divides between two is not that one's.
     if disclosure.of_office(session, office_code) is Disclosure.SPLIT:
         raise Refused("codes-split")

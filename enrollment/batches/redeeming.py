@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session
 
 from enrollment import codes as code_rules
+from enrollment.batches import deeds
 from enrollment.batches.records import BatchState, ItemState
 from enrollment.batches.tables import BatchItemRow, BatchRow
 from enrollment.code_sets import CodeSetState
 from enrollment.codes import Codes
 from enrollment.interfaces import Interface
-from enrollment.redemption import Redemption, Retrieved
+from enrollment.redemption import Redemption
 from enrollment.tables import CodeSetRow
 from kernel.database import Database
 from kernel.errors import Refused, Unavailable
@@ -40,49 +43,71 @@ class BatchRedemption:
         return self.redemption.database
 
     def work_off(self, now: datetime) -> int:
-        """Redeem what is due and return how many requests were decided. A job; two at once do no harm."""
+        """Redeem what is due and return how many requests were decided. A job; two at once do no harm.
+
+        A fault of ours is raised as the job's failure after the others, none of which waits behind it.
+        """
         self._forget(now)
-        decided = 0
+        decided, faults = 0, list[Exception]()
         while due := self._due(now):
-            for work in due:
-                decided += self._decide(work)
+            for place in due:
+                decided += self._decide(place, faults)
+        if faults:
+            raise faults[0]
         return decided
 
-    def _due(self, now: datetime) -> "list[_Work]":
+    def _due(self, now: datetime) -> "list[_Place]":
+        """Return where to look: what stands there is read one by one, so that a damaged row is in no other's way."""
         query = (
-            select(BatchItemRow, BatchRow)
-            .join(BatchRow, BatchRow.id == BatchItemRow.batch)
+            select(BatchItemRow.batch, BatchItemRow.place)
             .where(BatchItemRow.state == ItemState.CONFIRMED, BatchItemRow.next_try_at <= now)
             .order_by(BatchItemRow.next_try_at, BatchItemRow.batch, BatchItemRow.place)
         )
         with self.database.snapshot() as session:
-            found = session.execute(query.limit(_AT_ONCE)).all()
-            return [_Work.of(item, batch) for item, batch in found]
+            return [_Place(batch, number) for batch, number in session.execute(query.limit(_AT_ONCE))]
 
-    def _decide(self, work: "_Work") -> bool:
-        """Redeem one request and note what came of it; return whether it was decided."""
+    def _decide(self, place: "_Place", faults: list[Exception]) -> bool:
+        """Redeem one request and note what came of it; return whether it was decided. Faults of ours are added to `faults`."""
         now = self.redemption.clock.now()
         try:
-            retrieved = self._redeem(work, now)
+            if (work := self._wanted(place, now)) is None:
+                return self._note(place, now, state=ItemState.CANCELLED)
+            retrieved = self.redemption.redeem(self._codes(work), work.request, work.source, Interface.BATCH)
         except Refused as refused:
-            if refused.code == "throttled":
-                self._try_again(work, now + timedelta(seconds=int(str(refused.facts.get("retry_after", 60)))))
-                return False
-            return self._note(work, now, state=ItemState.REFUSED, reason=refused.code, facts=_plain(refused))
+            return self._refuse(place, now, refused)
         except Unavailable:
-            self._try_again(work, now + _AGAIN)
-            return False
-        except Exception:
-            # A fault of ours is told as the job's failure, and the others do not wait behind it.
-            self._try_again(work, now + _AFTER_FAULT)
-            raise
+            return self._try_again(place, now + _AGAIN)
+        except _DamagedError as damage:
+            faults.append(damage)
+            return self._note(place, now, state=ItemState.REFUSED, reason="batch-item-damaged")
+        except Exception as fault:  # noqa: BLE001 (raised when the others are done)
+            faults.append(fault)
+            return self._try_again(place, now + _AFTER_FAULT)
         certificate = retrieved.certificate
-        return self._note(work, now, state=ItemState.DONE, issuer=certificate.issuer, serial=certificate.serial)
+        return self._note(place, now, state=ItemState.DONE, issuer=certificate.issuer, serial=certificate.serial)
 
-    def _redeem(self, work: "_Work", now: datetime) -> Retrieved:
-        if now > work.confirmed_at + CONFIRMED_FOR:
-            raise Refused("batch-expired")
-        return self.redemption.redeem(self._codes(work), work.request, work.source, Interface.BATCH)
+    def _refuse(self, place: "_Place", now: datetime, refused: Refused) -> bool:
+        if refused.code == "throttled":
+            return self._try_again(place, now + timedelta(seconds=int(str(refused.facts.get("retry_after", 60)))))
+        return self._note(place, now, state=ItemState.REFUSED, reason=refused.code, facts=_plain(refused))
+
+    def _wanted(self, place: "_Place", now: datetime) -> "_Work | None":
+        """Look again, just before it is redeemed, what was confirmed; None when somebody has cancelled it meanwhile.
+
+        Raises the refusal that fits what has become of codes, contract or confirmation, and _DamagedError.
+        """
+        with self.database.snapshot() as session:
+            work, is_waiting = _read(session, place)
+            code_set = session.get(CodeSetRow, work.code_set)
+            is_redeemed = code_set is not None and code_set.state == CodeSetState.REDEEMED
+            # What is redeemed already can not be stopped: the same key is given the same certificate, and so it is noted.
+            if not is_redeemed:
+                if not is_waiting:
+                    return None
+                deeds.require_whole(session, work.office_code)
+                if now > work.confirmed_at + CONFIRMED_FOR:
+                    raise Refused("batch-expired")
+        return work
 
     def _codes(self, work: "_Work") -> Codes:
         """Open the codes of the set that was confirmed; raises the refusal that fits when there is nothing to open."""
@@ -101,16 +126,20 @@ class BatchRedemption:
         except UnsealingError as error:
             raise ValueError(f"the sealed copy of code set {work.code_set} does not open") from error
 
-    def _note(self, work: "_Work", now: datetime, *, state: ItemState, **values: object) -> bool:
-        undecided = (*work.is_this, BatchItemRow.state == ItemState.CONFIRMED)
+    def _note(self, place: "_Place", now: datetime, *, state: ItemState, **values: object) -> bool:
+        # A certificate that was given is told, whatever was noted while it was signed; all else is for who still waits.
+        is_open = BatchItemRow.state != state if state is ItemState.DONE else BatchItemRow.state == ItemState.CONFIRMED
+        noted = {"state": state.value, "reason": None, "facts": None, "decided_at": now, "next_try_at": None, **values}
         with self.database.transaction() as session:
-            decided = update(BatchItemRow).where(*undecided)
-            result = session.execute(decided.values(state=state.value, decided_at=now, next_try_at=None, **values))
+            result = session.execute(update(BatchItemRow).where(*place.is_this, is_open).values(noted))
             return bool(result.rowcount)  # type: ignore[attr-defined]
 
-    def _try_again(self, work: "_Work", at: datetime) -> None:
+    def _try_again(self, place: "_Place", at: datetime) -> bool:
+        """Put a request off, unless it was decided meanwhile; False: that decides nothing."""
+        waiting = BatchItemRow.state == ItemState.CONFIRMED
         with self.database.transaction() as session:
-            session.execute(update(BatchItemRow).where(*work.is_this).values(next_try_at=at))
+            session.execute(update(BatchItemRow).where(*place.is_this, waiting).values(next_try_at=at))
+        return False
 
     def _forget(self, now: datetime) -> None:
         """Delete batches that nobody confirmed within a day."""
@@ -124,11 +153,22 @@ class BatchRedemption:
 
 
 @dataclass(frozen=True)
+class _Place:
+    """Which request of which batch."""
+
+    batch: str
+    number: int
+
+    @property
+    def is_this(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """The condition that finds its row."""
+        return BatchItemRow.batch == self.batch, BatchItemRow.place == self.number
+
+
+@dataclass(frozen=True)
 class _Work:
     """A confirmed request, and what was confirmed of it."""
 
-    batch: str
-    place: int
     office_code: str
     terminal: str
     code_set: str
@@ -136,18 +176,22 @@ class _Work:
     source: str
     confirmed_at: datetime
 
-    @classmethod
-    def of(cls, item: BatchItemRow, batch: BatchRow) -> "_Work":
-        """Return a row's content; raises ValueError for one that no confirmation can have made."""
-        terminal, code_set, request = item.terminal, item.code_set, item.request
-        if terminal is None or code_set is None or request is None or batch.confirmed_at is None:
-            raise ValueError(f"item {item.place} of batch {item.batch} is not whole")
-        return cls(item.batch, item.place, batch.office_code, terminal, code_set, request, batch.source or "", batch.confirmed_at)
 
-    @property
-    def is_this(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        """The condition that finds its row."""
-        return BatchItemRow.batch == self.batch, BatchItemRow.place == self.place
+class _DamagedError(Exception):
+    """A row does not say what a confirmation has written."""
+
+
+def _read(session: Session, place: _Place) -> tuple[_Work, bool]:
+    """Return what was confirmed, and whether it still is; raises _DamagedError."""
+    try:
+        item, batch = session.get_one(BatchItemRow, (place.batch, place.number)), session.get_one(BatchRow, place.batch)
+    except (ValueError, NoResultFound) as error:
+        raise _DamagedError(f"{place} can not be read") from error
+    terminal, code_set, request = item.terminal, item.code_set, item.request
+    if terminal is None or code_set is None or request is None or batch.confirmed_at is None:
+        raise _DamagedError(f"{place} is not whole")
+    is_waiting = item.state == ItemState.CONFIRMED and batch.state == BatchState.CONFIRMED
+    return _Work(batch.office_code, terminal, code_set, request, batch.source or "", batch.confirmed_at), is_waiting
 
 
 def _plain(refused: Refused) -> dict[str, str | int]:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import NameOID
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from ca.authority import Authority
 from ca.certificates import CertificateState
@@ -29,7 +29,7 @@ from enrollment.windows_scripts import WindowsScripts
 from kernel import audit
 from kernel.audit import AuditEntry
 from kernel.errors import Refused, Unavailable
-from tests.crash.faults import BrokenKey
+from tests.crash.faults import BrokenKey, Trouble, fail, once
 from tests.support.clock import SettableClock
 from tests.support.house import APPROVER, OFFICE, PREPARER, SECURITY, SOURCE, House, new_request
 
@@ -84,6 +84,29 @@ def outcomes(house: House, batch_id: str) -> list[tuple[ItemState, str | None]]:
     return [(item.state, item.reason) for item in items_of(house, batch_id)]
 
 
+def forget_note(house: House) -> None:
+    """Be a process that died after its redemptions and before it noted them."""
+    with house.database.transaction() as session:
+        waiting = {"state": "confirmed", "serial": None, "issuer": None, "next_try_at": house.clock.now()}
+        session.execute(update(BatchItemRow).values(**waiting))
+
+
+def breakable(house: House) -> tuple[BrokenKey, BatchRedemption]:
+    """Return a key that does deeds, and a worker that signs with it."""
+    key = BrokenKey(house.issuing.key)
+    authority = Authority(SigningIssuer(house.issuing.issuer, key), house.profile)
+    return key, BatchRedemption(Redemption(house.database, house.clock, authority, house.hasher), house.opener)
+
+
+def zipped_terminals(batches: Batches, batch_id: str) -> set[str]:
+    with zipfile.ZipFile(io.BytesIO(batches.certificates(batch_id, OFFICE))) as archive:
+        return {name.removesuffix(".p7b") for name in archive.namelist() if name.endswith(".p7b")}
+
+
+def ignore(_result: object) -> None:
+    return
+
+
 def faults(*files: File) -> list[tuple[str | None, str | None]]:
     return [(one.terminal, one.fault) for one in uploads.read(files)]
 
@@ -120,9 +143,7 @@ def test_whatever_is_repeated_changes_nothing(house: House, batches: Batches, wo
     assert worker.work_off(house.clock.now()) == 2
     before = items_of(house, batch_id)
     # The process died after the redemption and before it was noted.
-    with house.database.transaction() as session:
-        waiting = {"state": "confirmed", "serial": None, "issuer": None, "next_try_at": house.clock.now()}
-        session.execute(update(BatchItemRow).values(**waiting))
+    forget_note(house)
     assert worker.work_off(house.clock.now()) == 2
     assert [(item.issuer, item.serial) for item in items_of(house, batch_id)] == [(one.issuer, one.serial) for one in before]
     assert worker.work_off(house.clock.now()) == 0
@@ -208,6 +229,38 @@ def test_cancelling_stops_what_was_not_redeemed_yet(house: House, batches: Batch
         batches.certificates(batch_id, OFFICE)
 
 
+@ONE_DATABASE
+def test_cancelling_while_the_first_is_signed_spares_the_others_and_the_report_tells_what_happened(
+    house: House, batches: Batches
+) -> None:
+    batch_id = batches.upload(OFFICE, named(house, 3), HANAKO)
+    batches.confirm(batch_id, OFFICE, HANAKO, source=SOURCE)
+    key, worker = breakable(house)
+    key.before = once(lambda: batches.cancel(batch_id, OFFICE, HANAKO))
+    assert worker.work_off(house.clock.now()) == 1
+    assert outcomes(house, batch_id) == [(ItemState.DONE, None), *[(ItemState.CANCELLED, None)] * 2]
+    first, *others = (item.terminal or "" for item in items_of(house, batch_id))
+    with house.database.snapshot() as session:
+        assert set(of_terminals(session, [first, *others])) == {first}
+    assert zipped_terminals(batches, batch_id) == {first}
+    assert batch_of(house, batch_id).is_finished
+
+
+@ONE_DATABASE
+def test_what_was_redeemed_and_not_noted_yet_is_told_although_the_batch_is_cancelled(
+    house: House, batches: Batches, worker: BatchRedemption
+) -> None:
+    batch_id = batches.upload(OFFICE, named(house, 1), HANAKO)
+    batches.confirm(batch_id, OFFICE, HANAKO, source=SOURCE)
+    assert worker.work_off(house.clock.now()) == 1
+    forget_note(house)
+    batches.cancel(batch_id, OFFICE, HANAKO)
+    Disclosures(house.database, house.clock).choose(OFFICE, Disclosure.SPLIT, SECURITY)
+    assert worker.work_off(house.clock.now()) == 1
+    assert outcomes(house, batch_id) == [(ItemState.DONE, None)]
+    assert len(zipped_terminals(batches, batch_id)) == 1
+
+
 def test_a_confirmation_is_for_a_day_and_an_unconfirmed_batch_is_forgotten(
     house: House, clock: SettableClock, batches: Batches, worker: BatchRedemption
 ) -> None:
@@ -222,11 +275,7 @@ def test_a_confirmation_is_for_a_day_and_an_unconfirmed_batch_is_forgotten(
 
 @ONE_DATABASE
 def test_a_key_that_is_away_burns_nothing_and_is_waited_for(house: House, clock: SettableClock, batches: Batches) -> None:
-    key = BrokenKey(house.issuing.key)
-    redemption = Redemption(
-        house.database, clock, Authority(SigningIssuer(house.issuing.issuer, key), house.profile), house.hasher
-    )
-    worker = BatchRedemption(redemption, house.opener)
+    key, worker = breakable(house)
     batch_id = batches.upload(OFFICE, named(house, 1), HANAKO)
     batches.confirm(batch_id, OFFICE, HANAKO, source=SOURCE)
 
@@ -283,6 +332,61 @@ def test_codes_that_a_contract_divides_between_two_are_not_used_by_one(house: Ho
     ):
         with pytest.raises(Refused, match="codes-split"):
             deed()
+
+
+@ONE_DATABASE
+def test_a_contract_that_divides_the_codes_after_the_confirmation_stops_what_is_left(house: House, batches: Batches) -> None:
+    batch_id = batches.upload(OFFICE, named(house, 3), HANAKO)
+    batches.confirm(batch_id, OFFICE, HANAKO, source=SOURCE)
+    key, worker = breakable(house)
+    disclosures = Disclosures(house.database, house.clock)
+    key.before = once(lambda: ignore(disclosures.choose(OFFICE, Disclosure.SPLIT, SECURITY)))
+    assert worker.work_off(house.clock.now()) == 3
+    assert outcomes(house, batch_id) == [(ItemState.DONE, None), *[(ItemState.REFUSED, "codes-split")] * 2]
+    for item in items_of(house, batch_id)[1:]:
+        assert {row.state for row in house.code_set_rows(item.terminal or "")} == {CodeSetState.PREPARED}
+
+
+def test_a_damaged_item_ends_itself_only(house: House, batches: Batches, worker: BatchRedemption) -> None:
+    files = named(house, 3)
+    batch_id = batches.upload(OFFICE, files[:2], HANAKO)
+    another = batches.upload(OFFICE, files[2:], HANAKO)
+    for each in (batch_id, another):
+        batches.confirm(each, OFFICE, HANAKO, source=SOURCE)
+    with house.database.transaction() as session:
+        first = BatchItemRow.batch == batch_id, BatchItemRow.place == 1
+        session.execute(update(BatchItemRow).where(*first).values(request=None))
+    with pytest.raises(Exception, match="is not whole"):
+        worker.work_off(house.clock.now())
+    assert outcomes(house, batch_id) == [(ItemState.REFUSED, "batch-item-damaged"), (ItemState.DONE, None)]
+    assert outcomes(house, another) == [(ItemState.DONE, None)]
+    assert worker.work_off(house.clock.now()) == 0
+
+
+@ONE_DATABASE
+def test_an_item_that_can_not_be_read_ends_itself_only(house: House, batches: Batches, worker: BatchRedemption) -> None:
+    batch_id = batches.upload(OFFICE, named(house, 2), HANAKO)
+    batches.confirm(batch_id, OFFICE, HANAKO, source=SOURCE)
+    with house.database.transaction() as session:
+        session.execute(text("UPDATE enrollment_batch_item SET facts = '{' WHERE place = 1"))
+    with pytest.raises(Exception, match="can not be read"):
+        worker.work_off(house.clock.now())
+    assert outcomes(house, batch_id) == [(ItemState.REFUSED, "batch-item-damaged"), (ItemState.DONE, None)]
+
+
+@ONE_DATABASE
+def test_a_fault_of_ours_is_told_when_the_others_are_done_and_tried_again(
+    house: House, clock: SettableClock, batches: Batches
+) -> None:
+    batch_id = batches.upload(OFFICE, named(house, 2), HANAKO)
+    batches.confirm(batch_id, OFFICE, HANAKO, source=SOURCE)
+    key, worker = breakable(house)
+    key.before = once(fail)
+    with pytest.raises(Trouble, match="the device does not answer"):
+        worker.work_off(clock.now())
+    assert outcomes(house, batch_id) == [(ItemState.CONFIRMED, None), (ItemState.DONE, None)]
+    assert worker.work_off(clock.advance(timedelta(minutes=6))) == 1
+    assert outcomes(house, batch_id) == [(ItemState.DONE, None)] * 2
 
 
 @ONE_DATABASE
