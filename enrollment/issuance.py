@@ -10,6 +10,7 @@
 What entitles is a code set (`enrollment.redemption`) or the current certificate (`enrollment.renewal`).
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,13 +29,14 @@ from enrollment.blocking import KeyBlocking
 from kernel import audit
 from kernel.clock import Clock
 from kernel.database import Database, OutcomeUnknown
-from kernel.errors import Refused, Unavailable
+from kernel.errors import Refused, Unavailable, trace_of
 from registry import offices
 from registry.letters import Letters
 
 # An older reservation is made anew: its dates, which are fixed in the TBS, would no longer be the policy's.
 RESERVATION_LIFETIME = timedelta(hours=24)
 _BLOCKING = audit.job("key-blocking")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -181,11 +183,15 @@ class Issuance(Generic[Entitled]):
 def signed_at_once(authority: Authorities, promised: Sequence[CertificateRecord]) -> list[bytes | None]:
     """Sign what was promised to several, one after the other; None for each that could not be signed."""
     signed: list[bytes | None] = []
+    faults: list[Exception] = []
     for reserved in promised:
         try:
             signed.append(authority.of(reserved.issuer).sign(reserved))
-        except Exception:  # noqa: BLE001 (whoever it is for signs by himself, and meets it)
+        except Exception as fault:  # noqa: BLE001 (whoever it is for signs by himself, and meets it)
             signed.append(None)
+            faults.append(fault)
+    if faults:  # once for all of them, also where the key is only away: who signs by himself may find it back
+        _log.warning("%d of %d were not signed in their round: %s", len(faults), len(signed), trace_of(faults[0]))
     return signed
 
 

@@ -9,6 +9,7 @@ everybody of a round that fails (docs/decisions/0034-redemptions-in-rounds.md).
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,12 +35,13 @@ from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
 from kernel.clock import Clock, tokyo_date
 from kernel.database import MANY, Database, many
-from kernel.errors import Unavailable
-from kernel.gathering import ALONE, Alone, Company, Gathering
+from kernel.errors import Refused, Unavailable, trace_of
+from kernel.gathering import ALONE, EXPECTED, Alone, Company, Gathering, RoundFailed
 from registry import news, offices, terminals
 from registry.news import NewsKind
 from registry.states import TerminalState
 
+_log = logging.getLogger(__name__)
 _MAY_RETRIEVE = (TerminalState.PENDING, TerminalState.IN_SERVICE)
 _COLUMNS = (
     CodeSetRow.id,
@@ -72,10 +74,6 @@ _CLAIM = (
     )
 )
 _REDEEM = update(CodeSetRow).where(CodeSetRow.id.in_(MANY)).values(state=bindparam("following"), redeemed_at=bindparam("now"))
-
-
-class RoundFailed(Exception):
-    """Somebody of the round can not have what he came for: it is rolled back, and each goes alone."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +217,10 @@ class Rounds:
             return self._fulfil(signed) if signed else []
         except Unavailable as trouble:
             return [trouble] * len(signed)
-        except Exception:  # noqa: BLE001 (whoever causes it meets it again when each is done alone)
+        except EXPECTED:
+            return [ALONE] * len(signed)
+        except Exception as fault:  # noqa: BLE001 (whoever causes it meets it again when each is done alone)
+            _log.warning("T2 of a round of %d failed, each is done alone: %s", len(signed), trace_of(fault))
             return [ALONE] * len(signed)
 
     def _fulfil(self, signed: Sequence[Signed]) -> list[Retrieved | Alone]:
@@ -273,7 +274,10 @@ def _drafted(one: Try, seen: Seen, terms: Mapping[str, Terms], authority: Author
     try:
         key = requests.read(one.request)
         draft = authority.draft(key, found.subject, found.start_date, one.now, partition=found.partition)
-    except Exception:  # noqa: BLE001 (a fault of our own, too, is noted where it is met alone)
+    except (Refused, Unavailable):
+        return None
+    except Exception as fault:  # noqa: BLE001 (it is met again alone, and told there)
+        _log.warning("no draft in a round, it goes alone: %s", trace_of(fault))
         return None
     return _Draft(one, seen, code_set_id, key, draft)
 

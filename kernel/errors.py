@@ -1,5 +1,12 @@
 """The two kinds of failure that cross rooms; everything else is a fault of ours and becomes a logged 500."""
 
+import traceback
+from itertools import islice
+
+# Of the functions through which an exception came, so many are told, the outermost first: those are ours.
+_STEPS = 8
+_CAUSES = 4
+
 
 class Refused(Exception):
     """The world is at fault: a rule says no.
@@ -27,3 +34,19 @@ class Unavailable(Exception):
     def __init__(self, what: str, *, retry_after: int = 5) -> None:
         super().__init__(what)
         self.retry_after = retry_after
+
+
+def trace_of(error: BaseException) -> str:
+    """Name an exception's class, its causes' and the functions through which it came, for logs.
+
+    Never its text, which may tell values of those whom it met (PostgreSQL's errors name the row).
+    """
+    classes, cause = [type(error).__name__], error.__cause__
+    while cause is not None and len(classes) < _CAUSES:
+        classes.append(type(cause).__name__)
+        cause = cause.__cause__
+    steps = [
+        f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}:{line}"
+        for frame, line in islice(traceback.walk_tb(error.__traceback__), _STEPS)
+    ]
+    return f"{' from '.join(classes)} at {' > '.join(steps)}"

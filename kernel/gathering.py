@@ -4,15 +4,18 @@ There is no thread of its own: who finds nobody at work does a round, and whoeve
 a round waits for a moment when others are on their way (`company`), and a lone caller never. So rounds grow with the load.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from kernel.errors import Unavailable
+from sqlalchemy.exc import IntegrityError
+
+from kernel.errors import Unavailable, trace_of
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -20,6 +23,7 @@ Outcome = TypeVar("Outcome")
 MOST = 64
 # Seconds that the leader of a round waits for others.
 MOMENT = 0.001
+_log = logging.getLogger(__name__)
 
 
 class Alone(Enum):
@@ -29,6 +33,14 @@ class Alone(Enum):
 
 
 ALONE = Alone.ALONE
+
+
+class RoundFailed(Exception):
+    """Somebody of the round can not have what he came for: it is rolled back, and each goes alone."""
+
+
+# Why a round comes to nothing though nothing is broken; of any other reason a line is logged.
+EXPECTED = (RoundFailed, IntegrityError)
 
 
 @dataclass(eq=False)
@@ -100,9 +112,11 @@ class Gathering(Generic[Item, Outcome]):
         except Unavailable as trouble:
             for place in round_:
                 place.trouble = trouble
-        except Exception:  # noqa: BLE001 (whoever causes it meets it again when each is done alone)
-            for place in round_:
-                place.outcome = ALONE
+        except EXPECTED:
+            _send_alone(round_)
+        except Exception as fault:  # noqa: BLE001 (whoever causes it meets it again when each is done alone)
+            _send_alone(round_)
+            _log.warning("a round of %d came to nothing, each is done alone: %s", len(round_), trace_of(fault))
         finally:
             with self._lock:
                 self._is_busy = bool(self._waiting)
@@ -111,3 +125,8 @@ class Gathering(Generic[Item, Outcome]):
                     following.leads = True
             for place in round_ if following is None else [*round_, following]:
                 place.gate.release()
+
+
+def _send_alone(round_: Sequence[_Place[Any, Any]]) -> None:
+    for place in round_:
+        place.outcome = ALONE

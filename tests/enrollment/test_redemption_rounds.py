@@ -1,16 +1,20 @@
 """Redemptions that come at the same moment: each gets what it would have got alone."""
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
 from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select
 
-from ca.authority import Authority
+from ca.authority import Authority, Draft
 from ca.certificates import of_subject
 from ca.issuers import SigningIssuer
+from ca.profiles import Subject
+from ca.requests import RequestedKey
 from enrollment import code_sets
 from enrollment.codes import Codes
 from enrollment.tables import CodeSetRow
@@ -139,6 +143,73 @@ def test_a_key_that_does_not_sign_is_told_to_all_and_spends_nothing(house: House
     assert _together(house, given) == ["unavailable"] * 4
     key.before = lambda: None
     assert _together(house, given) == ["new"] * 4
+
+
+def _lines(caplog: pytest.LogCaptureFixture, codes: Codes) -> list[str]:
+    """Return what was logged as a warning; nothing of it may say the codes, nor a fault's own text."""
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert not [
+        secret for secret in (codes.access_key, codes.auth_code_2, codes.auth_code_3, "the device") if secret in caplog.text
+    ]
+    return said
+
+
+def test_a_round_that_goes_as_it_should_leaves_no_line(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    [(_, codes)] = house.new_codes()
+    request = new_request()
+    assert _together(house, [(codes, request), (codes, new_request()), (codes, request)]).count("new") == 1
+    assert _lines(caplog, codes) == []
+
+
+def test_a_signature_that_failed_in_its_round_leaves_a_line(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    key = BrokenKey(house.issuing.key)
+    key.before = once(fail)
+    vars(house)["authority"] = AuthorityAtHand(_signer(house, key), house.profile)
+    [(_, codes)] = house.new_codes()
+    assert _together(house, [(codes, new_request())]) == ["new"]
+    [line] = _lines(caplog, codes)
+    assert line.startswith("1 of 1 were not signed in their round: ")
+    assert "enrollment.issuance.signed_at_once:" in line
+
+
+def test_a_t2_that_failed_for_all_of_its_round_leaves_a_line(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    [(_, codes)] = house.new_codes()
+    strike = once(fail)
+
+    def on_redeem(_connection: Connection, _cursor: object, statement: str, *_context: object) -> None:
+        if statement.startswith("UPDATE") and "redeemed_at" in statement:
+            strike()
+
+    event.listen(house.database.engine, "before_cursor_execute", on_redeem)
+    assert _together(house, [(codes, new_request())]) == ["new"]
+    [line] = _lines(caplog, codes)
+    assert "round of 1" in line
+    assert "Trouble at " in line
+
+
+class _Forgetful(AuthorityAtHand):
+    """An authority whose first draft fails by a fault of its own."""
+
+    def draft(self, key: RequestedKey, subject: Subject, start_date: date, now: datetime, *, partition: int = 0) -> Draft:
+        if not vars(self).get("failed"):
+            vars(self)["failed"] = True
+            raise ValueError(key.spki_sha256.hex())
+        return super().draft(key, subject, start_date, now, partition=partition)
+
+
+def test_a_draft_that_failed_by_a_fault_of_ours_leaves_a_line(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    vars(house)["authority"] = _Forgetful(house.issuing, house.profile)
+    [(_, codes)] = house.new_codes()
+    assert _together(house, [(codes, new_request())]) == ["new"]
+    [line] = _lines(caplog, codes)
+    assert line.startswith("no draft in a round, it goes alone: ValueError at enrollment.redemption_rounds._drafted:")
+
+
+def test_a_request_that_is_refused_leaves_no_line_of_its_round(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    [(_, codes)] = house.new_codes()
+    with pytest.raises(Refused, match="csr-malformed"):
+        house.redemption.redeem(codes, b"no request", SOURCE)
+    assert _lines(caplog, codes) == []
 
 
 def _away() -> None:

@@ -1,12 +1,14 @@
+import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from kernel.errors import Unavailable
-from kernel.gathering import ALONE, MOST, Alone, Company, Gathering
+from kernel.gathering import ALONE, MOST, Alone, Company, Gathering, RoundFailed
 
 
 @dataclass
@@ -68,6 +70,22 @@ def test_a_fault_sends_each_of_its_round_alone_and_the_next_round_is_done() -> N
     assert _gathered(counter, [1, 2, 3]) == [ALONE, ALONE, ALONE]
     counter.trouble = None
     assert _gathered(counter, [4]) == [8]
+
+
+def test_a_fault_leaves_a_line_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    _gathered(Counter(trouble=ValueError("1234567890123")), [1])
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    said = record.getMessage()
+    assert said.startswith("a round of 1 came to nothing, each is done alone: ValueError at kernel.gathering.Gathering._lead:")
+    assert f"{__name__}.Counter.work:" in said
+    assert "1234567890123" not in caplog.text
+
+
+@pytest.mark.parametrize("trouble", [RoundFailed(), IntegrityError("INSERT", {}, ValueError())], ids=["failed", "integrity"])
+def test_a_round_that_fails_as_is_expected_leaves_no_line(trouble: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    assert _gathered(Counter(trouble=trouble), [1, 2]) == [ALONE, ALONE]
+    assert caplog.records == []
 
 
 def test_trouble_of_the_database_is_everybodys() -> None:
