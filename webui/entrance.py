@@ -103,7 +103,12 @@ def change_password() -> Response:
             parts = doorway().parts
             letters = UserLetters(parts.letters)
             parts.accounts.change_password(
-                guard.person(), letters, current=form["current_password"], new=form["new_password"], keep=visit().token_hash
+                guard.person(),
+                letters,
+                current=form["current_password"],
+                new=form["new_password"],
+                keep=visit().token_hash,
+                device=present_device(),
             )
         except Refused as refused:
             at = "current_password" if refused.code in {"password-wrong", "throttled"} else "new_password"

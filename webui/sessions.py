@@ -14,15 +14,16 @@ from typing import cast
 import flask
 from flask.sessions import SessionInterface, SessionMixin
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import CallbackDict
 from werkzeug.wrappers import Response
 
 from kernel.clock import Clock
 from kernel.database import Database
-from webui.accounts import AccountState, Door, Person, person_of, record
+from kernel.errors import Refused
+from webui.accounts import AccountState, Door, Person, admission, person_of, record
 from webui.factors.log_ins import Origin
-from webui.factors.tables import HalfLogInRow
-from webui.tables import AccountRow, SessionRow
+from webui.tables import AccountRow, HalfLogInRow, SessionRow
 
 # Reading a page must not be a write each time: "last seen" is this coarse.
 TOUCH = timedelta(minutes=1)
@@ -136,9 +137,13 @@ class Sessions(SessionInterface):
             self._touch(present.token_hash, now)
 
     def begin_half(self, present: Visit, person: Person) -> None:
-        """Note, under a new token, that the password was right and the second factor is to come. Nothing is open yet."""
+        """Note, under a new token, that the password was right and the second factor is to come. Nothing is open yet.
+
+        Raises Refused("login-failed") as `begin`.
+        """
         token = _new_token()
         with self.database.transaction() as session:
+            _require_current(session, person)
             session.execute(delete(HalfLogInRow).where(HalfLogInRow.token_hash == present.token_hash))
             session.add(
                 HalfLogInRow(
@@ -163,10 +168,14 @@ class Sessions(SessionInterface):
         return None if late or account.state != AccountState.ACTIVE.value else person_of(account)
 
     def begin(self, present: Visit, person: Person, origin: Origin, *, is_proven: bool) -> None:
-        """Start a log-in under a new token: one that was planted before is worth nothing."""
+        """Start a log-in under a new token: one that was planted before is worth nothing.
+
+        Raises Refused("login-failed") when the password was changed, or the account stopped, since `person` was read.
+        """
         now = self.clock.now()
         token = _new_token()
         with self.database.transaction() as session:
+            _require_current(session, person)
             for table in (SessionRow, HalfLogInRow):
                 session.execute(delete(table).where(table.token_hash == present.token_hash))
             session.add(
@@ -289,6 +298,11 @@ def purge(database: Database, *, now: datetime, limits: Limits = Limits()) -> in
 def hash_of(token: str) -> bytes:
     """Return the SHA-256 of a token."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def _require_current(session: Session, person: Person) -> None:
+    if admission.held(session, person.account_id, person.password_changed_at) is None:
+        raise Refused("login-failed")
 
 
 def _key(token_hash: bytes) -> str:

@@ -112,6 +112,17 @@ class SessionRow(Base):
     content: Mapped[dict[str, object]] = mapped_column(JSON)
 
 
+class HalfLogInRow(Base):
+    """A visit whose password was right and whose second factor is still to come. It opens nothing."""
+
+    __tablename__ = "webui_half_log_in"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    door: Mapped[str] = mapped_column(String(10))
+    account_id: Mapped[int] = mapped_column(_ID, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
 class DeviceRow(Base):
     """A browser from which an account logged in: the hash of a cookie that lasts."""
 

@@ -1,6 +1,8 @@
 """One-time links: made when the mail leaves, kept as a hash only, good once."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -29,7 +31,9 @@ from webui.accounts import (
     Users,
     links,
 )
-from webui.tables import AccountRow, LinkRow, ResetRequestRow, SessionRow
+from webui.accounts.sources import device_hash
+from webui.passwords import Passwords
+from webui.tables import AccountRow, DeviceRow, LinkRow, ResetRequestRow, SessionRow
 
 OPERATOR = audit.operator("test")
 SOURCE = "192.0.2.1"
@@ -73,6 +77,19 @@ def refusal(password_links: PasswordLinks, token: str, password: str = NEW_PASSW
 def active(password_links: PasswordLinks, mailbox: Mailbox) -> None:
     password_links.choose(Door.PORTAL, mailbox.token_of("hanako@example.jp"), PASSWORD, source=SOURCE)
     mailbox.fetch()
+
+
+def reset_token(password_links: PasswordLinks, mailbox: Mailbox, clock: SettableClock) -> str:
+    password_links.ask(Forgotten("NAC001", "hanako", "hanako@example.jp", SOURCE))
+    password_links.answer_due(clock.now())
+    return mailbox.token_of("hanako@example.jp")
+
+
+def know(accounts: Accounts, person: Person, *browsers: str) -> None:
+    with accounts.database.transaction() as session:
+        for browser in browsers:
+            device = DeviceRow(account_id=person.account_id, token_hash=device_hash(browser), seen_at=accounts.clock.now())
+            session.merge(device)
 
 
 @pytest.mark.usefixtures("hanako")
@@ -209,6 +226,94 @@ def test_whoever_forgot_the_password_chooses_another_by_mail_and_is_logged_out_e
     with pytest.raises(Refused, match="login-failed"):
         accounts.authenticate(typed(PASSWORD))
     accounts.authenticate(typed(NEW_PASSWORD))
+
+
+def test_a_reset_lets_its_owner_in_from_the_browser_that_was_locked_and_forgets_all_that_were_known(
+    accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox, hanako: Person, clock: SettableClock
+) -> None:
+    active(password_links, mailbox)
+    know(accounts, hanako, "own", "other")
+    own = replace(typed("wrong password"), device="own")
+    for told in ["login-failed"] * 5 + ["throttled"]:
+        with pytest.raises(Refused, match=told):
+            accounts.authenticate(own)
+    password_links.choose(Door.PORTAL, reset_token(password_links, mailbox, clock), NEW_PASSWORD, source=SOURCE)
+    with accounts.database.snapshot() as session:
+        assert session.scalars(select(DeviceRow)).all() == []
+    for _ in range(2):
+        accounts.authenticate(replace(own, password=NEW_PASSWORD))
+        know(accounts, hanako, "own")  # as the log-in does, which leaves a browser its cookie
+
+
+@dataclass(frozen=True)
+class Interrupted(Passwords):
+    """Something happens once while a password is compared."""
+
+    waiting: list[Callable[[], object]] = field(default_factory=list, repr=False, compare=False)
+
+    def matches(self, stored: str | None, password: str) -> bool:
+        """Compare as ever, and let it happen before the answer."""
+        found = super().matches(stored, password)
+        while self.waiting:
+            self.waiting.pop()()
+        return found
+
+
+@pytest.mark.usefixtures("hanako")
+def test_a_reset_that_lands_while_the_old_password_is_compared_lets_nobody_in(
+    accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox, clock: SettableClock
+) -> None:
+    active(password_links, mailbox)
+    token = reset_token(password_links, mailbox, clock)
+
+    def reset() -> None:
+        clock.advance(timedelta(milliseconds=1))
+        password_links.choose(Door.PORTAL, token, NEW_PASSWORD, source=SOURCE)
+
+    slow = replace(accounts, passwords=Interrupted(memory_kib=8, passes=1, waiting=[reset]))
+    with pytest.raises(Refused, match="login-failed"):
+        slow.authenticate(typed(PASSWORD))
+    slow.authenticate(typed(NEW_PASSWORD))
+
+
+def test_a_reset_that_lands_while_the_password_is_changed_stays(
+    accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox, hanako: Person, clock: SettableClock
+) -> None:
+    active(password_links, mailbox)
+    token = reset_token(password_links, mailbox, clock)
+
+    def reset() -> None:
+        clock.advance(timedelta(milliseconds=1))
+        password_links.choose(Door.PORTAL, token, NEW_PASSWORD, source=SOURCE)
+
+    slow = replace(accounts, passwords=Interrupted(memory_kib=8, passes=1, waiting=[reset]))
+    with pytest.raises(Refused, match="password-wrong"):
+        slow.change_password(hanako, LETTERS, current=PASSWORD, new="dareka-no-aikotoba", keep=b"")
+    accounts.authenticate(typed(NEW_PASSWORD))
+
+
+def test_an_account_stopped_while_its_password_is_compared_lets_nobody_in(
+    accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox, hanako: Person
+) -> None:
+    active(password_links, mailbox)
+
+    def stop() -> None:
+        with accounts.database.transaction() as session:
+            session.get_one(AccountRow, hanako.account_id).state = "disabled"
+
+    slow = replace(accounts, passwords=Interrupted(memory_kib=8, passes=1, waiting=[stop]))
+    with pytest.raises(Refused, match="login-failed"):
+        slow.authenticate(typed(PASSWORD))
+
+
+@pytest.mark.usefixtures("hanako")
+def test_a_hash_renewed_while_its_password_is_compared_is_still_the_same_passwords(
+    accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox
+) -> None:
+    active(password_links, mailbox)
+    other = replace(accounts, passwords=Passwords(memory_kib=16, passes=1))
+    slow = replace(accounts, passwords=Interrupted(memory_kib=8, passes=1, waiting=[lambda: other.authenticate(typed(PASSWORD))]))
+    slow.authenticate(typed(PASSWORD))
 
 
 @pytest.mark.usefixtures("hanako")

@@ -1,15 +1,26 @@
 """Sessions live on the server and end there."""
 
+import secrets
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import func, select
 
+from kernel import audit
+from kernel.errors import Refused
+from registry.letters import Letters
 from tests.webui.conftest import Doors
 from tests.webui.visitors import PASSWORD, Visitor
 from webui import sessions
-from webui.tables import AccountRow, SessionRow
+from webui.accounts import Person, UserLetters, Users, admission
+from webui.accounts.sources import device_hash
+from webui.factors import AccountLetters, LogIns, Origin, Outcome
+from webui.factors.log_ins import MOST_DEVICES
+from webui.sessions import Sessions, Visit
+from webui.tables import AccountRow, DeviceRow, HalfLogInRow, SessionRow
 
 COOKIE = "__Host-tegata-portal"
+LETTERS = AccountLetters()
 
 
 def rows(doors: Doors) -> int:
@@ -128,3 +139,83 @@ def test_what_is_over_is_purged(doors: Doors) -> None:
     assert sessions.purge(doors.database, now=doors.clock.now()) == 0
     doors.clock.advance(timedelta(minutes=11))
     assert sessions.purge(doors.database, now=doors.clock.now()) == 1
+
+
+def browsers(doors: Doors) -> int:
+    with doors.database.snapshot() as session:
+        return session.scalars(select(func.count()).select_from(DeviceRow)).one()
+
+
+def change_elsewhere(doors: Doors, person: Person) -> None:
+    """Change somebody's password the way a reset does."""
+    doors.clock.advance(timedelta(milliseconds=1))
+    with doors.database.transaction() as session:
+        session.get_one(AccountRow, person.account_id, with_for_update=True).password_changed_at = doors.clock.now()
+        admission.end_all(session, person.account_id)
+
+
+def test_a_reset_after_the_password_was_compared_leaves_nothing_that_opens(doors: Doors) -> None:
+    hanako = doors.person("hanako", "NAC001")
+    origin, at_portal = Origin("192.0.2.1", ""), Sessions(doors.database, doors.clock, hanako.door)
+    halfway = Visit("x" * 43, is_new=False)
+    at_portal.begin_half(halfway, hanako)
+    change_elsewhere(doors, hanako)
+    late = Visit("y" * 43, is_new=False)
+    with pytest.raises(Refused, match="login-failed"):
+        at_portal.begin_half(late, hanako)
+    with pytest.raises(Refused, match="login-failed"):
+        at_portal.begin(late, hanako, origin, is_proven=True)
+    with pytest.raises(Refused, match="login-failed"):
+        LogIns(doors.database, doors.clock, LETTERS).note_success(hanako, origin, Outcome.PASSWORD, "")
+    assert late.person is None
+    with doors.database.snapshot() as session:
+        left = [session.scalars(select(func.count()).select_from(table)).one() for table in (SessionRow, HalfLogInRow, DeviceRow)]
+    assert left == [0, 0, 0]
+
+
+def test_who_is_overtaken_by_a_reset_begins_the_log_in_again(doors: Doors) -> None:
+    hanako = doors.person("hanako", "NAC001")
+    doors.code("hanako", "NAC001")
+    visitor = Visitor(doors.portal)
+    sent = visitor.log_in(office_code="NAC001", user="hanako")
+    visitor.get(sent.location)
+    change_elsewhere(doors, hanako)
+    answer = visitor.post("/login/second", {"factor_code": doors.code("hanako", "NAC001")})
+    assert answer.location == "/login?notice=late"
+    assert rows(doors) == browsers(doors) == 0
+
+
+def test_a_new_password_forgets_all_browsers_but_the_present_one(doors: Doors) -> None:
+    here = doors.customer()
+    doors.customer()
+    assert browsers(doors) == 2
+    here.get("/password")
+    form = {"current_password": PASSWORD, "new_password": "atarashii-aikotoba", "new_password_again": "atarashii-aikotoba"}
+    here.post("/password", form)
+    own = here.cookie(f"{COOKIE}-device")
+    with doors.database.snapshot() as session:
+        assert session.scalars(select(DeviceRow.token_hash)).one() == device_hash(own)
+
+
+@pytest.mark.parametrize("deed", ["disable", "remove", "reset"])
+def test_what_ends_an_accounts_log_ins_forgets_its_browsers(doors: Doors, deed: str) -> None:
+    doors.customer()
+    doors.customer("saburo", office_code="NAC002")
+    assert browsers(doors) == 2
+    if deed == "reset":
+        doors.factors.reset(doors.person("hanako", "NAC001"), audit.staff("ito"), "電話で本人を確認した。")
+    else:
+        users = Users(doors.database, doors.clock, UserLetters(Letters("https://localhost:8443")))
+        getattr(users, deed)("NAC001", "hanako", doors.person("ito"))
+    assert browsers(doors) == 1
+
+
+def test_an_account_is_known_from_twenty_browsers_at_most(doors: Doors) -> None:
+    hanako, history = doors.person("hanako", "NAC001"), LogIns(doors.database, doors.clock, LETTERS)
+    tokens = []
+    for _ in range(MOST_DEVICES + 2):
+        doors.clock.advance(timedelta(minutes=1))
+        tokens.append(history.note_success(hanako, Origin("192.0.2.1", ""), Outcome.PASSWORD, secrets.token_urlsafe(32)))
+    with doors.database.snapshot() as session:
+        known = set(session.scalars(select(DeviceRow.token_hash)))
+    assert known == {device_hash(token) for token in tokens[2:]}

@@ -7,17 +7,17 @@ before stands apart from all that: its failures are counted by themselves, and n
 (docs/decisions/0048).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from kernel import audit, throttle
 from kernel.clock import Clock
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
+from webui.accounts import admission
 from webui.accounts.letters import UserLetters
 from webui.accounts.persons import (
     AccountState,
@@ -34,10 +34,17 @@ from webui.accounts.persons import (
 )
 from webui.accounts.sources import PER_ACCOUNT_AND_SOURCE, device_hash, device_keys, login_keys
 from webui.passwords import Passwords, require_good
-from webui.tables import AccountRow, DeviceRow, SessionRow
+from webui.tables import AccountRow, DeviceRow
 
 # Columns, no entity: making one would be work that names which nobody has do not cost.
-_STORED = select(AccountRow.id, AccountRow.office_code, AccountRow.login, AccountRow.password_hash, AccountRow.state).where(
+_STORED = select(
+    AccountRow.id,
+    AccountRow.office_code,
+    AccountRow.login,
+    AccountRow.password_hash,
+    AccountRow.state,
+    AccountRow.password_changed_at,
+).where(
     AccountRow.door == bindparam("door"),
     AccountRow.office_code == bindparam("office_code"),
     AccountRow.login == bindparam("login"),
@@ -46,7 +53,8 @@ _KNOWN = select(DeviceRow.account_id).where(
     DeviceRow.account_id == bindparam("account_id"), DeviceRow.token_hash == bindparam("token_hash")
 )
 _NOBODY = -1
-_Stored = Row[int, str, str, str | None, str]
+_Stored = Row[int, str, str, str | None, str, datetime]
+_Keys = tuple[tuple[str, throttle.Limit], ...]
 
 
 @dataclass(frozen=True)
@@ -144,28 +152,19 @@ class Accounts:
                 throttle.require_unlocked(session, key, now)
         # Argon2 takes tens of milliseconds on purpose: never while a transaction is open.
         matches = self.passwords.matches(row.password_hash if row else None, typed.password)
-        if row is None or not matches or row.state != AccountState.ACTIVE.value:
+        is_right = row is not None and matches and row.state == AccountState.ACTIVE.value
+        person = self._admitted(row, keys, typed, now) if row is not None and is_right else None
+        if person is None:
             self._note_failure(row, keys, typed, now)
             raise Refused("login-failed")
-        is_outdated = row.password_hash is not None and self.passwords.is_outdated(row.password_hash)
-        renewed = self.passwords.hash(typed.password) if is_outdated else None
-        with self.database.transaction() as session:
-            # Judged again under lock: guesses sent at the same moment do not slip in before the count.
-            for key, _ in keys:
-                throttle.require_unlocked(session, key, now, lock_row=True)
-            throttle.forgive(session, keys[0][0])
-            if renewed:
-                unchanged = (AccountRow.id == row.id) & (AccountRow.password_hash == row.password_hash)
-                session.execute(update(AccountRow).where(unchanged).values(password_hash=renewed))
-            session.execute(update(AccountRow).where(AccountRow.id == row.id).values(last_login_at=now))
-            person = person_of(session.get_one(AccountRow, row.id))
-            record(session, now, person.actor, "account.login", person, source=typed.source)
         return person
 
-    def change_password(self, person: Person, letters: UserLetters, *, current: str, new: str, keep: bytes) -> None:
+    def change_password(
+        self, person: Person, letters: UserLetters, *, current: str, new: str, keep: bytes, device: str = ""
+    ) -> None:  # fmt: skip
         """Change one's own password, end all one's other sessions, and tell the account's owner by mail.
 
-        `keep` is the hash of the present session's token.
+        `keep` is the hash of the present session's token, `device` its browser's lasting cookie: other browsers are forgotten.
 
         Raises Refused: password-wrong, password-same, throttled, or what `passwords.require_good` says.
         """
@@ -183,18 +182,35 @@ class Accounts:
             raise Refused("password-same")
         hashed = self.passwords.hash(new)
         with self.database.transaction() as session:
+            account = admission.held(session, person.account_id, row.password_changed_at)
+            if account is None:
+                raise Refused("password-wrong")
             throttle.require_unlocked(session, key, now, lock_row=True)
             throttle.forgive(session, key)
-            changed = update(AccountRow).where(AccountRow.id == person.account_id)
-            session.execute(changed.values(password_hash=hashed, password_changed_at=now))
-            others = (SessionRow.account_id == person.account_id) & (SessionRow.token_hash != keep)
-            session.execute(delete(SessionRow).where(others))
+            account.password_hash, account.password_changed_at = hashed, now
+            admission.end_all(session, account.id, keep=keep, keep_device=device_hash(device))
             record(session, now, person.actor, "account.change-password", person)
             letters.changed(session, person, now)
 
-    def _note_failure(
-        self, row: _Stored | None, keys: Iterable[tuple[str, throttle.Limit]], typed: Credentials, now: datetime
-    ) -> None:
+    def _admitted(self, row: _Stored, keys: _Keys, typed: Credentials, now: datetime) -> Person | None:
+        """Note that somebody typed the right password; None when it was changed, or the account stopped, meanwhile."""
+        is_outdated = row.password_hash is not None and self.passwords.is_outdated(row.password_hash)
+        renewed = self.passwords.hash(typed.password) if is_outdated else None
+        with self.database.transaction() as session:
+            account = admission.held(session, row.id, row.password_changed_at)
+            if account is None:
+                return None
+            # Judged again under lock: guesses sent at the same moment do not slip in before the count.
+            for key, _ in keys:
+                throttle.require_unlocked(session, key, now, lock_row=True)
+            throttle.forgive(session, keys[0][0])
+            account.password_hash = renewed or account.password_hash
+            account.last_login_at = now
+            person = person_of(account)
+            record(session, now, person.actor, "account.login", person, source=typed.source)
+        return person
+
+    def _note_failure(self, row: _Stored | None, keys: _Keys, typed: Credentials, now: datetime) -> None:
         actor = audit.Actor("visitor", typed.source)
         # An unknown name is not written down: people type passwords into the wrong field.
         subject = subject_named(row.office_code, row.login) if row else "account:unknown"

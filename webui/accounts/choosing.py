@@ -3,20 +3,20 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kernel import audit, throttle
 from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
-from webui.accounts import links
+from webui.accounts import admission, links
 from webui.accounts.letters import UserLetters
 from webui.accounts.links import PASSWORD_PURPOSES, Purpose
 from webui.accounts.persons import AccountState, Door, Person, find, normal, person_of, record
-from webui.accounts.sources import login_keys
+from webui.accounts.sources import device_keys, login_keys
 from webui.passwords import Passwords, require_good
-from webui.tables import AccountRow, LinkRow, ResetRequestRow, SessionRow
+from webui.tables import AccountRow, LinkRow, ResetRequestRow
 
 # Who asks, about whom: as many may be asked from one address before it has to wait, existing accounts or not.
 PER_NAME_AND_SOURCE = throttle.Limit(failures=5)
@@ -78,7 +78,7 @@ class PasswordLinks:
             return person_of(_account(session, links.opened(session, token, PASSWORD_PURPOSES, now), door))
 
     def choose(self, door: Door, token: str, password: str, *, source: str) -> Person:
-        """Set the password, end the account's sessions and links, and tell its owner by mail.
+        """Set the password, end the account's sessions and links, forget its browsers, and tell its owner by mail.
 
         Raises Refused("link-invalid") for a link that is unknown, used, withdrawn or over, or the other door's; or what
         `passwords.require_good` says, and then the link stays.
@@ -93,12 +93,11 @@ class PasswordLinks:
             row.password_hash, row.password_changed_at, row.state = hashed, now, AccountState.ACTIVE.value
             links.use(link, now)
             links.withdraw(session, now, account_id=row.id, purposes=PASSWORD_PURPOSES)
-            session.execute(delete(SessionRow).where(SessionRow.account_id == row.id))
+            admission.end_all(session, row.id)
             person = person_of(row)
             # Who has just proven to read the account's mails need not wait for guesses that were made before.
-            for key, _ in login_keys(door, person.office_code, person.login, source):
-                if not key.startswith("login-source:"):
-                    throttle.forgive(session, key)
+            for key in _own_keys(session, person, source, now):
+                throttle.forgive(session, key)
             record(session, now, person.actor, "account.choose-password", person, link=link.purpose, source=source)
             self.letters.chosen(session, person, now)
         return person
@@ -122,6 +121,13 @@ class PasswordLinks:
             self.letters.forgotten(session, person, link, now)
             record(session, now, audit.Actor("visitor", request.source), "account.ask-reset", person)
             return True
+
+
+def _own_keys(session: Session, person: Person, source: str, now: datetime) -> tuple[str, ...]:
+    """Return what an account's failures are counted by: for one source, from everywhere, and for its browsers that are locked."""
+    pair, _, whole = (key for key, _ in login_keys(person.door, person.office_code, person.login, source))
+    of_devices = device_keys(person.door, person.office_code, person.login, b"")[0][0]
+    return pair, whole, *throttle.locked_keys(session, of_devices, now)
 
 
 def _account(session: Session, link: LinkRow, door: Door, *, lock_row: bool = False) -> AccountRow:

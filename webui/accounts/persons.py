@@ -58,7 +58,7 @@ class AccountState(StrEnum):
 
 @dataclass(frozen=True)
 class Person:
-    """An account as the pages see it. `office_code` is empty for staff."""
+    """An account as the pages see it. `office_code` is empty for staff; `password_changed_at` names the password it had."""
 
     account_id: int
     door: Door
@@ -67,6 +67,7 @@ class Person:
     name: str
     mail: str
     grants: frozenset[str]
+    password_changed_at: datetime
 
     @property
     def actor(self) -> audit.Actor:
@@ -116,7 +117,8 @@ class Credentials:
 
 def person_of(row: AccountRow) -> Person:
     """Return a row as the pages see it."""
-    return Person(row.id, Door(row.door), row.office_code, row.login, row.name, row.mail, frozenset(row.grants))
+    grants = frozenset(row.grants)
+    return Person(row.id, Door(row.door), row.office_code, row.login, row.name, row.mail, grants, row.password_changed_at)
 
 
 def require_well_formed(*, login: str, name: str, mail: str) -> None:

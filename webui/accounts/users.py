@@ -4,14 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kernel import audit, throttle
 from kernel.clock import Clock
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
-from webui.accounts import links, rules
+from webui.accounts import admission, links, rules
 from webui.accounts.letters import UserLetters
 from webui.accounts.links import Purpose
 from webui.accounts.persons import (
@@ -27,7 +27,7 @@ from webui.accounts.persons import (
     require_well_formed,
 )
 from webui.accounts.sources import device_keys, login_keys
-from webui.tables import AccountRow, LinkRow, SessionRow
+from webui.tables import AccountRow, LinkRow
 
 # Of one office: more accounts than people are a mistake, or somebody's mischief.
 MOST_USERS = 200
@@ -213,7 +213,7 @@ class Users:
             if state is AccountState.REMOVED:
                 row.password_hash, row.grants = None, []
             if not is_enabling:
-                session.execute(delete(SessionRow).where(SessionRow.account_id == row.id))
+                admission.end_all(session, row.id)
                 links.withdraw(session, now, account_id=row.id)
             record(session, now, by.actor, action, person)
 

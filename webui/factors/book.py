@@ -16,7 +16,7 @@ from kernel import audit, throttle
 from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
-from webui.accounts import AccountState, Door, Person, person_of, record
+from webui.accounts import AccountState, Door, Person, admission, person_of, record
 from webui.factors import records, recovery, totp
 from webui.factors.letters import AccountLetters, Event
 from webui.factors.log_ins import Outcome
@@ -154,8 +154,9 @@ class Factors:
         with self.database.transaction() as session:
             if not records.standing(session, person.account_id).is_any:
                 raise Refused("factor-none")
+            session.get_one(AccountRow, person.account_id, with_for_update=True)
             records.remove_all(session, person.account_id)
-            session.execute(delete(SessionRow).where(SessionRow.account_id == person.account_id))
+            admission.end_all(session, person.account_id)
             throttle.forgive(session, f"factor-account:{person.account_id}")
             record(session, now, actor, "account.reset-factors", person, reason=reason.strip())
             self.letters.post(session, person, Event.RESET, now)

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from kernel.clock import Clock
 from kernel.database import Database, insert_if_absent
-from webui.accounts import Credentials, Person
+from kernel.errors import Refused
+from webui.accounts import Credentials, Person, admission
 from webui.accounts.persons import normal
 from webui.accounts.sources import device_hash
 from webui.factors.letters import AccountLetters, Event
@@ -20,6 +21,7 @@ from webui.tables import AccountRow, DeviceRow
 
 KEPT = timedelta(days=90)
 DEVICE_KEPT = timedelta(days=400)  # the longest that browsers keep a cookie
+MOST_DEVICES = 20  # of one account: nobody uses more browsers, and each is one from which guesses are counted by themselves
 
 # The first that fits; browsers name each other, so the order matters. Brand names, the same in every language.
 _BROWSERS = (
@@ -110,10 +112,15 @@ class LogIns:
     def note_success(self, person: Person, origin: Origin, outcome: Outcome, device_token: str) -> str:
         """Note a log-in; return the token that the browser shall keep, a new one when it has none that the account knows.
 
-        The person is told by mail of a browser that is new, but for the very first one.
+        The person is told by mail of a browser that is new, but for the very first one. Of too many the one that was seen
+        longest ago is forgotten.
+
+        Raises Refused("login-failed") when the password was changed, or the account stopped, since `person` was read.
         """
         now = self.clock.now()
         with self.database.transaction() as session:
+            if admission.held(session, person.account_id, person.password_changed_at) is None:
+                raise Refused("login-failed")
             session.add(_row(person.account_id, now, outcome, origin))
             known = session.get(DeviceRow, (person.account_id, device_hash(device_token))) if device_token else None
             if known is not None:
@@ -121,6 +128,7 @@ class LogIns:
                 return device_token
             if session.scalar(select(DeviceRow.account_id).where(DeviceRow.account_id == person.account_id).limit(1)):
                 self.letters.post(session, person, Event.NEW_DEVICE, now, str(origin))
+            _make_room(session, person.account_id)
             # One browser may be several people's: its token stays when it has one already.
             token = device_token if _is_token(device_token) else secrets.token_urlsafe(32)
             values: dict[str, object] = {"account_id": person.account_id, "token_hash": device_hash(token), "seen_at": now}
@@ -143,6 +151,12 @@ def purge(session: Session, now: datetime) -> int:
     unseen = delete(DeviceRow).where(DeviceRow.seen_at < now - DEVICE_KEPT)
     counts: list[int] = [session.execute(statement).rowcount for statement in (old, unseen)]  # type: ignore[attr-defined]
     return sum(counts)
+
+
+def _make_room(session: Session, account_id: int) -> None:
+    mine = DeviceRow.account_id == account_id
+    latest = select(DeviceRow.token_hash).where(mine).order_by(DeviceRow.seen_at.desc()).limit(MOST_DEVICES - 1)
+    session.execute(delete(DeviceRow).where(mine, DeviceRow.token_hash.not_in(latest)))
 
 
 def _row(account_id: int | None, now: datetime, outcome: Outcome, origin: Origin) -> LogInRow:

@@ -1,4 +1,4 @@
-"""The tables of second factors, of log-ins on the way, and of log-ins that were. Only webui imports them."""
+"""The tables of second factors, and of log-ins that were. Only webui imports them."""
 
 from datetime import datetime
 
@@ -54,17 +54,6 @@ class ChallengeRow(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     purpose: Mapped[str] = mapped_column(String(10), primary_key=True)
     challenge: Mapped[bytes] = mapped_column(LargeBinary(64))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-
-
-class HalfLogInRow(Base):
-    """A visit whose password was right and whose second factor is still to come. It opens nothing."""
-
-    __tablename__ = "webui_half_log_in"
-
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    door: Mapped[str] = mapped_column(String(10))
-    account_id: Mapped[int] = mapped_column(_ID, index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 

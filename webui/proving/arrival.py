@@ -3,6 +3,7 @@
 import flask
 from werkzeug.wrappers import Response
 
+from kernel.errors import Refused
 from webui import guard, kept
 from webui.accounts import Person
 from webui.doorway import doorway
@@ -18,17 +19,25 @@ def present_origin() -> Origin:
 
 
 def arrive(person: Person, outcome: Outcome) -> Response:
-    """Begin the session and go on; `outcome` says by what the door was opened."""
+    """Begin the session and go on; `outcome` says by what the door was opened. Back to the start if the account changed."""
     surroundings, origin = doorway(), present_origin()
-    surroundings.sessions.begin(visit(), person, origin, is_proven=outcome is not Outcome.PASSWORD)
+    try:
+        surroundings.sessions.begin(visit(), person, origin, is_proven=outcome is not Outcome.PASSWORD)
+        device = surroundings.parts.log_ins.note_success(person, origin, outcome, present_device())
+    except Refused:
+        return again()
     # Kept with the session: the header of every page, error pages too, shows it without asking anyone.
     visit()["heading"] = list(surroundings.furnishing.heading(person))
-    device = surroundings.parts.log_ins.note_success(person, origin, outcome, present_device())
     response = _next_page()
     response.set_cookie(
         _device_cookie(), device, max_age=_DEVICE_SECONDS, secure=True, httponly=True, samesite="Strict", path="/"
     )  # fmt: skip
     return response
+
+
+def again() -> Response:
+    """Lead back to the start of the log-in, which has to be done once more."""
+    return flask.redirect(flask.url_for("entrance.log_in", next=flask.request.values.get("next") or None, notice="late"), 303)
 
 
 def present_device() -> str:

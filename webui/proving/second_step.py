@@ -8,7 +8,7 @@ from webui import guard, kept
 from webui.accounts import Person, network_of
 from webui.doorway import doorway
 from webui.factors import Outcome
-from webui.proving.arrival import arrive, present_origin
+from webui.proving.arrival import again, arrive, present_origin
 from webui.refusals import SHARED, sentence_of, status_of
 from webui.sessions import visit
 from webui.sheet import Sheet
@@ -22,7 +22,10 @@ LATE = mark("時間が過ぎたため、ログインを最初からやり直し�
 
 def begin(person: Person) -> Response:
     """Go on from the right password to the second step, with what the log-in form carried."""
-    doorway().sessions.begin_half(visit(), person)
+    try:
+        doorway().sessions.begin_half(visit(), person)
+    except Refused:
+        return again()
     if carried := kept.carried():
         return flask.make_response(_page(person, Sheet(), carried))
     wanted = guard.safe_next(flask.request.form.get("next"))
@@ -34,7 +37,7 @@ def begin(person: Person) -> Response:
 def show() -> Response | str:
     """Show the form for the second factor, to who typed the password a short while ago."""
     person = doorway().sessions.half(visit())
-    return _page(person, Sheet()) if person else _again()
+    return _page(person, Sheet()) if person else again()
 
 
 @blueprint.post("/second")
@@ -43,7 +46,7 @@ def check() -> Response:
     """Check the second factor and open the door."""
     person = doorway().sessions.half(visit())
     if person is None:
-        return _again()
+        return again()
     form = flask.request.form
     if not form.get(ANSWER) and not form.get(CODE, "").strip():
         return _refused(person, Refused("required"))
@@ -100,10 +103,6 @@ def _refused(person: Person, refused: Refused) -> Response:
         response.status_code = status_of(SHARED, refused)
         response.headers["Retry-After"] = str(refused.facts["retry_after"])
     return response
-
-
-def _again() -> Response:
-    return flask.redirect(flask.url_for("entrance.log_in", next=flask.request.values.get("next") or None, notice="late"), 303)
 
 
 def _page(person: Person, sheet: Sheet, carried: kept.Pairs = ()) -> str:

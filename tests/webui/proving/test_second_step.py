@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from kernel import outbox
 from tests.webui.conftest import Doors
 from tests.webui.visitors import PASSWORD, Visitor, code_at
-from webui.factors.tables import HalfLogInRow, LogInRow
-from webui.tables import AccountRow
+from webui.factors.tables import LogInRow
+from webui.tables import AccountRow, HalfLogInRow
 
 HANAKO = {"office_code": "NAC001", "user": "hanako"}
 
