@@ -69,7 +69,8 @@ def normal_access_key(value: str) -> str:
 def _normal(name: str, value: str) -> str:
     if len(value) > LONGEST_INPUT:
         raise Refused("input-invalid", field=name)
-    normal = unicodedata.normalize("NFKC", value).translate(_SEPARATORS).strip().upper()
+    plain = unicodedata.normalize("NFKC", value).translate(_SEPARATORS).strip().upper()
+    normal = unicodedata.normalize("NFKC", plain)  # an accent may have stood behind a blank; ASCII stays the same
     if not normal or not normal.isprintable():  # NUL, other controls, lone surrogates: nobody types these
         raise Refused("input-invalid", field=name)
     return normal
