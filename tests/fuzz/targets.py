@@ -93,6 +93,8 @@ _TYPED = (
     "﷽".encode(),
     "\u202e".encode(),
     "Ａ".encode(),
+    "￣".encode(),
+    "ŉ".encode(),
     b"A" * 70,
     b"\x1b[2J",
     "\ud800".encode("utf-8", "surrogatepass"),
