@@ -33,9 +33,11 @@ STATES: Mapping[ItemState, Label] = {
 # Why a file is of no use, and what to do: what the redemption itself refuses is told in its own words.
 REASONS: Mapping[str, str] = {
     "batch-expired": mark("確認から24時間以内に処理できませんでした。もう一度送信してください。"),
+    "batch-item-damaged": mark("このCSRの記録を読み取れないため、取得していません。もう一度送信してください。"),
     "codes-none": mark(
         "取得できるコードがこの端末にありません。論理端末名を確認してください。取得済みの端末は、再発行を申し込んでください。"
     ),
+    "codes-split": mark("コードを二人に分けて表示する契約では、一括取得を利用できません。端末ごとに取得してください。"),
     "csr-nameless": mark("どの端末のCSRか分かりません。ファイル名を論理端末名(例: 99999W.csr)にして、もう一度送信してください。"),
     "csr-names-differ": mark(
         "ファイル名とCSRの中の論理端末名(%(subject)s)が違います。ファイルを取り違えていないか確認してください。"
