@@ -3,8 +3,9 @@
 Nothing is ever un-revoked; asking again is answered without harm. An invalidity date (RFC 5280 §5.3.2) tells since when
 a certificate was not to be trusted; it goes with a hold that is lifted, and stays when a held certificate is revoked.
 
-Who revokes for a compromise means the key: it is blocked, and everything else on it ends in the same transaction, whoever
-signed it and whatever it is for. Lists tell of it as their issuers' keys are at hand; what they are to say stands by then.
+Who revokes for a compromise (keyCompromise, or cACompromise of an authority) means the key: it is blocked, and everything else
+on it ends in the same transaction, whoever signed it and whatever it is for. Lists tell of it as their issuers' keys are at
+hand; what they are to say stands by then.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,8 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
-from typing import Any
+from typing import Any, Self
 
+from cryptography import x509
 from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
@@ -37,6 +39,11 @@ class Reason(StrEnum):
     SUPERSEDED = "superseded"
     CESSATION_OF_OPERATION = "cessationOfOperation"
     PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
+
+    @property
+    def is_compromise(self) -> bool:
+        """Return whether the key is in wrong hands: of a terminal or service, or of an authority."""
+        return self in (Reason.KEY_COMPROMISE, Reason.CA_COMPROMISE)
 
 
 TERMINAL_REASONS = tuple(reason for reason in Reason if reason is not Reason.CA_COMPROMISE)
@@ -64,10 +71,9 @@ class _Cause:
     now: datetime
     invalid_since: datetime | None
 
-    @property
-    def is_compromise(self) -> bool:
-        """Return whether the key is in wrong hands."""
-        return self.reason is Reason.KEY_COMPROMISE
+    def beside(self, row: CertificateRow) -> Self:
+        """Return why something else on a compromised key ends: for CA certificates there is a reason of their own."""
+        return replace(self, reason=Reason.CA_COMPROMISE if _is_authority(row) else Reason.KEY_COMPROMISE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,9 @@ class Ended:
 class Revoked:
     """What a revocation did; all of it must go on record.
 
-    `ended` are the certificates that it ended, those that were named and, after a compromise, what else stood on their keys.
-    `given_up` are promises on such a key, `blocked` the keys (SHA-256 over SubjectPublicKeyInfo) that were not blocked before.
+    `ended` are the certificates that it ended, those that were named and, after a compromise, what else stood on their keys:
+    that for the reason of its kind. `given_up` are promises on such a key, `blocked` the keys (SHA-256 over
+    SubjectPublicKeyInfo) that were not blocked before.
     """
 
     ended: Sequence[Ended] = ()
@@ -117,7 +124,7 @@ def revoke(
     """
     _require_past(invalid_since, now)
     cause = _Cause(reason, now, invalid_since)
-    _, beside = _many_locked(session, [(issuer, serial)], cause) if cause.is_compromise else ([], [])
+    _, beside = _many_locked(session, [(issuer, serial)], cause) if reason.is_compromise else ([], [])
     row = _locked(session, issuer, serial)
     ended: list[Ended] = []
     if row.state != CertificateState.REVOKED:
@@ -138,7 +145,8 @@ def revoke_many(
     """End certificates, named by issuer and serial.
 
     Those that were revoked before, or are not in a state in which they can be, are passed over: many are named at once, and
-    one that changed meanwhile must not stop the others. Raises Refused("invalid-since-future").
+    one that changed meanwhile must not stop the others. After a compromise nothing can come of what is promised on such a
+    key: it is given up, also where it was named. Raises Refused("invalid-since-future").
     """
     _require_past(invalid_since, now)
     cause = _Cause(reason, now, invalid_since)
@@ -152,7 +160,8 @@ def revoke_many(
         session.execute(ending.values(values), execution_options={"synchronize_session": False})
     session.expire_all()  # nobody goes on with a row as it was
     ended = [_ended(row, cause) for row in rows]
-    done = _with_keys(session, [row.spki_sha256 for row in named], ended, beside, cause)
+    promised = [row.id for row in named if row.state == CertificateState.RESERVED]
+    done = _with_keys(session, [row.spki_sha256 for row in named], ended, [*beside, *promised], cause)
     _show(session, done)
     return done
 
@@ -189,7 +198,7 @@ def _with_keys(
 
     Also if what was named had ended for another reason: the key is known to be in wrong hands since then.
     """
-    if not cause.is_compromise:
+    if not cause.reason.is_compromise:
         return Revoked(ended)
     blocked, everything, given_up = blocked_keys.block_all(session, keys, cause.now), [*ended], []
     for row in blocked_keys.living_rows(session, beside) if beside else ():
@@ -199,7 +208,7 @@ def _with_keys(
             row.revoked_at, row.reason = abandoned.now, abandoned.reason.value
             given_up.append(_ended(row, abandoned))
         else:
-            everything.append(_end(row, cause))
+            everything.append(_end(row, cause.beside(row)))
     return Revoked(everything, given_up, blocked)
 
 
@@ -227,7 +236,7 @@ def _many_locked(
         found = session.execute(named.where(issued_by, CertificateRow.serial.in_(serials[begin : begin + _BATCH])))
         some = [row_id for row_id, issuer, serial in found if (issuer, serial) in wanted]
         ids.update(some)
-        beside.update(blocked_keys.beside(session, some) if cause.is_compromise else ())
+        beside.update(blocked_keys.beside(session, some) if cause.reason.is_compromise else ())
     ordered, rows = sorted(ids | beside), list[_Row]()
     for begin in range(0, len(ordered), _BATCH):
         query = select(*_COLUMNS).where(CertificateRow.id.in_(ordered[begin : begin + _BATCH])).order_by(CertificateRow.id)
@@ -240,6 +249,17 @@ def _locked(session: Session, issuer: str, serial: str) -> CertificateRow:
     if row is None:
         raise Refused("certificate-unknown", serial=serial)
     return row
+
+
+def _is_authority(row: CertificateRow) -> bool:
+    """Return whether a certificate is an authority's; what can not be read is taken for none, and ends all the same."""
+    if row.der is None or row.kind == "terminal":
+        return False
+    try:
+        constraints = x509.load_der_x509_certificate(row.der).extensions.get_extension_for_class(x509.BasicConstraints)
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+    return constraints.value.ca
 
 
 def _state(row: CertificateRow) -> CertificateState:

@@ -118,7 +118,7 @@ def _batches(names: Iterable[str]) -> Iterator[Sequence[str]]:
 def _aim(session: Session, names: Sequence[str], reason: Reason | None) -> _Aim:
     """Resolve a batch; after a compromise with what else stands on its keys, as if it had been named."""
     aim = _resolve(session, names)
-    if reason is not Reason.KEY_COMPROMISE:
+    if reason is None or not reason.is_compromise:
         return aim
     beside = blocked_keys.siblings(session, {*aim.owners, *aim.promised})
     return _resolve(session, [*names, *(f"{issuer}:{serial}" for issuer, serial in sorted(beside))]) if beside else aim

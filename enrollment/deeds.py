@@ -62,17 +62,17 @@ def _put_on_record(session: Session, done: Revoked, owners: Mapping[tuple[str, s
     beside = {one.subject for one in (*done.ended, *done.given_up) if one.name not in owners}
     known = terminals.named(session, beside) if beside else {}
 
-    def entries(some: Iterable[Ended]) -> Iterator[audit.Subject]:
+    def entries(some: Iterable[Ended], reason: str | None = None) -> Iterator[audit.Subject]:
         for one in some:
             owner = owners.get(one.name) or owner_of(one.subject, known.get(one.subject))
-            facts = {"issuer": one.issuer, "serial": one.serial, "reason": ending.reason.value}
+            facts = {"issuer": one.issuer, "serial": one.serial, "reason": reason or one.reason}
             yield audit.Subject(owner.subject, owner.office_code, facts)
 
     def record(action: str, subjects: Iterable[audit.Subject]) -> None:
         audit.record_all(session, subjects, now=ending.now, actor=ending.actor, action=action)
 
     record("key.block", (audit.Subject(f"key:{key.hex()}", None, {}) for key in done.blocked))
-    record("certificate.abandon", entries(done.given_up))
+    record("certificate.abandon", entries(done.given_up, ending.reason.value))
     record("certificate.revoke", entries(done.ended))
 
 

@@ -127,7 +127,8 @@ def revoke(subject: str, reason: str, name: str, *, yes: bool) -> None:
     """Revoke the certificate of an issuing CA (SUBJECT, for example issuing-1), or a link between roots, for good.
 
     It stops issuing within seconds. What it gave is refused by whoever checks the whole chain, once the root's next CRL is
-    out: `tegata root crl` makes it. For keyCompromise everything else on the same key ends, too, whichever root signed it.
+    out: `tegata root crl` makes it. For cACompromise (or keyCompromise) everything else on the same key ends, too,
+    whichever root signed it.
     """
     root, now = _root(name)
     if not yes:

@@ -1,13 +1,15 @@
 import pytest
-from sqlalchemy import select
+from cryptography import x509
+from sqlalchemy import select, update
 
-from ca import blocked_keys, revocation
+from ca import blocked_keys, certificates, revocation
 from ca.certificates import CertificateRecord, CertificateState
 from ca.revocation import Reason, Revoked
-from ca.tables import CrlEntryRow
+from ca.tables import CertificateRow, CrlEntryRow
 from kernel.errors import Refused
 from keys.algorithms import VerifyingKey
 from tests.ca.issuance import complete, issue, new_key, on_key, read, reserve
+from tests.ca.test_ceremony_rollover import hold, with_new_root
 from tests.support.house import House
 
 
@@ -124,3 +126,70 @@ def test_what_ends_for_another_reason_leaves_its_key_and_the_others_on_it_alone(
         done = revocation.revoke(session, first.issuer, first.serial, reason=Reason.SUPERSEDED, now=house.clock.now())
     assert ([one.serial for one in done.ended], done.given_up, done.blocked) == ([first.serial], (), ())
     assert read(house, second).state == CertificateState.VALID
+
+
+def _all_of_the_second_root(house: House) -> dict[str, tuple[CertificateState, str | None]]:
+    with house.database.snapshot() as session:
+        rows = session.scalars(select(CertificateRow).where(CertificateRow.subject.in_(("root-2", "root-2-by-root", "mail"))))
+        return {row.subject: (CertificateState(row.state), row.reason) for row in rows}
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("reason", [Reason.KEY_COMPROMISE, Reason.CA_COMPROMISE])
+def test_the_compromise_of_an_authority_takes_its_key_along_and_each_ends_for_the_reason_of_its_kind(
+    house: House,
+    reason: Reason,
+    many: bool,  # noqa: FBT001 (a parameter)
+) -> None:
+    hold(house, with_new_root(house.plan))
+    with house.database.snapshot() as session:
+        [link] = certificates.of_subject(session, "root-2-by-root")
+    public_key = x509.load_der_x509_certificate(link.der or b"").public_key()
+    assert isinstance(public_key, VerifyingKey)
+    on_key(house, public_key)
+    named, now = (link.issuer, link.serial), house.clock.now()
+    with house.database.transaction() as session:
+        if many:
+            done = revocation.revoke_many(session, [named], reason=reason, now=now)
+        else:
+            done = revocation.revoke(session, *named, reason=reason, now=now)
+    assert done.blocked == [link.spki_sha256]
+    assert _all_of_the_second_root(house) == {
+        "root-2": (CertificateState.REVOKED, Reason.CA_COMPROMISE),
+        "root-2-by-root": (CertificateState.REVOKED, reason),
+        "mail": (CertificateState.REVOKED, Reason.KEY_COMPROMISE),
+    }
+    assert {one.subject: one.reason for one in done.ended} == {
+        "root-2": "cACompromise",
+        "root-2-by-root": reason.value,
+        "mail": "keyCompromise",
+    }
+
+
+def test_what_can_not_be_read_ends_with_the_key_all_the_same(house: House) -> None:
+    key = new_key()
+    assert isinstance(key.public_key, VerifyingKey)
+    first, damaged = on_key(house, key.public_key), on_key(house, key.public_key, "post")
+    with house.database.transaction() as session:
+        session.execute(update(CertificateRow).where(CertificateRow.serial == damaged.serial).values(der=b"damaged"))
+    assert {one.serial for one in _ends(house, first, many=False).ended} == {first.serial, damaged.serial}
+    assert read(house, damaged).reason == Reason.KEY_COMPROMISE
+
+
+def test_a_promise_that_is_named_among_many_is_given_up_with_its_key(house: House) -> None:
+    promise, good = reserve(house), issue(house)
+    named = [(one.issuer, one.serial) for one in (promise, good)]
+    with house.database.transaction() as session:
+        done = revocation.revoke_many(session, named, reason=Reason.KEY_COMPROMISE, now=house.clock.now())
+    assert ([one.serial for one in done.given_up], [one.serial for one in done.ended]) == ([promise.serial], [good.serial])
+    assert sorted(done.blocked) == sorted(one.spki_sha256 for one in (promise, good))
+    given_up = read(house, promise)
+    assert (given_up.state, given_up.reason) == (CertificateState.ABANDONED, Reason.CESSATION_OF_OPERATION)
+
+
+def test_a_promise_that_is_named_alone_is_no_certificate_and_its_key_stays_as_it_was(house: House) -> None:
+    promise = reserve(house)
+    with pytest.raises(Refused, match="certificate-state"):
+        _ends(house, promise, many=False)
+    with house.database.snapshot() as session:
+        assert not blocked_keys.is_blocked(session, promise.spki_sha256)

@@ -16,7 +16,7 @@ from ca.tables import CertificateRow
 from enrollment.blocking import UNDER_WAY, KeyBlocking
 from enrollment.bulk import BulkRevocation
 from enrollment.checker import CertificateCheck
-from enrollment.deeds import Ending
+from enrollment.deeds import Ending, owner_of, revoke_many
 from enrollment.reissue_records import ReissueReason
 from kernel import outbox
 from kernel.audit import AuditEntry
@@ -115,6 +115,19 @@ def test_a_terminal_on_a_services_key_ends_with_news_and_mail_as_if_it_had_been_
         assert news.latest(session, OFFICE)[0].code == "certificate-revoked"
         assert "鍵の漏えい" in outbox.search(session, outbox.Wanted(mentioning="失効"))[0].body
     assert not house.endings.revoke(terminal.subject, Reason.KEY_COMPROMISE, SECURITY)
+
+
+def test_each_ending_is_on_record_with_the_reason_that_lists_give(house: House) -> None:
+    terminal = house.issue().certificate
+    service = on_key(house, public_key(terminal))
+    ending = Ending(Reason.CA_COMPROMISE, SECURITY, house.clock.now())
+    with house.database.transaction() as session:
+        revoke_many(session, {(service.issuer, service.serial): owner_of("mail", None)}, ending)
+    assert (_read(house, terminal).reason, _read(house, service).reason) == ("keyCompromise", "cACompromise")
+    assert sorted(_told(house, "certificate.revoke")) == [
+        ("service:mail", str(SECURITY), None, "cACompromise"),
+        (f"terminal:{terminal.subject}", str(SECURITY), OFFICE, "keyCompromise"),
+    ]
 
 
 def test_what_was_left_on_a_blocked_key_is_ended_by_the_job_and_not_while_somebody_is_at_it(

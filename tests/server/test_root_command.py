@@ -141,6 +141,7 @@ def test_an_issuing_ca_is_revoked_by_its_root_and_issues_no_more(tmp_path: Path)
     assert tegata(home, "init").returncode == 0
     told = tegata(home, "root", "revoke", "issuing-1", "--reason", "cACompromise", "--yes")
     assert told.returncode == 0, told.stderr
+    assert tegata(home, "audit", "export").stdout.count("key.block") == 1
     checked = tegata(home, "check", "expiry")
     assert "URGENT root: the revocation list" in checked.stdout
     assert "a revocation waits for the next one: `tegata root crl" in checked.stdout
