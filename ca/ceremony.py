@@ -6,7 +6,7 @@ away: only what it would have to sign needs it. It is the one place of this room
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -239,10 +239,10 @@ def issue(database: Database, promise: Promise, now: datetime) -> bytes:
     """Promise, lint, sign, store: as for terminals, so that none of our own certificates is unknown to us either.
 
     Whoever asks for the same at the same time, on this node or another, gets the same certificate, and it is on record once.
-    Raises OwnLintError, which is on record then, before anything is signed; and Refused("key-blocked") for a key that is
-    blocked, or was meanwhile.
+    Raises OwnLintError, which is on record then, once, before anything is signed; Refused("key-blocked") for a key that is
+    blocked, or was meanwhile; and Refused("promise-abandoned") for what was given up meanwhile for another reason.
     """
-    with lint_record.kept(database, f"service:{promise.subject}", now):
+    with lint_record.kept(database, f"service:{promise.subject}", now, is_told_once=True):
         row = _promised(database, promise, now)
         if row.der is not None:
             return row.der
@@ -271,7 +271,12 @@ def _stored(database: Database, promise: Promise, row: CertificateRow, der: byte
         if stored is not None and stored.state == CertificateState.RESERVED:
             revocation.abandon(session, row.issuer, row.serial, now=now)
             _trace(session, "certificate.abandon", row, promise.actor, now)
-    raise Refused("key-blocked", service=promise.subject)
+        is_blocked = blocked_keys.is_blocked(session, row.spki_sha256)
+    raise _given_up(row, is_blocked=is_blocked)
+
+
+def _given_up(row: CertificateRow, *, is_blocked: bool) -> Refused:
+    return Refused("key-blocked" if is_blocked else "promise-abandoned", service=row.subject, serial=row.serial)
 
 
 def _self_signed(tbs: bytes, key: SigningKey) -> bytes:
@@ -286,12 +291,15 @@ def _promised(database: Database, promise: Promise, now: datetime) -> Certificat
     """Return the certificate that is promised, and has passed the lint, or was signed before.
 
     Where it is new, what is to be signed is stored. Nothing is stored that the lint objects to, so that it is composed anew
-    once the fault is mended; and what was stored before is linted as it stands there.
+    once the fault is mended; and what was stored before is linted as it stands there. What was given up was never used: unless
+    its key is blocked another one follows it, also where it was the first of its name.
     """
     with database.snapshot() as session:
         standing = newest(session, promise.subject)
         if standing is not None and (standing.id != promise.follows or standing.state == CertificateState.RESERVED):
-            return _linted(session, standing)
+            if standing.state != CertificateState.ABANDONED or blocked_keys.is_blocked(session, standing.spki_sha256):
+                return _linted(session, standing)
+            promise = replace(promise, follows=standing.id)
     values = _values(promise, now)
     with database.transaction() as session:
         if blocked_keys.is_blocked(session, values["spki_sha256"]):
@@ -309,10 +317,10 @@ def _promised(database: Database, promise: Promise, now: datetime) -> Certificat
 def _linted(session: Session, row: CertificateRow) -> CertificateRow:
     """Return a certificate that was signed before, or whose octets may be signed; raises OwnLintError.
 
-    Raises Refused("key-blocked") for what was given up.
+    Raises Refused("key-blocked") or Refused("promise-abandoned") for what was given up.
     """
     if row.state == CertificateState.ABANDONED:
-        raise Refused("key-blocked", service=row.subject)
+        raise _given_up(row, is_blocked=blocked_keys.is_blocked(session, row.spki_sha256))
     if row.der is None:
         own_lint.require_clean(session, row)
     return row

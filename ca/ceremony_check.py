@@ -66,6 +66,7 @@ class _Look:
         standing = self._founding(plan.name)
         if standing is None:
             yield from self._at_key(plan.name, plan)
+            yield from self._at_given_up(plan)
         if standing is None or issuers.load(self.session, plan.name) is None:
             yield from self._at_signer(plan.under, plan)
         if standing is not None:
@@ -81,7 +82,7 @@ class _Look:
         if last is not None and not has_its_key and plan.key <= (reached := _count_of_keys(last)):
             yield plan.line, f"{plan.name}: is on its key {reached}, and no older one comes back"
             return
-        if not has_its_key:
+        if not has_its_key or standing is None:
             yield from self._at_key(plan.key_name, plan)
         if last is None or last.der is None or not has_its_key:
             yield from self._at_signer(plan.under, plan)
@@ -101,6 +102,11 @@ class _Look:
             return
         if kind not in {None, plan.algorithm}:
             yield plan.line, f"{name}: there is a key of this name already, and it is of the kind {kind}"
+
+    def _at_given_up(self, plan: AuthorityPlan) -> Iterator[Fault]:
+        last = newest(self.session, plan.name)
+        if last is not None and blocked_keys.is_blocked(self.session, last.spki_sha256):
+            yield plan.line, f"{plan.name}: its key is blocked, and it was given up. Give what is new a name of its own"
 
     def _at_signer(self, under: str | None, plan: AuthorityPlan | ServicePlan) -> Iterator[Fault]:
         """Look whether what is new can be signed by a key that is here, and ends before who signs it."""
@@ -172,9 +178,13 @@ class _Look:
         return _is_revoked(self.session, above.name) or blocked_keys.is_blocked(self.session, spki_digest(above.public_key))
 
     def _founding(self, name: str) -> x509.Certificate | None:
-        """Return the first certificate of a name, promised or signed: renewals say the same as it does."""
+        """Return the first certificate of a name, promised or signed: renewals say the same as it does.
+
+        One that was given up founded nothing.
+        """
         query = select(CertificateRow.tbs).where(CertificateRow.subject == name, IS_OURS)
-        tbs = self.session.scalar(query.order_by(CertificateRow.id).limit(1))
+        founding = query.where(CertificateRow.state != CertificateState.ABANDONED).order_by(CertificateRow.id)
+        tbs = self.session.scalar(founding.limit(1))
         return _read(tbs) if tbs else None
 
     def _is_signed(self, name: str) -> bool:

@@ -103,8 +103,10 @@ def _issuing(session: Session, now: datetime) -> Iterator[Expiry]:
 
 
 def _services(session: Session, now: datetime) -> Iterator[Expiry]:
-    remedy = "its renewal has not happened: `tegata jobs list` says why"
+    late = "its renewal has not happened: `tegata jobs list` says why"
+    none = "hold the ceremony with the next `key` for it in the file"
     for subject, end in renewal.overdue(session, now):
+        remedy = late if end is not None else none
         yield Expiry(subject, Ending.SERVICE, end, remedy, is_urgent=True)
 
 

@@ -12,17 +12,19 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from ca import issuers, profile_history, terms
+from ca import issuers, profile_history, revocation, terms
 from ca.ceremony import Promise, issue
 from ca.certificates import CertificateState
 from ca.issuers import Issuer, SigningIssuer
 from ca.own_lint import OwnLintError
 from ca.own_profiles import OwnProfile
 from ca.profiles import BACKDATING, Addresses, Validity, new_serial
+from ca.revocation import Reason
 from ca.signing import assemble, certify, to_be_signed
 from ca.tables import IS_OURS, CertificateRow
 from kernel import audit
@@ -31,13 +33,17 @@ from kernel.errors import Refused
 
 # The part of its time that a certificate has left when it is renewed, and when it should have been long ago.
 _LEFT, _OVERDUE_LEFT = 6, 12
+# How long a service's first certificate may be only promised before somebody is told: the renewals finish it within the hour.
+_IN_THE_MAKING = timedelta(hours=2)
+# What is wrong with one service; Unavailable, a custody's, is wrong with all of them.
+_OF_ONE = (OwnLintError, Refused, LookupError, ValueError, InvalidSignature)
 
 
 @dataclass(frozen=True)
 class _Due:
     """A service whose certificate is to be followed by one of `issuer`, or that has a promise of that kept to it.
 
-    `profile` is what the certificate that it has was made by, None where nobody knows.
+    `id` is its newest row. `profile` is what the certificate that it has was made by, None where nobody knows.
     """
 
     id: int
@@ -60,16 +66,19 @@ class Renewals:
     def renew_due(self, now: datetime) -> int:
         """Renew what is due and return how many there were. A job: what is wrong with one service stops no other one.
 
-        Raises OwnLintError, which is on record, for what would not be as it must be; Refused("key-blocked"); and Unavailable
-        at once while an issuing CA's key is away.
+        Raises the first trouble after the others had their turn: OwnLintError, which is on record, for what would not be as
+        it must be; Refused("key-blocked"); and what `issue` raises beside. Unavailable at once while an issuing CA's key is
+        away.
         """
+        with self.database.transaction() as session:
+            _give_up(session, now)
         with self.database.snapshot() as session:
             due = list(_due(session, now))
-        troubles: list[OwnLintError | Refused | LookupError] = []
+        troubles: list[Exception] = []
         for one in due:
             try:
                 self._renew(one, now)
-            except (OwnLintError, Refused, LookupError) as trouble:  # raised below, after the others had their turn
+            except _OF_ONE as trouble:  # raised below, after the others had their turn
                 troubles.append(trouble)
         if troubles:
             raise troubles[0]
@@ -124,36 +133,126 @@ class Renewals:
         return value
 
 
-def overdue(session: Session, now: datetime) -> list[tuple[str, datetime]]:
-    """Return the services whose certificates should have been renewed long ago, and when those end."""
-    due = ((one.subject, one.certificate) for one in _due(session, now))
-    ends = ((subject, old.not_valid_after_utc, old.not_valid_after_utc - old.not_valid_before_utc) for subject, old in due)
-    return [(subject, end) for subject, end, lifetime in ends if now >= end - lifetime / _OVERDUE_LEFT]
+@dataclass(frozen=True)
+class _Known:
+    """A service's last word, signed, promised, revoked or given up, and what stands of it: its newest good certificate."""
+
+    newest: CertificateRow
+    standing: CertificateRow | None
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """What the service's next one is to say."""
+        return _read(self.standing or self.newest)
+
+    def is_near_end(self, now: datetime, left: int) -> bool:
+        """Return whether less than the `left`-th part of its time is left to what stands."""
+        row = self.standing
+        return row is not None and now >= row.not_after - (row.not_after - row.not_before) / left
+
+    def is_missed(self, now: datetime) -> bool:
+        """Return whether nothing stands, unless its end was meant, or its first one is only being made."""
+        row = self.newest
+        if self.standing is not None or (row.state, row.reason) == (CertificateState.REVOKED, Reason.CESSATION_OF_OPERATION):
+            return False
+        return row.state != CertificateState.RESERVED or now >= row.reserved_at + _IN_THE_MAKING
+
+
+def overdue(session: Session, now: datetime) -> list[tuple[str, datetime | None]]:
+    """Return the services whose certificates should have been followed long ago, and when those end; None: there is no good one.
+
+    One that was revoked for cessationOfOperation, with no other beside it, is not missed.
+    """
+    return [
+        (known.newest.subject, known.standing.not_after if known.standing else None)
+        for known, issuer in _services(session, now)
+        if known.is_missed(now) or known.is_near_end(now, _OVERDUE_LEFT)
+        if _is_wanted(session, known, issuer, now)
+    ]
+
+
+def _is_wanted(session: Session, known: _Known, issuer: Issuer | None, now: datetime) -> bool:
+    """Return whether a service must go on: what answers for an authority need not when nothing of that is left to answer for."""
+    if not _answers_status(known.certificate):
+        return True
+    if issuer is None or known.standing is None:
+        return issuer is not None
+    return _next_validity(session, known, issuer, now).not_after > known.standing.not_after
+
+
+def _services(session: Session, now: datetime) -> Iterator[tuple[_Known, Issuer | None]]:
+    """Find our services, and which issuer makes the next certificate of each."""
+    turn = terms.whose_turn(terms.succession(session), now)
+    telling = {issuer.name: issuer for issuer, _ in terms.telling_status(session, now)}
+    authorities = {issuer.name for issuer in issuers.load_all(session)}
+    good = func.max(case((CertificateRow.state == CertificateState.VALID, CertificateRow.id)))
+    ids = select(func.max(CertificateRow.id), good).where(IS_OURS).group_by(CertificateRow.subject)
+    for newest_id, standing_id in sorted(map(tuple, session.execute(ids))):
+        newest = session.get_one(CertificateRow, newest_id)
+        if newest.subject in authorities or newest.issuer not in authorities:
+            continue
+        known = _Known(newest, session.get_one(CertificateRow, standing_id) if standing_id is not None else None)
+        if not _is_authority(known.certificate):
+            yield known, telling.get((known.standing or newest).issuer) if _answers_status(known.certificate) else turn
+
+
+def _give_up(session: Session, now: datetime) -> None:
+    """Give up what was promised by an authority that is over, or was revoked: it founds nothing more, and another one will.
+
+    What answers for a revoked one is still signed.
+    """
+    order = terms.succession(session)
+    over = {term.issuer.name for term in order if term.is_revoked}
+    telling = {issuer.name for issuer, _ in terms.telling_status(session, now)}
+    for known, _ in _services(session, now):
+        row = known.newest
+        if row.state == CertificateState.RESERVED and (row.issuer not in telling or _is_void(row, over)):
+            revocation.abandon(session, row.issuer, row.serial, now=now)
+            subject, actor = f"service:{row.subject}", audit.job("renewal")
+            facts = {"issuer": row.issuer, "serial": row.serial, "cause": "issuer-over"}
+            audit.record(session, now=now, actor=actor, action="certificate.abandon", subject=subject, **facts)
+
+
+def _is_void(row: CertificateRow, over: set[str]) -> bool:
+    return row.issuer in over and not _answers_status(_read(row))
+
+
+def _read(row: CertificateRow) -> x509.Certificate:
+    """Read a certificate that may not be signed yet."""
+    return x509.load_der_x509_certificate(row.der or assemble(row.tbs, b"\x30\x00"))
 
 
 def _due(session: Session, now: datetime) -> Iterator[_Due]:
     """Find what is to be renewed, and the promises that were cut off before they were signed."""
-    turn = terms.whose_turn(terms.succession(session), now)
     telling = {issuer.name: issuer for issuer, _ in terms.telling_status(session, now)}
-    authorities = {issuer.name for issuer in issuers.load_all(session)}
-    ids = select(func.max(CertificateRow.id)).where(IS_OURS).group_by(CertificateRow.subject)
-    for row in session.scalars(select(CertificateRow).where(CertificateRow.id.in_(ids)).order_by(CertificateRow.id)):
-        certificate = x509.load_der_x509_certificate(row.der or assemble(row.tbs, b"\x30\x00"))
-        if row.subject in authorities or row.issuer not in authorities or _is_authority(certificate):
-            continue
-        profile = profile_history.own(session, row.profile)
-        if row.state == CertificateState.RESERVED and row.issuer in telling:
-            promised = Validity(row.not_before, row.not_after)
-            yield _Due(row.id, row.subject, certificate, telling[row.issuer], promised, row.key_name, profile)
-        if row.state != CertificateState.VALID or now < row.not_after - (row.not_after - row.not_before) / _LEFT:
-            continue
-        issuer = telling.get(row.issuer) if _answers_status(certificate) else turn
-        if issuer is not None:
-            wished = profile.lifetime if profile is not None else row.not_after - row.not_before
-            is_turn = turn is not None and issuer.name == turn.name
-            validity = _validity(session, row, issuer, now, wished=wished, is_turn=is_turn)
-            if validity.not_after > row.not_after:
-                yield _Due(row.id, row.subject, certificate, issuer, validity, row.key_name, profile)
+    for known, issuer in _services(session, now):
+        newest, standing = known.newest, known.standing
+        if newest.state == CertificateState.RESERVED and newest.issuer in telling:
+            promised = Validity(newest.not_before, newest.not_after)
+            yield _of(session, newest, known, telling[newest.issuer], promised)
+        elif (
+            newest.state != CertificateState.RESERVED
+            and standing is not None
+            and issuer is not None
+            and known.is_near_end(now, _LEFT)
+        ):
+            validity = _next_validity(session, known, issuer, now)
+            if validity.not_after > standing.not_after:
+                yield _of(session, standing, known, issuer, validity)
+
+
+def _of(session: Session, row: CertificateRow, known: _Known, issuer: Issuer, validity: Validity) -> _Due:
+    profile = profile_history.own(session, row.profile)
+    return _Due(known.newest.id, row.subject, known.certificate, issuer, validity, row.key_name, profile)
+
+
+def _next_validity(session: Session, known: _Known, issuer: Issuer, now: datetime) -> Validity:
+    row = known.standing or known.newest
+    turn = terms.whose_turn(terms.succession(session), now)
+    profile = profile_history.own(session, row.profile)
+    wished = profile.lifetime if profile is not None else row.not_after - row.not_before
+    is_turn = turn is not None and issuer.name == turn.name
+    return _validity(session, row, issuer, now, wished=wished, is_turn=is_turn)
 
 
 def _validity(

@@ -212,8 +212,9 @@ def test_a_renewal_does_not_repeat_what_its_predecessor_says_wrongly(house: Hous
         values = {"tbs": tbs, "der": certify(tbs, house.issuing)}
         session.execute(update(CertificateRow).where(CertificateRow.id == old.id).values(**values))
     clock.advance(SOON + timedelta(hours=1))
-    with pytest.raises(OwnLintError, match="documents was not signed"):
-        renewals_of(house).renew_due(clock.now())
+    for _ in range(2):  # the next hour finds the same, which is not recorded again
+        with pytest.raises(OwnLintError, match="documents was not signed"):
+            renewals_of(house).renew_due(clock.now())
     assert len(rows_of(house, "documents")) == 1
     assert all(len(rows_of(house, name)) == 2 for name in SERVICES - {"documents"})
     assert findings(house) == [("service:documents", "extended_key_usage is not the profile's")]
