@@ -53,12 +53,12 @@ class Node:
         self.house.database.dispose()
 
 
-def node_of(house: House, make: MakeRedemption = products) -> Node:
-    """Return another node of a house; `make` may plant a fault in its redemption."""
+def node_of(house: House, make: MakeRedemption = products, kind: type[Authority] = Authority) -> Node:
+    """Return another node of a house; `make` may plant a fault in its redemption, `kind` says how far away its key is."""
     key = BrokenKey(house.issuing.key)
     database = connect(house.database.engine.url.render_as_string(hide_password=False))
     node = replace(house, database=database)
-    vars(node)["authority"] = Authority(SigningIssuer(house.issuing.issuer, key), house.profile)
+    vars(node)["authority"] = kind(SigningIssuer(house.issuing.issuer, key), house.profile)
     vars(node)["redemption"] = make(node)
     doors, fault = doors_of(node), Fault(Place.READ, 0, Harm.REFUSED)
     fault.arm(database)

@@ -21,13 +21,25 @@ from enrollment.redemption import Redemption
 from kernel.database import Database
 from kernel.errors import Refused, Unavailable
 from tests.crash import ledger
-from tests.crash.faults import BrokenKey, once
+from tests.crash.faults import AuthorityAtHand, BrokenKey, once
 from tests.crash.ledger import received_by
 from tests.support.clock import SettableClock
 from tests.support.house import APPROVER, OFFICE, PREPARER, SECURITY, SOURCE, House, build_house, new_request
 
 TOO_LATE = timedelta(days=100)
 Deed = Callable[[House, str], None]
+Kind = type[Authority]
+# Each signs by himself; or, with a key in the process, the round signs for all who are in it.
+FAR_AWAY, AT_HAND = Authority, AuthorityAtHand
+pytestmark = pytest.mark.parametrize(
+    ("database_url", "kind"),
+    [
+        pytest.param("sqlite", FAR_AWAY, id="sqlite-far-away"),
+        pytest.param("sqlite", AT_HAND, id="sqlite-at-hand"),
+        pytest.param("postgresql", FAR_AWAY, id="postgresql-far-away", marks=pytest.mark.postgresql),
+    ],
+    indirect=["database_url"],
+)
 
 
 @pytest.fixture
@@ -104,7 +116,7 @@ ROWS = [
 
 @pytest.mark.parametrize("is_reissue", [False, True], ids=["first", "reissue"])
 @pytest.mark.parametrize("row", ROWS, ids=str)
-def test_a_deed_between_t1_and_t2_wins(house: House, clock: SettableClock, row: Row, *, is_reissue: bool) -> None:
+def test_a_deed_between_t1_and_t2_wins(house: House, kind: Kind, clock: SettableClock, row: Row, *, is_reissue: bool) -> None:
     [(terminal, codes)] = house.new_codes()
     if is_reissue:
         house.redemption.redeem(codes, new_request().pem, SOURCE)
@@ -112,7 +124,7 @@ def test_a_deed_between_t1_and_t2_wins(house: House, clock: SettableClock, row: 
         _prepare_anew(house, terminal)
         codes = house.codes_of(terminal)
     ours = new_request()
-    assert _told(_interrupted(house, lambda: row.deed(house, terminal)), codes, ours.pem) == row.told
+    assert _told(_interrupted(house, kind, lambda: row.deed(house, terminal)), codes, ours.pem) == row.told
 
     [abandoned] = _in_state(house, terminal, CertificateState.ABANDONED)
     assert abandoned.der is None
@@ -128,10 +140,10 @@ def test_a_deed_between_t1_and_t2_wins(house: House, clock: SettableClock, row: 
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.new_codes], ids=str)
-def test_after_the_deed_is_undone_another_key_may_come_first(house: House, row: Row) -> None:
+def test_after_the_deed_is_undone_another_key_may_come_first(house: House, kind: Kind, row: Row) -> None:
     [(terminal, codes)] = house.new_codes()
     ours, rival = new_request(), new_request()
-    interrupted = _interrupted(house, lambda: row.deed(house, terminal))
+    interrupted = _interrupted(house, kind, lambda: row.deed(house, terminal))
     assert _told(interrupted, codes, ours.pem) == row.told
     row.remedy(house, terminal)
     retrieved = house.redemption.redeem(codes, rival.pem, SOURCE)
@@ -139,7 +151,7 @@ def test_after_the_deed_is_undone_another_key_may_come_first(house: House, row: 
     assert ledger.faults(house, [received_by(1, retrieved)]) == []
 
 
-def test_a_rival_who_claims_thawed_codes_while_we_sign_gets_them(house: House) -> None:
+def test_a_rival_who_claims_thawed_codes_while_we_sign_gets_them(house: House, kind: Kind) -> None:
     [(terminal, codes)] = house.new_codes()
     ours, rival = new_request(), new_request()
 
@@ -147,16 +159,16 @@ def test_a_rival_who_claims_thawed_codes_while_we_sign_gets_them(house: House) -
         _freeze_and_thaw(house, terminal)
         house.redemption.redeem(codes, rival.pem, SOURCE)
 
-    assert _told(_interrupted(house, deed), codes, ours.pem) == "codes-spent"
+    assert _told(_interrupted(house, kind, deed), codes, ours.pem) == "codes-spent"
     again = house.redemption.redeem(codes, rival.pem, SOURCE)
     assert ledger.faults(house, [received_by(1, again)]) == []
 
 
-def test_the_same_key_that_is_faster_stores_the_certificate_for_both(house: House) -> None:
+def test_the_same_key_that_is_faster_stores_the_certificate_for_both(house: House, kind: Kind) -> None:
     [(_, codes)] = house.new_codes()
     ours = new_request()
     faster = []
-    slower = _interrupted(house, lambda: faster.append(house.redemption.redeem(codes, ours.pem, SOURCE)))
+    slower = _interrupted(house, kind, lambda: faster.append(house.redemption.redeem(codes, ours.pem, SOURCE)))
     retrieved = slower.redeem(codes, ours.pem, SOURCE)
     assert faster[0].is_new
     assert not retrieved.is_new
@@ -164,17 +176,17 @@ def test_the_same_key_that_is_faster_stores_the_certificate_for_both(house: Hous
     assert ledger.faults(house, [received_by(0, faster[0]), received_by(0, retrieved)]) == []
 
 
-def test_a_rival_key_is_refused_while_we_sign(house: House) -> None:
+def test_a_rival_key_is_refused_while_we_sign(house: House, kind: Kind) -> None:
     [(_, codes)] = house.new_codes()
     told = []
-    interrupted = _interrupted(house, lambda: told.append(_told(house.redemption, codes, new_request().pem)))
+    interrupted = _interrupted(house, kind, lambda: told.append(_told(house.redemption, codes, new_request().pem)))
     retrieved = interrupted.redeem(codes, new_request().pem, SOURCE)
     assert told == ["codes-spent"]
     assert retrieved.is_new
     assert ledger.faults(house, [received_by(0, retrieved)]) == []
 
 
-def test_a_signature_that_took_a_day_finds_its_reservation_made_anew(house: House, clock: SettableClock) -> None:
+def test_a_signature_that_took_a_day_finds_its_reservation_made_anew(house: House, kind: Kind, clock: SettableClock) -> None:
     [(terminal, codes)] = house.new_codes()
     ours = new_request()
     faster = []
@@ -183,13 +195,13 @@ def test_a_signature_that_took_a_day_finds_its_reservation_made_anew(house: Hous
         clock.advance(timedelta(hours=25))
         faster.append(house.redemption.redeem(codes, ours.pem, SOURCE))
 
-    retrieved = _interrupted(house, deed).redeem(codes, ours.pem, SOURCE)
+    retrieved = _interrupted(house, kind, deed).redeem(codes, ours.pem, SOURCE)
     assert retrieved.certificate == faster[0].certificate
     assert len(_in_state(house, terminal, CertificateState.ABANDONED)) == 1
     assert ledger.faults(house, [received_by(0, retrieved)]) == []
 
 
-def test_what_is_only_reserved_is_told_as_held_and_what_was_abandoned_as_revoked(house: House) -> None:
+def test_what_is_only_reserved_is_told_as_held_and_what_was_abandoned_as_revoked(house: House, kind: Kind) -> None:
     [(terminal, codes)] = house.new_codes()
     seen = []
 
@@ -198,16 +210,16 @@ def test_what_is_only_reserved_is_told_as_held_and_what_was_abandoned_as_revoked
         _freeze(house, terminal)
         seen.append(_ocsp(house, terminal))
 
-    assert _told(_interrupted(house, deed), codes, new_request().pem) == "codes-frozen"
+    assert _told(_interrupted(house, kind, deed), codes, new_request().pem) == "codes-frozen"
     not_issued = (ocsp.OCSPCertStatus.REVOKED, x509.ReasonFlags.certificate_hold)
     assert seen == [not_issued, (ocsp.OCSPCertStatus.REVOKED, x509.ReasonFlags.cessation_of_operation)]
 
 
-def _interrupted(house: House, deed: Callable[[], object]) -> Redemption:
+def _interrupted(house: House, kind: Kind, deed: Callable[[], object]) -> Redemption:
     """Return a redemption whose key does a deed before it signs, the first time."""
     key = BrokenKey(house.issuing.key)
     key.before = once(lambda: _ignore(deed()))
-    authority = Authority(SigningIssuer(house.issuing.issuer, key), house.profile)
+    authority = kind(SigningIssuer(house.issuing.issuer, key), house.profile)
     return Redemption(house.database, house.clock, authority, house.hasher)
 
 
