@@ -57,7 +57,7 @@ LOOKS: Mapping[str, set[str]] = {
     "enrollment/codes.py:matches": _BY_CODES,
     "enrollment/guessing.py:match": _BY_CODES,
     "enrollment/protocols/cmp/senders.py:protects": _BY_MAC,
-    "enrollment/logon.py:check": {"logon, stolen certificate", "logon, forged certificate", "logon, foreign certificates"},
+    "enrollment/logon.py:_look": {"logon, stolen certificate", "logon, forged certificate", "logon, foreign certificates"},
     "webui/accounts/book.py:authenticate": {"log-in"},
     "webui/accounts/book.py:change_password": {"own password"},
     "webui/accounts/book.py:require_password": {"before the first factor"},
