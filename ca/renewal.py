@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from ca import issuers, profile_history, revocation, terms
 from ca.ceremony import Promise, issue
-from ca.certificates import CertificateState
+from ca.certificates import CertificateState, find_row
 from ca.issuers import Issuer, SigningIssuer
 from ca.own_lint import OwnLintError
 from ca.own_profiles import OwnProfile
@@ -202,19 +202,23 @@ def _give_up(session: Session, now: datetime) -> None:
     What answers for a revoked one is still signed.
     """
     order = terms.succession(session)
-    over = {term.issuer.name for term in order if term.is_revoked}
     telling = {issuer.name for issuer, _ in terms.telling_status(session, now)}
+    over = {term.issuer.name for term in order if term.issuer.name not in telling}
+    revoked = {term.issuer.name for term in order if term.is_revoked}
     for known, _ in _services(session, now):
         row = known.newest
-        if row.state == CertificateState.RESERVED and (row.issuer not in telling or _is_void(row, over)):
+        if row.state != CertificateState.RESERVED or not (row.issuer in over or _is_void(row, revoked)):
+            continue
+        find_row(session, row.issuer, row.serial, lock=True)
+        if row.state == CertificateState.RESERVED:  # still: another node may have signed it
             revocation.abandon(session, row.issuer, row.serial, now=now)
             subject, actor = f"service:{row.subject}", audit.job("renewal")
             facts = {"issuer": row.issuer, "serial": row.serial, "cause": "issuer-over"}
             audit.record(session, now=now, actor=actor, action="certificate.abandon", subject=subject, **facts)
 
 
-def _is_void(row: CertificateRow, over: set[str]) -> bool:
-    return row.issuer in over and not _answers_status(_read(row))
+def _is_void(row: CertificateRow, revoked: set[str]) -> bool:
+    return row.issuer in revoked and not _answers_status(_read(row))
 
 
 def _read(row: CertificateRow) -> x509.Certificate:

@@ -144,6 +144,14 @@ def test_a_promise_of_an_authority_that_was_revoked_is_given_up_and_another_one_
     assert last(lone, "timestamp").follows == promised.id
 
 
+def test_what_waits_for_a_roots_key_goes_on_waiting(lone: House) -> None:
+    with lone.database.transaction() as session:
+        stored = session.get_one(CertificateRow, last(lone).id)
+        stored.state, stored.der, stored.issuer = "reserved", None, "root"
+    assert renewals_of(lone).renew_due(lone.clock.now()) == 0
+    assert last(lone).state == "reserved"
+
+
 def _no_key() -> SigningIssuer:
     raise ValueError("this key is another one's")
 
