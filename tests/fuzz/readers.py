@@ -240,6 +240,7 @@ OURS = frozenset(
         "ca/profile_history.py",
         "ca/published_status.py",
         "ca/renewal.py",
+        "ca/revocation.py",
         "ca/standing.py",
         "ca/transcript.py",
         "enrollment/batches/packages.py",
