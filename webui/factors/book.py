@@ -132,7 +132,9 @@ class Factors:
         pair, whole = f"factor:{person.account_id}:{source}", f"factor-account:{person.account_id}"
         with self.database.transaction() as session:
             for key in (pair, whole):
-                throttle.require_unlocked(session, key, now, lock_row=True)
+                # Held whether it was counted before or not: counters before factors, or two of them wait for each other.
+                if locked_for := throttle.hold(session, key, now).locked_for:
+                    raise Refused("throttled", retry_after=locked_for)
             outcome = self._match(session, person, typed, now)
             if outcome is None:
                 self._count(session, person, ((pair, PER_ACCOUNT_AND_SOURCE), (whole, PER_ACCOUNT)), now)
