@@ -28,7 +28,9 @@ ATTRIBUTES = {
 PARSERS = re.compile(
     r"ZipFile|ParserCreate|PdfFileReader|csv\.reader|json\.loads|urlopen|model_validate_json|b64decode|parsedate_to_datetime"
     r"|PEM_cert_to_DER_cert|verify_(?:registration|authentication)_response|validate_email|strptime"
-    r"|load_(?:pem|der)_x509_(?:csr|crl|certificates?)"
+    r"|load_(?:pem|der)_x509_(?:csr|crl|certificates?)|load_(?:pem|der)_public_key|fromstring"
+    # asn1crypto's classes, by the modules that they are imported in or as, and pyasn1's decoder.
+    r"|(?:algos|asn1_ocsp|asn1_x509|cms|core|csr|keys|ocsp|tsp)\.\w+\.load|decoder\.decode"
 )
 
 
@@ -87,6 +89,8 @@ def test_every_target_that_is_named_is_there_and_every_one_that_is_there_is_name
         "from flask import request\ntext = request.get_data()",
         "from zipfile import ZipFile\nZipFile(file)",
         "import json\njson.loads(text)",
+        "from asn1crypto import cms\ncms.ContentInfo.load(der)",
+        "from pyasn1.codec.ber import decoder\ndecoder.decode(ber)",
         "from cryptography import x509\nx509.load_der_x509_crl(der)",
         "import csv\ncsv.reader(lines)",
     ],
