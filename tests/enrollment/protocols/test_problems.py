@@ -17,8 +17,8 @@ from webui.center.sentences import SENTENCES
 NOT_AT_THE_DOORS = {"preparation", "ending", "departures", "id_notices", "staff_views", "freezes", "disclosure"}
 # Told to nobody: that a credential names no certificate would be a fault of ours.
 FAULTS = {"certificate-unknown"}
-# Only `tegata revoke` says since when a certificate is not to be trusted.
-AT_THE_COMMAND_LINE = {"invalid-since-future"}
+# Only `tegata revoke` says since when a certificate is not to be trusted, and only ceremonies promise a service's.
+AT_THE_COMMAND_LINE = {"invalid-since-future", "promise-abandoned"}
 # Only staff and customers decide about reissues and keep diagnoses, on their pages.
 ON_PAGES = {"same-person", "reissue-unknown", "reissue-not-ready", "terminal-unknown", "diagnosis-most"}
 EXPANSIONS = {"f'codes-{state.value}'": {"codes-frozen", "codes-expired", "codes-replaced"}}
@@ -34,8 +34,15 @@ def refusals_in(source: str) -> Iterator[str]:
     """Yield the code of each `Refused(…)`; one that is computed must have an expansion."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
-            code = node.args[0]
-            yield from EXPANSIONS[ast.unparse(code)] if isinstance(code, ast.JoinedStr) else {ast.literal_eval(code)}
+            yield from codes_in(node.args[0])
+
+
+def codes_in(code: ast.expr) -> Iterator[str]:
+    if isinstance(code, ast.IfExp):
+        yield from codes_in(code.body)
+        yield from codes_in(code.orelse)
+    else:
+        yield from EXPANSIONS[ast.unparse(code)] if isinstance(code, ast.JoinedStr) else {ast.literal_eval(code)}
 
 
 def test_every_refusal_that_can_reach_a_door_has_its_sentences() -> None:
