@@ -67,6 +67,7 @@ def upgrade() -> None:
         "kernel_mail",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("message_id", sa.String(length=64), nullable=False),
+        sa.Column("return_token", sa.String(length=32), nullable=False),
         sa.Column("office_code", sa.String(length=6), nullable=True),
         sa.Column("recipient", sa.String(length=254), nullable=False),
         sa.Column("subject", sa.String(length=200), nullable=False),
@@ -78,9 +79,12 @@ def upgrade() -> None:
         sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("bounced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kernel_mail")),
         sa.UniqueConstraint("message_id", name=op.f("uq_kernel_mail_message_id")),
+        sa.UniqueConstraint("return_token", name=op.f("uq_kernel_mail_return_token")),
     )
     with op.batch_alter_table("kernel_mail", schema=None) as batch_op:
         batch_op.create_index(
