@@ -44,6 +44,8 @@ class OutboxMail(Base):
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     message_id: Mapped[str] = mapped_column(String(64), unique=True)
+    # What a bounce is told by: it stands in the address that mails come back to, new whenever the mail is put in.
+    return_token: Mapped[str] = mapped_column(String(32), unique=True)
     office_code: Mapped[str | None] = mapped_column(String(6), index=True)
     recipient: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
@@ -56,6 +58,9 @@ class OutboxMail(Base):
     next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # What came back counts as not sent: `left_at` keeps when it had left.
+    bounced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    left_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_error: Mapped[str | None] = mapped_column(Text)
 
 
@@ -69,7 +74,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Letter:
-    """What a transport is given: plain text in Japanese with English below it."""
+    """What a transport is given: plain text in Japanese with English below it; a bounce is told by `return_token`."""
 
     message_id: str
     recipient: str
@@ -77,10 +82,14 @@ class Letter:
     body: str
     created_at: datetime
     attachment: Attachment | None = None
+    return_token: str = ""
 
 
 class MailState(StrEnum):
-    """`waiting` for its next try (`attempts` tells whether one failed), `sent`, or `failed`: nobody tries any more."""
+    """`waiting` for its next try (`attempts` tells whether one failed), `sent`, or `failed`: nobody tries any more.
+
+    What was sent and came back later is `failed`, too.
+    """
 
     WAITING = "waiting"
     SENT = "sent"
@@ -89,7 +98,10 @@ class MailState(StrEnum):
 
 @dataclass(frozen=True)
 class MailView:
-    """One mail, for pages."""
+    """One mail, for pages. `sent_at` is also when something left that came back (`bounced_at`).
+
+    `last_error` of a mail that is sent is what a server wrote that could not pass it on yet.
+    """
 
     id: int
     office_code: str | None
@@ -101,6 +113,7 @@ class MailView:
     attempts: int
     next_try_at: datetime | None
     sent_at: datetime | None
+    bounced_at: datetime | None
     last_error: str | None
 
 
@@ -148,6 +161,7 @@ def post_message(session: Session, message: Message, *, now: datetime, recipient
     session.add(
         OutboxMail(
             message_id=secrets.token_hex(16),
+            return_token=secrets.token_hex(16),
             office_code=office_code,
             recipient=recipient,
             subject=message.subject,
@@ -216,7 +230,37 @@ def send_again(session: Session, mail_id: int, *, now: datetime) -> MailView:
         raise Refused("mail-sent")
     mail.queued_at = mail.next_try_at = now
     mail.attempts = 0
+    # What still comes back of the last time says nothing about this one.
+    mail.return_token = secrets.token_hex(16)
+    mail.bounced_at = mail.left_at = None
     return _view(mail)
+
+
+def bounce(session: Session, return_token: str, reason: str, *, now: datetime) -> bool:
+    """Note that a mail came back for good; return False when that was known.
+
+    Raises Refused("mail-unknown"): no mail of ours left with that token, or it was sent again since.
+    """
+    mail = _returned(session, return_token)
+    if mail.bounced_at is not None:
+        return False
+    # It may come back before anybody noted that it left.
+    mail.left_at, mail.bounced_at = mail.sent_at or now, now
+    mail.sent_at = mail.next_try_at = None
+    mail.last_error = reason[:500]
+    return True
+
+
+def note_delay(session: Session, return_token: str, reason: str) -> bool:
+    """Note that a server on the way still tries to pass a mail on; return False for a mail that is not on its way.
+
+    Raises Refused("mail-unknown"), as `bounce` does.
+    """
+    mail = _returned(session, return_token)
+    if mail.sent_at is None:
+        return False
+    mail.last_error = reason[:500]
+    return True
 
 
 def failing_addresses(session: Session, office_code: str, *, now: datetime) -> tuple[tuple[str, datetime], ...]:
@@ -250,13 +294,23 @@ def _claim(database: Database, now: datetime) -> Letter | None:
         wait = BACKOFF[min(mail.attempts, len(BACKOFF)) - 1]
         mail.next_try_at = now + wait if now + wait < mail.queued_at + LAST_TRY else None
         attachment = Attachment(mail.attachment_name, mail.attachment or "") if mail.attachment_name else None
-        return Letter(mail.message_id, mail.recipient, mail.subject, mail.body, mail.created_at, attachment)
+        return Letter(
+            mail.message_id, mail.recipient, mail.subject, mail.body, mail.created_at, attachment, mail.return_token
+        )  # fmt: skip
 
 
 def _note_sent(database: Database, letter: Letter, now: datetime) -> None:
     with database.transaction() as session:
         mail = session.scalars(select(OutboxMail).where(OutboxMail.message_id == letter.message_id)).one()
-        mail.sent_at, mail.next_try_at, mail.last_error = now, None, None
+        if mail.bounced_at is None:
+            mail.sent_at, mail.next_try_at, mail.last_error = now, None, None
+
+
+def _returned(session: Session, return_token: str) -> OutboxMail:
+    mail = session.scalar(select(OutboxMail).where(OutboxMail.return_token == return_token).with_for_update())
+    if mail is None:
+        raise Refused("mail-unknown")
+    return mail
 
 
 def _note_failure(database: Database, letter: Letter, failure: DeliveryFailed) -> None:
@@ -302,6 +356,7 @@ def _view(mail: OutboxMail) -> MailView:
         state=unsent if mail.sent_at is None else MailState.SENT,
         attempts=mail.attempts,
         next_try_at=mail.next_try_at,
-        sent_at=mail.sent_at,
+        sent_at=mail.sent_at or mail.left_at,
+        bounced_at=mail.bounced_at,
         last_error=mail.last_error,
     )

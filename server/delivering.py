@@ -6,6 +6,7 @@ from registry.letters import CENTER_JA
 from server.home import Home
 from server.mail import Maildir, Sender, Smtp, Transport, smtp_server
 from server.mail_signing import MailSigning
+from server.return_address import ReturnAddress
 from server.settings import Settings
 from webui.accounts import Door
 from webui.accounts.links import Carrier
@@ -19,7 +20,8 @@ def carrier_of(settings: Settings, database: Database, clock: Clock) -> Carrier:
 
 def transport_of(settings: Settings, sign: MailSigning) -> Transport:
     """Return how mail leaves: signed, by the SMTP server that is set, else into the home's maildir."""
-    sender = Sender(settings.mail_from, settings.service_name or CENTER_JA, sign)
+    back_to = ReturnAddress(settings.mail_bounce_address) if settings.mail_bounce_address else None
+    sender = Sender(settings.mail_from, settings.service_name or CENTER_JA, sign, back_to)
     if settings.smtp_url is None:
         return Maildir(Home(settings.home).mail, sender)
     server = smtp_server(settings.smtp_url, password=None, ca_file=settings.smtp_ca_file)

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from ca.mail_signatures import MICALG
 from kernel.outbox import DeliveryFailed, Letter
+from server.return_address import ReturnAddress
 
 Transport = Callable[[Letter], None]
 # Seconds for each answer of the mail server.
@@ -37,6 +38,12 @@ class Sender:
     address: str
     name: str
     sign: Callable[[bytes], bytes | None] = field(default=lambda _: None, repr=False)
+    # Where what cannot be delivered goes back to, so that each letter is told by it; None: to the sender's own address.
+    back_to: ReturnAddress | None = None
+
+    def envelope(self, letter: Letter) -> str:
+        """Return the sender in the envelope (RFC 5321 §3.6.3): where notifications about the letter go."""
+        return self.back_to.of(letter.return_token) if self.back_to and letter.return_token else self.address
 
     def octets(self, letter: Letter) -> bytes:
         """Return the letter as a message that a machine sent (RFC 3834), in UTF-8 and base64, signed (RFC 8551 §3.5.3)."""
@@ -133,7 +140,8 @@ class Smtp:
         octets = self.sender.octets(letter)
         try:
             with self.server.connection() as connection:
-                connection.sendmail(self.sender.address, [letter.recipient], octets)
+                sender = self.sender.envelope(letter)
+                connection.sendmail(sender, [letter.recipient], octets, *self._asked_for(connection, letter))
         except smtplib.SMTPRecipientsRefused as refusal:
             code, reason = next(iter(refusal.recipients.values()))
             raise _failure(code, reason, permanent=code >= PERMANENT) from refusal
@@ -144,6 +152,16 @@ class Smtp:
             raise _failure(refusal.smtp_code, refusal.smtp_error, permanent=False) from refusal
         except (smtplib.SMTPException, OSError) as error:
             raise DeliveryFailed(f"{self.server.host}:{self.server.port}: {error}") from error
+
+    def _asked_for(self, connection: smtplib.SMTP, letter: Letter) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what is asked of a server that knows notifications (RFC 3461): failures and delays, without the text.
+
+        A text that comes back could have a one-time link in it (§4.3).
+        """
+        connection.ehlo_or_helo_if_needed()
+        if self.sender.back_to is None or not connection.has_extn("dsn"):
+            return (), ()
+        return ("RET=HDRS", f"ENVID={letter.return_token}"), ("NOTIFY=FAILURE,DELAY",)
 
 
 def smtp_server(url: str, *, password: str | None, ca_file: Path | None) -> SmtpServer:

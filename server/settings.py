@@ -150,6 +150,10 @@ class Settings(BaseSettings):
     smtp_url: str | None = None
     smtp_ca_file: Path | None = None
     mail_from: str = Field(default="no-reply@example.jp", pattern=r"^[^@\s]+@[^@\s]+$")
+    # Where undeliverable mails go back to, with a token before the @ (`bounces+TOKEN@example.jp`), and the Maildir that they
+    # are put into there. Both or none.
+    mail_bounce_address: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,31}@[A-Za-z0-9.-]{1,180}$")
+    mail_bounces: Path | None = None
 
     # Whether OCSP tells the hash of a certificate that was given out (certHash, Common PKI part 4).
     ocsp_cert_hash: bool = False
@@ -226,6 +230,12 @@ class Settings(BaseSettings):
         binds = [self.door(name).bind for name in self.doors if self.door(name).port]
         if len(set(binds)) < len(binds):
             raise ValueError("two doors have the same bind address: each needs its own port")
+        return self
+
+    @model_validator(mode="after")
+    def _bounces_are_read(self) -> "Settings":
+        if (self.mail_bounces is None) != (self.mail_bounce_address is None):
+            raise ValueError("mail_bounces and mail_bounce_address belong together: where mails come back to, and where they lie")
         return self
 
     @field_validator("status")

@@ -26,6 +26,7 @@ from registry.letters import Letters
 from server import expiries, list_checking
 from server.attaching import attachments_of
 from server.billing import closing_of
+from server.bounces import Bounces
 from server.checking import nightly
 from server.custody import Custody, gateway_signer_of
 from server.delivering import carrier_of
@@ -37,6 +38,7 @@ from server.pages import limits_of
 from server.preparing import preparation_of
 from server.process import Starting
 from server.publishing import CrlPublishers
+from server.return_address import ReturnAddress
 from server.sealing import sealing
 from server.settings import Settings
 from server.wiring import clock_of, database_of, home_of
@@ -63,6 +65,7 @@ def all_jobs(settings: Settings, database: Database) -> list[Job]:
     clock = clock_of(settings)
     return [
         Job("mail", timedelta(seconds=2), _mail(settings, database), "delivers mails that are due"),
+        *_bounces(settings, database),
         Job("audit-seal", timedelta(seconds=15), sealing(settings, database), "seals the audit log and signs its head"),
         *_lists(settings, database, clock),
         Job("renewal", timedelta(hours=1), _renewals(settings, database), "renews the certificates of our own services in time"),
@@ -243,6 +246,13 @@ def _same_day_reissues(settings: Settings, database: Database) -> list[Job]:
 def _mail(settings: Settings, database: Database) -> Callable[[datetime], int]:
     carrier = carrier_of(settings, database, clock_of(settings))
     return lambda now: outbox.deliver(database, carrier, now=now)
+
+
+def _bounces(settings: Settings, database: Database) -> list[Job]:
+    if settings.mail_bounces is None or settings.mail_bounce_address is None:
+        return []
+    bounces = Bounces(database, settings.mail_bounces, ReturnAddress(settings.mail_bounce_address))
+    return [Job("bounces", timedelta(seconds=10), bounces.read_due, "reads what mail servers write about mails that came back")]
 
 
 def _crl(settings: Settings, database: Database, clock: Clock) -> Callable[[datetime], int]:
