@@ -92,7 +92,10 @@ def _octets(path: Path) -> bytes:
         descriptor = os.open(path, _OPENING)
     except OSError as error:
         raise NotAReport(f"can not be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotAReport("no file")
-        return file.read(MOST_OCTETS + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(MOST_OCTETS + 1)
+    finally:
+        os.close(descriptor)

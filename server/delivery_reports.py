@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
-from email.utils import getaddresses
 from enum import IntEnum
 
 # A notification that brings the whole mail back has its attachment and signature, too.
@@ -23,8 +22,12 @@ _MOST_FIELD = 2_000
 _MOST_BOUNDARY = 70
 _MOST_REASON = 400
 _STATUS_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})  # the second by RFC 6533
-_STATUS = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s.*)?", re.DOTALL)
+# A comment may follow.
+_ACTION = re.compile(r"\s*([A-Za-z]+)(?:\s.*)?", re.ASCII | re.DOTALL)
+_STATUS = re.compile(r"\s*([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s.*)?", re.ASCII | re.DOTALL)
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffd]+")
+# Enough for the addresses that are looked for: what stands around them (names, comments) is not taken apart.
+_ADDRESS = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}")
 # Where mail servers that put a mail into a mailbox leave the address that it came for; To is the sender's word (RFC 3464 §2).
 _ADDRESSED = ("Delivered-To", "X-Original-To", "Envelope-To", "To")
 
@@ -66,7 +69,10 @@ def read(content: bytes) -> Report:
     """Read a notification; raises NotAReport."""
     if len(content) > MOST_OCTETS:
         raise NotAReport("too large")
-    head, body = _entity(content.decode("utf-8", "replace").replace("\r\n", "\n").split("\n"))
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n")
+    if "\r" in text:  # half of the readers take it for a line's end
+        raise NotAReport("half a line end")
+    head, body = _entity(text.split("\n"))
     if head.get_content_type() != "multipart/report" or _parameter(head, "report-type").lower() != "delivery-status":
         raise NotAReport("not a delivery status notification")
     boundary = _parameter(head, "boundary").rstrip()
@@ -90,20 +96,20 @@ def _judged(head: Message, groups: list[Message]) -> Report:
         raise NotAReport("about no recipient")
     outcome, reason = max((_fate(group) for group in groups[1:]), key=lambda fate: fate[0])
     addressed = [str(value) for name in _ADDRESSED for value in head.get_all(name, ())]
-    addresses = tuple(address for _, address in getaddresses(addressed) if address)
+    addresses = tuple(address for value in addressed for address in _ADDRESS.findall(value))
     return Report(addresses, _text(groups[0], "Original-Envelope-Id"), outcome, reason)
 
 
 def _fate(recipient: Message) -> tuple[Outcome, str]:
     if "Final-Recipient" not in recipient:
         raise NotAReport("no Final-Recipient")
-    action = _text(recipient, "Action").partition(" ")[0].lower()
-    status = _STATUS.fullmatch(_text(recipient, "Status"))
-    if action not in _ACTIONS or status is None:
+    action = _ACTION.fullmatch(str(recipient.get("Action", "")))
+    status = _STATUS.fullmatch(str(recipient.get("Status", "")))
+    if action is None or action[1].lower() not in _ACTIONS or status is None:
         raise NotAReport("no Action or Status")
-    outcome, classes = _ACTIONS[action]
+    outcome, classes = _ACTIONS[action[1].lower()]
     if status[1][0] not in classes:
-        raise NotAReport(f"{action} with {status[1]}")
+        raise NotAReport(f"{action[1].lower()} with {status[1]}")
     told = _text(recipient, "Diagnostic-Code").partition(";")[2].strip()
     return outcome, f"{status[1]} {told}".strip()[:_MOST_REASON]
 
@@ -120,7 +126,7 @@ def _header(lines: list[str]) -> Message:
     # Some mail servers leave the envelope's sender in the first line.
     header = HeaderParser().parsestr("\n".join(lines[1:] if lines and lines[0].startswith("From ") else lines))
     kinds = header.get_all("Content-Type", [])
-    if len(kinds) > 1 or any(len(str(kind)) > _MOST_FIELD for kind in kinds):
+    if len(kinds) > 1 or any(not str(kind).isascii() or len(str(kind)) > _MOST_FIELD for kind in kinds):
         raise NotAReport("a strange Content-Type")
     return header
 
@@ -134,7 +140,7 @@ def _parts(body: list[str], boundary: str) -> list[list[str]]:
     """Cut a body into its parts (RFC 2046 §5.1.1); what stands before the first and after the last is passed over."""
     parts: list[list[str]] = []
     for line in body:
-        mark = line.rstrip()
+        mark = line.rstrip(" \t")
         if mark == f"--{boundary}--":
             return parts
         if mark == f"--{boundary}":
@@ -151,7 +157,7 @@ def _groups(lines: list[str]) -> Iterator[list[str]]:
     group: list[str] = []
     count = 0
     for line in (*lines, ""):
-        if line.strip():
+        if line.strip(" \t"):
             group.append(line)
         elif group:
             count += 1

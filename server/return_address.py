@@ -22,7 +22,7 @@ class ReturnAddress:
 
     def token(self, address: str) -> str:
         """Return the token of a mail's own address, empty for any other address."""
-        user, _, domain = address.strip().strip("<>").lower().rpartition("@")
+        user, _, domain = address.lower().rpartition("@")
         mailbox, _, token = user.rpartition("+")
         if f"{mailbox}@{domain}" != self.address.lower() or not _TOKEN.fullmatch(token):
             return ""

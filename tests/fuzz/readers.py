@@ -180,6 +180,7 @@ MODULES: Mapping[str, Targets] = {
     "registry/attachments/office_documents.py": ("attached file",),
     "registry/csv_sheets.py": ("offices in CSV", "metered use in CSV"),
     "server/client_certificates.py": ("certificate by a gateway",),
+    "server/delivery_reports.py": ("mail that came back",),
     "server/express.py": ("OCSP over HTTP",),
     "server/following.py": ("list of a gateway", "revocation list for a proxy"),
     "server/list_checking.py": ("revocation list as served",),

@@ -28,7 +28,7 @@ ATTRIBUTES = {
 PARSERS = re.compile(
     r"ZipFile|ParserCreate|PdfFileReader|csv\.reader|json\.loads|urlopen|model_validate_json|b64decode|parsedate_to_datetime"
     r"|PEM_cert_to_DER_cert|verify_(?:registration|authentication)_response|validate_email|strptime"
-    r"|load_(?:pem|der)_x509_(?:csr|crl|certificates?)|load_(?:pem|der)_public_key|fromstring"
+    r"|load_(?:pem|der)_x509_(?:csr|crl|certificates?)|load_(?:pem|der)_public_key|fromstring|HeaderParser|message_from_\w+"
     # asn1crypto's classes, by the modules that they are imported in or as, and pyasn1's decoder.
     r"|(?:algos|asn1_ocsp|asn1_x509|cms|core|csr|keys|ocsp|tsp)\.\w+\.load|decoder\.decode"
 )

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from kernel import outbox
 from kernel.database import Database
+from kernel.errors import Refused
 from kernel.outbox import BACKOFF, LAST_TRY, DeliveryFailed, Letter, MailState, OutboxMail
 
 
@@ -174,3 +175,32 @@ def test_mails_are_read_by_state_office_and_what_they_mention(database: Database
         assert (failed.state, failed.last_error, failed.attempts) == (MailState.FAILED, "550 no such user", 1)
         assert outbox.get(session, failed.id) == failed
         assert outbox.get(session, 99) is None
+
+
+def test_what_comes_back_before_it_was_noted_as_sent_stays_undelivered(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+
+    def come_back_at_once(letter: Letter) -> None:
+        with database.transaction() as session:
+            assert outbox.bounce(session, letter.return_token, "5.1.1 no such user", now=now)
+
+    outbox.deliver(database, come_back_at_once, now=now)
+    [mail] = _mails(database)
+    assert (mail.sent_at, mail.left_at, mail.bounced_at, mail.last_error) == (None, now, now, "5.1.1 no such user")
+    assert outbox.deliver(database, Postman(), now=now + LAST_TRY) == 0
+
+
+def test_an_unknown_token_is_refused(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+    with database.transaction() as session:
+        with pytest.raises(Refused, match="mail-unknown"):
+            outbox.bounce(session, "0" * 32, "5.1.1", now=now)
+        with pytest.raises(Refused, match="mail-unknown"):
+            outbox.note_delay(session, "0" * 32, "4.4.1")
+
+
+def test_a_delay_of_a_mail_that_has_not_left_is_not_noted(database: Database, now: datetime) -> None:
+    _post(database, now, "a@example.jp")
+    with database.transaction() as session:
+        assert not outbox.note_delay(session, _mails(database)[0].return_token, "4.4.1")
+    assert _mails(database)[0].last_error is None

@@ -7,6 +7,7 @@ import hashlib
 import mailbox
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -23,8 +24,9 @@ from ca.revocation import Reason
 from kernel import outbox
 from kernel.errors import Unavailable
 from kernel.outbox import Letter, MailState, Wanted
+from server.apps.jobs import all_jobs
 from server.delivering import carrier_of
-from server.mail import Sender
+from server.mail import Maildir, Sender
 from server.mail_signing import MailSigning
 from server.wiring import home_of
 from tests.conftest import FreshDatabase
@@ -170,3 +172,17 @@ def test_without_a_certificate_mails_leave_unsigned(tmp_path: Path, sqlite_datab
             revocation.revoke(session, signer.issuer, signer.serial, reason=Reason.SUPERSEDED, now=clock.now())
         assert sign(b"content") is None
         database.dispose()
+
+
+def test_mails_come_back_to_their_own_address_where_it_is_set(home: RealHome, clock: SettableClock) -> None:
+    database = home.house.database
+    is_set = home.settings.model_copy(update={"mail_bounces": Path("/nowhere"), "mail_bounce_address": "bounces@example.jp"})
+    letter = replace(_letter(), return_token="0" * 32)
+    for chosen, sender, jobs in (
+        (home.settings, "no-reply@example.jp", []),
+        (is_set, f"bounces+{'0' * 32}@example.jp", ["bounces"]),
+    ):
+        transport = carrier_of(chosen, database, clock).transport
+        assert isinstance(transport, Maildir)
+        assert transport.sender.envelope(letter) == sender
+        assert [job.name for job in all_jobs(chosen, database) if job.name == "bounces"] == jobs

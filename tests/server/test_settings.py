@@ -142,3 +142,12 @@ def test_the_days_of_reminders_and_warnings_are_the_domains_unless_set(tmp_path:
     monkeypatch.setenv("TEGATA_REMINDER_DAYS", "ten")
     with pytest.raises(SettingsFault, match="TEGATA_REMINDER_DAYS"):
         settings.load(tmp_path)
+
+
+def test_where_mails_come_back_to_and_where_they_lie_belong_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEGATA_MAIL_BOUNCES", "/var/lib/tegata/bounces")
+    assert "mail_bounce_address" in faults_of(tmp_path)
+    monkeypatch.setenv("TEGATA_MAIL_BOUNCE_ADDRESS", "boun+ces@example.jp")
+    assert "TEGATA_MAIL_BOUNCE_ADDRESS" in faults_of(tmp_path)
+    monkeypatch.setenv("TEGATA_MAIL_BOUNCE_ADDRESS", "bounces@example.jp")
+    assert settings.load(tmp_path).mail_bounces == Path("/var/lib/tegata/bounces")

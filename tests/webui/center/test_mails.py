@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from kernel.outbox import DeliveryFailed, Letter, deliver
+from kernel.outbox import DeliveryFailed, Letter, bounce, deliver, note_delay
 from tests.webui.center.conftest import file_application
 from tests.webui.conftest import Doors
 from tests.webui.visitors import Visitor
@@ -52,6 +52,23 @@ def test_failures_are_seen_on_the_menu_the_office_and_the_application(doors: Doo
     assert '<p class="big bad">1件</p>' in sato.get("/").text
     page = sato.get("/mails/?state=failed").text
     assert "550 &lt;hanako@example.jp&gt; &amp; unknown" in page
+
+
+def test_what_came_back_later_is_told_with_the_servers_words(doors: Doors, sato: Visitor) -> None:
+    file_application(doors)
+    left: list[Letter] = []
+    deliver(doors.database, left.append, now=doors.clock.now())
+    with doors.database.transaction() as session:
+        note_delay(session, left[0].return_token, "4.4.1 timed out")
+    assert "配達に遅れ</span>" in sato.get("/mails/1").text
+    with doors.database.transaction() as session:
+        bounce(session, left[0].return_token, "5.1.1 <b>unknown</b>", now=doors.clock.now())
+    page = sato.get("/mails/1").text
+    assert "送信できず</span>" in page
+    assert "届かずに戻った日時" in page
+    assert "5.1.1 &lt;b&gt;unknown&lt;/b&gt;" in page
+    assert "もう一度送る" in page
+    assert "送信できなかったメールがあります。" in sato.get("/offices/NAC001").text
 
 
 def test_mails_are_paged(doors: Doors, sato: Visitor) -> None:

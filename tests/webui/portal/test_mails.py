@@ -112,3 +112,24 @@ def test_the_pages_are_english_for_those_who_want_that(issuing_doors: Doors) -> 
     page = hanako.get("/mails/").text
     assert "Mails from the center" in page
     assert "No mails match." in page
+
+
+def test_what_came_back_later_and_what_is_late_say_so(issuing_doors: Doors) -> None:
+    doors = issuing_doors
+    mail_id = _post(doors, "hanako@example.jp", "戻った")
+    left: list[Letter] = []
+    outbox.deliver(doors.database, left.append, now=doors.clock.now())
+    with doors.database.transaction() as session:
+        outbox.note_delay(session, left[-1].return_token, "4.4.1 timed out")
+    page = doors.customer().get(f"/mails/{mail_id}").text
+    assert "このメールの配達が遅れています" in page
+    assert "配達に遅れ" in page
+    with doors.database.transaction() as session:
+        outbox.bounce(session, left[-1].return_token, "5.1.1 no such user", now=doors.clock.now())
+    page = doors.customer().get(f"/mails/{mail_id}").text
+    assert "このメールは届けられませんでした" in page
+    assert "届けられなかったという通知がメールサーバーからありました" in page
+    assert "送信を試みましたが" not in page
+    assert "5.1.1" not in page
+    assert "戻った" in doors.customer().get("/mails/?state=failed").text
+    assert "メールを届けられないアドレスがあります" in doors.customer().get("/").text
