@@ -185,7 +185,13 @@ def _logs(copies: _Copies, terminals: int) -> None:
     subject = literal("terminal:") + n.terminal
     copies.write(AuditEntry, AuditEntry.id == entry, n.n >= 0, office_code=n.office, subject=subject, leaf_index=n.n + 1_000)
     kept, sent = n.n < MAILS_EACH // TERMINALS_EACH * terminals, session.scalars(select(OutboxMail.created_at).limit(1)).one()
-    mails = {"message_id": n.hexadecimal, "sent_at": sent, "next_try_at": None, "recipient": n.terminal + "@example.jp"}
+    mails = {
+        "message_id": n.hexadecimal,
+        "return_token": n.hexadecimal,
+        "sent_at": sent,
+        "next_try_at": None,
+        "recipient": n.terminal + "@example.jp",
+    }
     copies.write(OutboxMail, OutboxMail.id == mail, kept, office_code=n.office, **mails)
     newest = session.scalars(select(func.max(NewsRow.id))).one()
     told = n.n < NEWS_EACH // TERMINALS_EACH * terminals

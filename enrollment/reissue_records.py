@@ -180,9 +180,9 @@ def search(
 
 def counts(session: Session, today: date) -> Mapping[Stage, int]:
     """Return how many reissues wait for staff: for a decision, for their codes, and longer than they should."""
-    query = select(func.count()).select_from(ReissueRow)
     waiting_for_staff = (Stage.DECIDE, Stage.PREPARE, Stage.LATE)
-    return {stage: session.scalar(query.where(_of_stage(stage, today))) or 0 for stage in waiting_for_staff}
+    counted = [select(func.count()).where(_of_stage(stage, today)).scalar_subquery() for stage in waiting_for_staff]
+    return dict(zip(waiting_for_staff, session.execute(select(*counted)).one(), strict=True))
 
 
 def is_late(reissue: ReissueView, today: date) -> bool:

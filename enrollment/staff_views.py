@@ -5,7 +5,8 @@ certificate_file(session, terminal, issuer, serial) -> bytes | None          DER
 code_sets_of(session, terminal, now) -> tuple[CodeSetView, ...]              newest first
 showings_of(session, terminal) -> tuple[Showing, ...]                        newest first
 code_sets_of_application(session, receipt_number, now) -> tuple[CodeSetView, ...]
-frozen_sets(session, now), frozen_count(session), locked_sets(session, now)  open sets that wait for staff
+frozen_sets(session, now), frozen_count(session)                             open sets that wait for staff
+locked_sets(session, now), locked_count(session, now)
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from datetime import date, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from ca import certificates
@@ -40,6 +41,7 @@ __all__ = [
     "code_sets_of_application",
     "frozen_count",
     "frozen_sets",
+    "locked_count",
     "locked_sets",
     "showings_of",
 ]
@@ -156,9 +158,19 @@ def frozen_count(session: Session) -> int:
 
 def locked_sets(session: Session, now: datetime) -> tuple[CodeSetView, ...]:
     """Return the open code sets that too many wrong tries lock at this moment, by terminal."""
+    return _views(
+        session, session.scalars(select(CodeSetRow).where(*_locked(session, now)).order_by(CodeSetRow.terminal)).all(), now
+    )
+
+
+def locked_count(session: Session, now: datetime) -> int:
+    """Return how many code sets are locked at this moment."""
+    return session.scalar(select(func.count()).select_from(CodeSetRow).where(*_locked(session, now))) or 0
+
+
+def _locked(session: Session, now: datetime) -> tuple[ColumnElement[bool], ...]:
     digests = [guessing.digest_of(key) for key in throttle.locked_keys(session, guessing.ACCESS_KEYS, now)]
-    query = select(CodeSetRow).where(CodeSetRow.access_key_digest.in_(digests), CodeSetRow.state.in_(OPEN))
-    return _views(session, session.scalars(query.order_by(CodeSetRow.terminal)).all(), now)
+    return CodeSetRow.access_key_digest.in_(digests), CodeSetRow.state.in_(OPEN)
 
 
 def _views(session: Session, rows: Iterable[CodeSetRow], now: datetime) -> tuple[CodeSetView, ...]:

@@ -4,12 +4,13 @@ A mail never carries a code or a key; that is its writer's duty (`tests/journeys
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Index, Integer, Select, String, Text, func, or_, select, text
+from sqlalchemy import BigInteger, ColumnElement, Index, Integer, Row, Select, String, Text, and_, case, func, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, Database, UtcDateTime
@@ -119,12 +120,16 @@ class MailView:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which mails: of an office, to an address, in a state, that mention something (a receipt number); empty for any."""
+    """Which mails: of an office, to an address, in a state, that mention something (a receipt number); empty for any.
+
+    `among`: only so many of the newest mails of all are looked through.
+    """
 
     office_code: str = ""
     state: MailState | None = None
     mentioning: str = ""
     recipient: str = ""
+    among: int | None = None
 
 
 class DeliveryFailed(Exception):
@@ -140,6 +145,23 @@ _CONDITIONS: dict[MailState, tuple[ColumnElement[bool], ...]] = {
     MailState.WAITING: (OutboxMail.sent_at.is_(None), OutboxMail.next_try_at.is_not(None)),
     MailState.FAILED: (OutboxMail.sent_at.is_(None), OutboxMail.next_try_at.is_(None)),
 }
+
+
+# All but the attachment.
+_SHOWN = (
+    OutboxMail.id,
+    OutboxMail.office_code,
+    OutboxMail.recipient,
+    OutboxMail.subject,
+    OutboxMail.body,
+    OutboxMail.created_at,
+    OutboxMail.attempts,
+    OutboxMail.next_try_at,
+    OutboxMail.sent_at,
+    OutboxMail.bounced_at,
+    OutboxMail.left_at,
+    OutboxMail.last_error,
+)
 
 
 @dataclass(frozen=True)
@@ -201,15 +223,27 @@ def deliver(database: Database, deliver_letter: Callable[[Letter], None], *, now
     return sent
 
 
-def count(session: Session, wanted: Wanted) -> int:
-    """Return how many mails there are."""
-    return session.scalar(select(func.count()).select_from(_chosen(wanted).subquery())) or 0
+def count(session: Session, wanted: Wanted, *, most: int | None = None) -> int:
+    """Return how many mails there are; where there are more than `most`, one more than that."""
+    if most is None:
+        return session.scalar(select(func.count()).select_from(OutboxMail).where(*_conditions(wanted))) or 0
+    found = select(OutboxMail.id).where(*_conditions(wanted)).limit(most + 1)
+    return session.scalar(select(func.count()).select_from(found.subquery())) or 0
+
+
+def tally(session: Session, wanted: Wanted) -> tuple[int, int]:
+    """Return how many mails there are, and how many of them were given up."""
+    given_up = func.sum(case((and_(*_CONDITIONS[MailState.FAILED]), 1), else_=0))
+    total, failed = session.execute(select(func.count(), given_up).where(*_conditions(wanted))).one()
+    return total, failed or 0
 
 
 def search(session: Session, wanted: Wanted, *, first: int = 0, most: int = 50) -> tuple[MailView, ...]:
     """Return mails, newest first, from the position `first` on."""
-    query = _chosen(wanted).order_by(OutboxMail.id.desc()).offset(first).limit(most)
-    return tuple(_view(mail) for mail in session.scalars(query))
+    query: Select[*tuple[Any, ...]] = (
+        select(*_SHOWN).where(*_conditions(wanted)).order_by(OutboxMail.id.desc()).offset(first).limit(most)
+    )
+    return tuple(_view(mail) for mail in session.execute(query))
 
 
 def get(session: Session, mail_id: int) -> MailView | None:
@@ -330,21 +364,21 @@ def _put_back(database: Database, letter: Letter, now: datetime, error: Unavaila
         mail.last_error = str(error)[:500]
 
 
-def _chosen(wanted: Wanted) -> Select[OutboxMail]:
-    query = select(OutboxMail)
+def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
     if wanted.office_code:
-        query = query.where(OutboxMail.office_code == wanted.office_code)
+        yield OutboxMail.office_code == wanted.office_code
     if wanted.state is not None:
-        query = query.where(*_CONDITIONS[wanted.state])
+        yield from _CONDITIONS[wanted.state]
     if wanted.recipient:
-        query = query.where(func.lower(OutboxMail.recipient) == wanted.recipient.lower())
+        yield func.lower(OutboxMail.recipient) == wanted.recipient.lower()
+    if wanted.among is not None:
+        yield OutboxMail.id > select(func.max(OutboxMail.id) - wanted.among).scalar_subquery()
     if wanted.mentioning:
         said = (OutboxMail.body, OutboxMail.subject, OutboxMail.recipient)
-        query = query.where(or_(*(column.contains(wanted.mentioning, autoescape=True) for column in said)))
-    return query
+        yield or_(*(column.contains(wanted.mentioning, autoescape=True) for column in said))
 
 
-def _view(mail: OutboxMail) -> MailView:
+def _view(mail: OutboxMail | Row[*tuple[Any, ...]]) -> MailView:
     unsent = MailState.FAILED if mail.next_try_at is None else MailState.WAITING
     return MailView(
         id=mail.id,

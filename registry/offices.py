@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from kernel.database import MANY, many
 from registry.applicants import Contact
 from registry.japanese import full_width, searchable
-from registry.paging import SIZE, Page, page_of
+from registry.paging import COUNTED, SIZE, Page, page_of
 from registry.tables import CompanyRow, OfficeRow
 
 ABBREVIATION = re.compile(r"[A-Z]{3}")
@@ -74,6 +74,15 @@ class Office(OfficeEntry):
         return self.company.latin_name or self.company.name
 
 
+@dataclass(frozen=True)
+class OfficeName:
+    """What an office is called in lists."""
+
+    code: str
+    name: str
+    company_name: str
+
+
 CONTACT_FIELDS = tuple(field.name for field in fields(Contact))
 _COMPANY_FIELDS = tuple(field.name for field in fields(Company))
 OFFICE_FIELDS = tuple(field.name for field in fields(OfficeEntry) if field.name != "administrator")
@@ -90,6 +99,18 @@ _ORGANIZATIONS = (
     .join_from(OfficeRow, CompanyRow)
     .where(OfficeRow.code.in_(MANY))
 )
+
+
+_NAMES = (
+    select(OfficeRow.code, OfficeRow.name, CompanyRow.name.label("company_name"))
+    .join_from(OfficeRow, CompanyRow)
+    .where(OfficeRow.code.in_(MANY))
+)
+
+
+def names(session: Session, codes: Collection[str]) -> Mapping[str, OfficeName]:
+    """Return how many offices are called, by office code."""
+    return {row.code: OfficeName(*row) for row in session.connection().execute(_NAMES, many(codes))}
 
 
 def certificate_organizations(session: Session, codes: Collection[str]) -> Mapping[str, str]:
@@ -112,21 +133,22 @@ def siblings(session: Session, code: str) -> dict[str, str]:
 
 def search(session: Session, text: str = "", *, page: int = 1, size: int = SIZE) -> Page[Office]:
     """Return offices for staff, by code: those whose code begins with the text, or whose or whose company's name has it."""
-    query = select(OfficeRow).join(CompanyRow).order_by(OfficeRow.code)
+    query = select(OfficeRow).order_by(OfficeRow.code)
     if wanted := searchable(text):
         wide = full_width(wanted)
+        companies_named = select(CompanyRow.abbreviation).where(CompanyRow.name.contains(wide, autoescape=True))
         query = query.where(
             OfficeRow.code.startswith(wanted.upper(), autoescape=True)
             | OfficeRow.name.contains(wide, autoescape=True)
-            | CompanyRow.name.contains(wide, autoescape=True)
+            | OfficeRow.company_abbreviation.in_(companies_named)
         )
-    found = page_of(session, query, page, lambda row: row, size=size)
+    found = page_of(session, query, page, lambda row: row, size=size, bound=COUNTED)
     abbreviations = {row.company_abbreviation for row in found.records}
     companies = {
         row.abbreviation: row for row in session.scalars(select(CompanyRow).where(CompanyRow.abbreviation.in_(abbreviations)))
     }
     offices = tuple(office_of(row, companies[row.company_abbreviation]) for row in found.records)
-    return Page(offices, found.number, found.pages, found.total)
+    return found.of(offices)
 
 
 def office_of(row: OfficeRow, company_row: CompanyRow) -> Office:

@@ -1,35 +1,72 @@
 """Long lists, page by page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.orm import Session
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
+Other = TypeVar("Other")
 
 SIZE = 50
+# A list of the whole country tells exactly how many records it has up to these, and shows no more of them: whoever looks for
+# one among so many narrows the list. Counting a hundred thousand rows would cost more than the rest of the page, at each look.
+COUNTED = 10_000
 
 
 @dataclass(frozen=True)
 class Page(Generic[Record]):
-    """One page of a list: its records, its number (from 1), how many pages and records there are in all."""
+    """One page of a list: its records, its number (from 1), how many pages and records there are in all.
+
+    `has_more`: there are more than are counted here and shown.
+    """
 
     records: tuple[Record, ...]
     number: int
     pages: int
     total: int
+    has_more: bool = False
+
+    def of(self, records: tuple[Other, ...]) -> "Page[Other]":
+        """Return the same page of what its records became."""
+        return Page(records, self.number, self.pages, self.total, self.has_more)
 
 
 def page_of(
-    session: Session, query: Select[Row], number: int, make: Callable[[Row], Record], *, size: int = SIZE
+    session: Session,
+    query: Select[Row],
+    number: int,
+    make: Callable[[Row], Record],
+    *,
+    size: int = SIZE,
+    bound: int | None = None,
 ) -> Page[Record]:
-    """Return a page of what an ordered query of one entity finds; a number beyond either end gives the page there."""
-    counted: Select[Any] = select(func.count()).select_from(query.order_by(None).subquery())
-    total = session.scalar(counted) or 0
+    """Return a page of what an ordered query of one entity finds; a number beyond either end gives the page there.
+
+    With a `bound`, no more than so many records are counted and shown.
+    """
+    number = max(number, 1) if bound is None else min(max(number, 1), -(-bound // size))
+    rows = _rows(session, query, number, size)
+    is_last = len(rows) < size and (number == 1 or rows)
+    counted = (number - 1) * size + len(rows) if is_last else _count(session, query, bound)
+    total = counted if bound is None else min(counted, bound)
     pages = max(1, -(-total // size))
-    number = min(max(number, 1), pages)
-    rows = session.scalars(query.limit(size).offset((number - 1) * size))
-    return Page(tuple(make(row) for row in rows), number, pages, total)
+    if number > pages:
+        number, rows = pages, _rows(session, query, pages, size)
+    return Page(tuple(make(row) for row in rows), number, pages, total, has_more=counted > total)
+
+
+def _rows(session: Session, query: Select[Row], number: int, size: int) -> Sequence[Row]:
+    return session.scalars(query.limit(size).offset((number - 1) * size)).all()
+
+
+def _count(session: Session, query: Select[Any], bound: int | None) -> int:
+    """Return how many rows a query finds; of a bounded one that finds more, one more than the bound."""
+    unordered = query.order_by(None)
+    if bound is None:
+        return session.scalar(unordered.with_only_columns(func.count(), maintain_column_froms=True)) or 0
+    found: Select[Any] = unordered.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(bound + 1)
+    return session.scalar(select(func.count()).select_from(found.subquery())) or 0

@@ -329,7 +329,8 @@ class ApplicationRow(Base):
         CheckConstraint("approved_by <> version_by AND version > 0", "ck_registry_application_version"),
         CheckConstraint("(approved_by IS NULL) = (start_date IS NULL)", "ck_registry_application_start_date"),
         # The center's queue: by state, oldest first.
-        Index("ix_registry_application_queue", "state", "applied_at"),
+        Index("ix_registry_application_queue", "state", "applied_at", "receipt_number"),
+        Index("ix_registry_application_age", "applied_at", "receipt_number"),
         Index("ix_registry_application_office", "office_code", "applied_at"),
     )
 
@@ -371,7 +372,16 @@ class ApplicationItemRow(Base):
     """One ticked item: what becomes of its rows (`changes.as_stored`), and when that was carried out."""
 
     __tablename__ = "registry_application_item"
-    __table_args__ = (CheckConstraint("(executed_at IS NULL) = (executed_by IS NULL)", "ck_registry_application_item_executed"),)
+    __table_args__ = (
+        CheckConstraint("(executed_at IS NULL) = (executed_by IS NULL)", "ck_registry_application_item_executed"),
+        # What waits for somebody to do it (`applications.workload`).
+        Index(
+            "ix_registry_application_item_unexecuted",
+            "receipt_number",
+            sqlite_where=text("executed_at IS NULL AND item NOT IN ('terminals', 'price_plan')"),
+            postgresql_where=text("executed_at IS NULL AND item NOT IN ('terminals', 'price_plan')"),
+        ),
+    )
 
     receipt_number: Mapped[str] = mapped_column(ForeignKey("registry_application.receipt_number"), primary_key=True)
     item: Mapped[str] = mapped_column(String(30), primary_key=True)

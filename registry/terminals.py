@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, inspect, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Row, Select, bindparam, func, inspect, select, update
+from sqlalchemy.orm import Session
 
 from kernel.database import MANY, insert_if_absent, many
 from kernel.errors import Refused
 from registry.billing.tables import SuspensionRow
 from registry.japanese import searchable
-from registry.paging import SIZE, Page, page_of
+from registry.paging import COUNTED, SIZE, Page, page_of
+from registry.prefixes import begins
 from registry.series import next_terminal_names
 from registry.states import TERMINAL, DeviceClass, SuspensionRule, SystemClass, TerminalEvent, TerminalState
 from registry.tables import OfficeRow, TerminalChangeRow, TerminalRow
@@ -32,7 +33,6 @@ from registry.tables import OfficeRow, TerminalChangeRow, TerminalRow
 # パッケージソフト区分: which package software runs on a device.
 PACKAGES = {DeviceClass.NET: "net", DeviceClass.WEB: "web", DeviceClass.EBMS: "ebms"}
 NAME = re.compile(r"[0-9]{5}[A-Z]")
-_NAME_BEGIN = re.compile(r"[0-9A-Z]+")
 
 _RESUMPTIONS = {
     TerminalState.PENDING: TerminalEvent.RESUME_PENDING,
@@ -203,6 +203,11 @@ def of_office(session: Session, office_code: str, *, page: int = 1, size: int = 
     return page_of(session, _of_office(office_code, abolished=abolished), page, terminal_of, size=size)
 
 
+def count_of_office(session: Session, office_code: str) -> int:
+    """Return how many terminals an office has or had."""
+    return session.scalar(select(func.count()).where(TerminalRow.office_code == office_code)) or 0
+
+
 def all_of_office(session: Session, office_code: str) -> tuple[Terminal, ...]:
     """Return all of an office's terminals that are not abolished, by name: what an application may change."""
     return tuple(terminal_of(row) for row in session.scalars(_of_office(office_code, abolished=False)))
@@ -224,31 +229,25 @@ def search(
     page: int = 1,
     size: int = SIZE,
 ) -> Page[Terminal]:
-    """Return terminals by name: those whose name or office code begins with the text, in a state, of an office."""
+    """Return terminals by name: those whose name or office code begins with the text, in a state, of an office.
+
+    Without an office no more than `COUNTED` are counted and shown.
+    """
     query = select(TerminalRow).order_by(TerminalRow.name)
     if office_code:
         query = query.where(TerminalRow.office_code == office_code)
     if wanted := searchable(text).upper():
-        query = query.where(_begins(TerminalRow.name, wanted) | _begins(TerminalRow.office_code, wanted))
+        query = query.where(begins(TerminalRow.name, wanted) | begins(TerminalRow.office_code, wanted))
     if state is TerminalState.SUSPENDED:  # the same, and there is an index of them
         query = query.where(TerminalRow.suspended_at.is_not(None))
     elif state is not None:
         query = query.where(TerminalRow.state == state)
-    return page_of(session, query, page, terminal_of, size=size)
+    return page_of(session, query, page, terminal_of, size=size, bound=None if office_code else COUNTED)
 
 
-def _begins(column: InstrumentedAttribute[str], text: str) -> ColumnElement[bool]:
-    """Return the condition that a name begins with a text, with bounds for the index: LIKE alone reads the whole table.
-
-    Names are capitals and digits, which every collation sorts the same way.
-    """
-    begins = column.startswith(text, autoescape=True)
-    if not _NAME_BEGIN.fullmatch(text):
-        return begins
-    stem = text.rstrip("Z")
-    if not stem:
-        return begins & (column >= text)
-    return begins & (column >= text) & (column < stem[:-1] + ("A" if stem[-1] == "9" else chr(ord(stem[-1]) + 1)))
+def count_suspended(session: Session) -> int:
+    """Return how many terminals are suspended, in the whole country."""
+    return session.scalar(select(func.count()).where(TerminalRow.suspended_at.is_not(None))) or 0
 
 
 def counts(session: Session, office_code: str) -> Mapping[tuple[DeviceClass, SystemClass], int]:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from kernel.database import OutcomeUnknown
 from kernel.errors import Refused, Unavailable
-from webui import guard, refusals, texts, version_words, words
+from webui import guard, refusals, small_parts, texts, version_words, words
 from webui.assets import read_assets
 from webui.csrf import FIELD, StaleForm
 from webui.doorway import DoorParts, Doorway, Furnishing, doorway
@@ -110,9 +110,6 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing, guests: Iterable[
     environment.loader = ChoiceLoader([FileSystemLoader(furnishing.templates), *brought, shared])
     environment.undefined = StrictUndefined
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.add_extension("jinja2.ext.i18n")
-    environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         "day": texts.show_day,
         "difference_words": version_words.difference_words,
@@ -123,12 +120,16 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing, guests: Iterable[
         "translated": words.translated,
         "weekday": texts.show_weekday,
     }
+    # Not Jinja's own extension: a page says a hundred texts, and that calls through four functions for each.
     environment.globals |= {
+        "_": texts.html,
+        "ngettext": texts.counted_html,
         "asset_url": asset_url,
         "doorway": doorway,
         "form_field": FIELD,
         "language": texts.language,
         "present_page": guard.present_page,
+        "small_parts": small_parts,
         "visit": visit,
     }
     words.equip(environment.globals)

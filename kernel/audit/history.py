@@ -22,5 +22,6 @@ class PastDeed:
 
 def history(session: Session, subject: str, *, most: int = 100) -> tuple[PastDeed, ...]:
     """Return the latest deeds on a subject (`terminal:99999W`), newest first."""
-    query = select(AuditEntry).where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(most)
-    return tuple(PastDeed(entry.at, entry.actor, entry.action, entry.facts) for entry in session.scalars(query))
+    told = select(AuditEntry.at, AuditEntry.actor, AuditEntry.action, AuditEntry.facts)
+    query = told.where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(most)
+    return tuple(PastDeed(*entry) for entry in session.execute(query))

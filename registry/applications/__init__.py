@@ -21,7 +21,7 @@ application-answered, application-corrected, application-approved, application-r
 application-cancelled, application-void, application-completed, application-moved; an item that staff carried out leaves
 item-executed, and company-changed for the company's other offices.
 
-For pages: `of_office`, `open_of_office`, `queue`, `detail`, `last_applicant`.
+For pages: `of_office`, `count_of_office`, `open_of_office`, `queue`, `detail`, `last_applicant`.
 """
 
 from registry.applications.completion import (
@@ -38,7 +38,18 @@ from registry.applications.filing import Applications
 from registry.applications.moving import Move, move_start, require_movable
 from registry.applications.records import Application, applicants, find, last_applicant, open_of_office
 from registry.applications.review import Review
-from registry.applications.views import Detail, ItemLine, Query, ResultLine, Summary, Wanted, detail, of_office, queue
+from registry.applications.views import (
+    Detail,
+    ItemLine,
+    Query,
+    ResultLine,
+    Summary,
+    Wanted,
+    count_of_office,
+    detail,
+    of_office,
+    queue,
+)
 
 __all__ = [
     "Application",
@@ -56,6 +67,7 @@ __all__ = [
     "applicants",
     "cancel",
     "complete_due",
+    "count_of_office",
     "detail",
     "due_abolitions",
     "find",

@@ -18,9 +18,10 @@ from registry.calendar import StartWarning
 from registry.changes import ItemChange, counted, from_stored, in_words
 from registry.items import ITEMS, TERMINALS
 from registry.japanese import full_width, searchable
-from registry.paging import SIZE, Page, page_of
+from registry.paging import COUNTED, SIZE, Page, page_of
+from registry.prefixes import begins
 from registry.proposals import Addition, Change, TerminalLine
-from registry.states import ApplicationState
+from registry.states import OPEN_STATES, ApplicationState
 from registry.tables import (
     AdditionRow,
     ApplicationItemRow,
@@ -142,6 +143,11 @@ def of_office(
     return _summaries(session, query, page, size)
 
 
+def count_of_office(session: Session, office_code: str) -> int:
+    """Return how many applications an office ever filed."""
+    return session.scalar(select(func.count()).where(ApplicationRow.office_code == office_code)) or 0
+
+
 def queue(
     session: Session,
     *,
@@ -151,21 +157,22 @@ def queue(
     page: int = 1,
     size: int = SIZE,
 ) -> Page[Summary]:
-    """Return applications for staff, oldest first: in the states (none: in any), whose number or office begins so.
+    """Return applications for staff: in the states (none: in any), whose number or office begins so.
 
-    With a task, only those that wait for it.
+    With a task, only those that wait for it. Where something is to come of all of them the oldest come first, else the newest: of
+    very many no more than `COUNTED` are counted and shown.
     """
-    query = select(ApplicationRow).order_by(ApplicationRow.applied_at, ApplicationRow.receipt_number)
-    if wanted_states := tuple(states):
+    wanted_states = tuple(states)
+    are_open = task is not None or (wanted_states and set(wanted_states) <= set(OPEN_STATES))
+    age = (ApplicationRow.applied_at, ApplicationRow.receipt_number)
+    query = select(ApplicationRow).order_by(*(age if are_open else (column.desc() for column in age)))
+    if wanted_states:
         query = query.where(ApplicationRow.state.in_(wanted_states))
     if task is not None:
         query = query.where(waits_for(task))
     if wanted := searchable(text).upper():
-        query = query.where(
-            ApplicationRow.receipt_number.startswith(wanted, autoescape=True)
-            | ApplicationRow.office_code.startswith(wanted, autoescape=True)
-        )
-    return _summaries(session, query, page, size)
+        query = query.where(begins(ApplicationRow.receipt_number, wanted) | begins(ApplicationRow.office_code, wanted))
+    return _summaries(session, query, page, size, bound=COUNTED)
 
 
 def detail(session: Session, receipt_number: str, *, office_code: str | None = None) -> Detail | None:
@@ -188,8 +195,10 @@ def detail(session: Session, receipt_number: str, *, office_code: str | None = N
     )
 
 
-def _summaries(session: Session, query: Select[ApplicationRow], page: int, size: int) -> Page[Summary]:
-    found = page_of(session, query, page, application_of, size=size)
+def _summaries(
+    session: Session, query: Select[ApplicationRow], page: int, size: int, *, bound: int | None = None
+) -> Page[Summary]:  # fmt: skip
+    found = page_of(session, query, page, application_of, size=size, bound=bound)
     numbers = tuple(application.receipt_number for application in found.records)
     items: dict[str, list[ApplicationItemRow]] = {number: [] for number in numbers}
     for item in session.scalars(_items(numbers)):
@@ -208,7 +217,7 @@ def _summaries(session: Session, query: Select[ApplicationRow], page: int, size:
         )
         for application in found.records
     )
-    return Page(summaries, found.number, found.pages, found.total)
+    return found.of(summaries)
 
 
 def _numbers_with(item: str) -> Select[str]:

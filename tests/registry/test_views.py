@@ -22,9 +22,11 @@ def test_the_center_sees_the_oldest_application_first_and_the_office_the_newest(
         numbers.append(file())
         clock.advance(timedelta(minutes=1))
     with database.snapshot() as session:
-        queue = room.queue(session).records
+        queue = room.queue(session, states=[ApplicationState.APPLIED]).records
+        every = room.queue(session).records
         own = room.of_office(session, "NAC001").records
     assert [summary.application.receipt_number for summary in queue] == numbers
+    assert every == queue[::-1]
     assert [summary.application.receipt_number for summary in own] == numbers[::-1]
     assert {(summary.items, summary.added) for summary in queue} == {(("terminals",), 2)}
 
@@ -40,7 +42,7 @@ def test_the_queue_is_filtered_by_state_number_and_office(database: Database, ap
         assert found(states=[ApplicationState.APPLIED, ApplicationState.QUERIED]) == [second]
         assert found(states=[ApplicationState.WITHDRAWN]) == [first]
         assert found(text="２６０００２ａ") == [second]
-        assert found(text="nac001") == [first, second]
+        assert found(text="nac001") == [second, first]
         assert found(text="NAC002") == []
         assert found(page=2, size=1) == [second]
 

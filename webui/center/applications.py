@@ -11,7 +11,6 @@ from enrollment.staff_views import CodeSetView
 from kernel import audit, outbox
 from kernel.audit import PastDeed
 from kernel.clock import tokyo_date
-from kernel.outbox import MailState
 from registry import applications, offices
 from registry.applications import Detail, workload
 from registry.applications.workload import BY_ITSELF, Task
@@ -84,7 +83,10 @@ class Dossier:
 @blueprint.get("/")
 @guard.staff()
 def queue() -> str:
-    """Show the applications that wait, oldest first; or those of another tab, or those that were searched for."""
+    """Show the applications that wait, oldest first; or those of another tab, or those that were searched for.
+
+    Where they have ended, or may have, the newest come first.
+    """
     tabs = (*(task.value for task in TASKS), *STAGES)
     text = listing.searched()
     # A search looks at all applications unless a tab is named.
@@ -98,18 +100,18 @@ def queue() -> str:
             page=listing.page_number(),
             size=_PAGE,
         )
-        codes = {line.application.office_code for line in found.records}
-        named = {code: office for code in codes if (office := offices.get(session, code)) is not None}
+        named = offices.names(session, {line.application.office_code for line in found.records})
         counts = workload.counts(session)
     return flask.render_template(
         "queue.html",
         found=found,
-        pager=listing.pager(found.number, found.pages, found.total),
+        pager=listing.pager_of(found),
         offices=named,
         counts=counts,
         tab=tab,
         tabs={**TASKS, **STAGES},
         text=text,
+        newest_first=tab in ("ended", "all"),
         calendar=_calendar(),
     )
 
@@ -153,15 +155,15 @@ def read(session: Session, number: str) -> Dossier:
     if detail is None or office is None:
         flask.abort(404)
     wanted = outbox.Wanted(office_code=office.code, mentioning=number)
-    failed = outbox.Wanted(office_code=office.code, mentioning=number, state=MailState.FAILED)
+    mails, failed_mails = outbox.tally(session, wanted)
     sets = staff_views.code_sets_of_application(session, number, doorway().parts.clock.now())
     return Dossier(
         detail=detail,
         office=office,
         code_sets={code_set.terminal: code_set for code_set in sets},
         deeds=audit.history(session, f"application:{number}"),
-        mails=outbox.count(session, wanted),
-        failed_mails=outbox.count(session, failed),
+        mails=mails,
+        failed_mails=failed_mails,
     )
 
 

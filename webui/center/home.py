@@ -141,9 +141,9 @@ def _counts() -> Mapping[str, int]:
         return {
             **{f"reissue-{stage}": count for stage, count in reissue_records.counts(session, tokyo_date(now)).items()},
             **{task.value: count for task, count in workload.counts(session).items()},
-            "locked": len(staff_views.locked_sets(session, now)),
+            "locked": staff_views.locked_count(session, now),
             "frozen": staff_views.frozen_count(session),
-            "suspended": terminals.search(session, state=TerminalState.SUSPENDED, size=1).total,
+            "suspended": terminals.count_suspended(session),
             "addresses": len(open_changes(session, now)),
             "undelivered": outbox.count(session, outbox.Wanted(state=MailState.FAILED)),
         }

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import flask
+
+from registry.paging import Page
 
 # No list has more pages than digits like these; longer numbers are a joke.
 _DIGITS = 6
@@ -11,13 +14,14 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class Pager:
-    """Where a reader is in a list; addresses are empty where there is nothing."""
+    """Where a reader is in a list; addresses are empty where there is nothing. `has_more`: there is more than is shown."""
 
     number: int
     pages: int
     total: int
     before: str
     after: str
+    has_more: bool = False
 
 
 def page_number() -> int:
@@ -26,9 +30,15 @@ def page_number() -> int:
     return max(1, int(asked)) if asked.isascii() and asked.isdecimal() and len(asked) <= _DIGITS else 1
 
 
-def pager(number: int, pages: int, total: int) -> Pager:
+def pager(number: int, pages: int, total: int, *, has_more: bool = False) -> Pager:
     """Return the pager of the present page; its addresses keep what was searched for."""
-    return Pager(number, pages, total, _address(number - 1) if number > 1 else "", _address(number + 1) if number < pages else "")
+    before = _address(number - 1) if number > 1 else ""
+    return Pager(number, pages, total, before, _address(number + 1) if number < pages else "", has_more)
+
+
+def pager_of(found: Page[Any]) -> Pager:
+    """Return the pager of a list's page, as `pager` does."""
+    return pager(found.number, found.pages, found.total, has_more=found.has_more)
 
 
 def pages_of(total: int, size: int) -> int:

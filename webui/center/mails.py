@@ -8,6 +8,7 @@ from kernel import audit, outbox
 from kernel.errors import Refused
 from kernel.outbox import MailState, MailView, Wanted
 from registry import applications, terminals
+from registry.paging import COUNTED
 from webui import guard
 from webui.accounts import Role
 from webui.accounts.links import without_links
@@ -21,6 +22,8 @@ from webui.texts import gettext, mark, say
 blueprint = flask.Blueprint("mails", __name__, url_prefix="/mails")
 
 _PAGE = 50
+# So many of the newest mails are looked through for a word that tells no office.
+_NEWEST = 2_000
 # A database's largest integer.
 _LAST_ID = 2**63 - 1
 
@@ -28,21 +31,28 @@ _LAST_ID = 2**63 - 1
 @blueprint.get("/")
 @guard.staff()
 def listed() -> str:
-    """Show mails, newest first: of an office, in a state, about an application."""
+    """Show mails, newest first: of an office, in a state, about an application.
+
+    A number that is no application's and no terminal's is looked for in the newest mails, or in all when that is asked for.
+    """
     state = listing.chosen("state", tuple(MailState))
     office_code, number = listing.searched("office").upper(), listing.searched("number").upper()
     with doorway().parts.database.snapshot() as session:
         whose = office_code or _office_of(session, number)
-        wanted = Wanted(office_code=whose, state=MailState(state) if state else None, mentioning=number)
-        total = outbox.count(session, wanted)
+        among = _NEWEST if number and not whose and listing.chosen("all", ("1",)) == "" else None
+        wanted = Wanted(office_code=whose, state=MailState(state) if state else None, mentioning=number, among=among)
+        counted = outbox.count(session, wanted, most=COUNTED)
+        total = min(counted, COUNTED)
         pages = listing.pages_of(total, _PAGE)
         page = min(listing.page_number(), pages)
         found = outbox.search(session, wanted, first=(page - 1) * _PAGE, most=_PAGE)
+    asked = {"office": office_code, "number": number, "state": state}
     return flask.render_template(
         "mails.html",
         found=found,
-        pager=listing.pager(page, pages, total),
-        asked={"office": office_code, "number": number, "state": state},
+        pager=listing.pager(page, pages, total, has_more=counted > total),
+        asked=asked,
+        among=among,
         states=STATES,
         label=label_of,
     )

@@ -74,7 +74,7 @@ def listed() -> str:
         found = bulletin.listed(
             session, state=NoticeState(state) if state else None, text=text, page=listing.page_number(), size=_PAGE
         )
-    pager = listing.pager(found.number, found.pages, found.total)
+    pager = listing.pager_of(found)
     return _shown("notices.html", found=found.records, pager=pager, state=state, text=text)
 
 

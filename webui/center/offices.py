@@ -1,6 +1,9 @@
 """Offices as staff read them; nothing here changes anything."""
 
+from collections.abc import Callable, Mapping
+
 import flask
+from sqlalchemy.orm import Session
 
 from enrollment import disclosure as disclosures
 from enrollment.credentials import of_terminals
@@ -27,41 +30,58 @@ def listed() -> str:
     text = listing.searched()
     with doorway().parts.database.snapshot() as session:
         found = offices.search(session, text, page=listing.page_number(), size=_PAGE)
-    return flask.render_template(
-        "offices.html", found=found, pager=listing.pager(found.number, found.pages, found.total), text=text
-    )
+    return flask.render_template("offices.html", found=found, pager=listing.pager_of(found), text=text)
 
 
 @blueprint.get("/<code>")
 @guard.staff()
 def show(code: str) -> str:
-    """Show an office: its contract, its terminals, or its applications."""
+    """Show an office: its contract, its terminals, or its applications. Of the other tabs only the counts are read."""
     tab = listing.chosen("tab", tuple(TABS), "contract")
-    number = listing.page_number()
     with doorway().parts.database.snapshot() as session:
         office = offices.get(session, code)
         if office is None:
             flask.abort(404)
-        contract = contracts.get(session, code)
-        own = terminals.of_office(session, code, page=number, size=_PAGE, abolished=True)
-        filed = applications.of_office(session, code, page=number, size=_PAGE)
-        current = of_terminals(session, [terminal.name for terminal in own.records])
-        disclosure = disclosures.of_office(session, code)
+        facts = _FACTS[tab](session, code)
+        totals = {
+            "terminals": terminals.count_of_office(session, code),
+            "applications": applications.count_of_office(session, code),
+        }
         failed = outbox.count(session, outbox.Wanted(office_code=code, state=MailState.FAILED))
-    shown = own if tab == "terminals" else filed
     return flask.render_template(
         "office.html",
         office=office,
-        contract=contract,
-        terminals=own,
-        current=current,
-        applications=filed,
         failed_mails=failed,
-        disclosure=disclosure,
-        DISCLOSURES=DISCLOSURES,
-        Role=Role,
-        pager=listing.pager(shown.number, shown.pages, shown.total),
+        totals=totals,
         tab=tab,
         tabs=TABS,
         now=doorway().parts.clock.now(),
+        **facts,
     )
+
+
+def _contract(session: Session, code: str) -> Mapping[str, object]:
+    return {
+        "contract": contracts.get(session, code),
+        "disclosure": disclosures.of_office(session, code),
+        "DISCLOSURES": DISCLOSURES,
+        "Role": Role,
+    }
+
+
+def _terminals(session: Session, code: str) -> Mapping[str, object]:
+    own = terminals.of_office(session, code, page=listing.page_number(), size=_PAGE, abolished=True)
+    current = of_terminals(session, [terminal.name for terminal in own.records])
+    return {"terminals": own, "current": current, "pager": listing.pager_of(own)}
+
+
+def _applications(session: Session, code: str) -> Mapping[str, object]:
+    filed = applications.of_office(session, code, page=listing.page_number(), size=_PAGE)
+    return {"applications": filed, "pager": listing.pager_of(filed)}
+
+
+_FACTS: Mapping[str, Callable[[Session, str], Mapping[str, object]]] = {
+    "contract": _contract,
+    "terminals": _terminals,
+    "applications": _applications,
+}

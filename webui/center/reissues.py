@@ -78,7 +78,7 @@ def listed() -> str:
     return flask.render_template(
         "reissues.html",
         found=found,
-        pager=listing.pager(found.number, found.pages, found.total),
+        pager=listing.pager_of(found),
         offices=named,
         counts=counts,
         tab=stage,

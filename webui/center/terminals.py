@@ -82,7 +82,7 @@ def listed() -> str:
     return flask.render_template(
         "terminals.html",
         found=found,
-        pager=listing.pager(found.number, found.pages, found.total),
+        pager=listing.pager_of(found),
         current=current,
         text=text,
         state=state,

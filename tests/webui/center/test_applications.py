@@ -51,13 +51,16 @@ def test_applications_are_found_by_receipt_number_and_office(doors: Doors, sato:
 def test_long_queues_are_read_page_by_page_and_keep_what_was_searched_for(doors: Doors, sato: Visitor) -> None:
     numbers = [file_application(doors) for _ in range(31)]
     first = sato.get("/applications/?q=NAC001").text
-    assert numbers[0] in first
-    assert numbers[30] not in first
+    assert numbers[30] in first  # of all the newest come first
+    assert numbers[0] not in first
     assert "全31件 1 / 2ページ" in first
     assert 'rel="next" href="/applications/?q=NAC001&amp;page=2"' in first
     second = sato.get("/applications/?q=NAC001&page=2").text
-    assert numbers[30] in second
+    assert numbers[0] in second
     assert 'rel="prev"' in second
+    waiting = sato.get("/applications/?q=NAC001&tab=review").text
+    assert numbers[0] in waiting  # of those that wait the oldest
+    assert numbers[30] not in waiting
     for wrong in ("0", "-1", "99", "x", "9" * 30, "１"):
         assert sato.get(f"/applications/?page={wrong}").status_code == 200
 
