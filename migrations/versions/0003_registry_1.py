@@ -188,8 +188,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("draft_id", name=op.f("uq_registry_application_draft_id")),
     )
     with op.batch_alter_table("registry_application", schema=None) as batch_op:
+        batch_op.create_index("ix_registry_application_age", ["applied_at", "receipt_number"], unique=False)
         batch_op.create_index("ix_registry_application_office", ["office_code", "applied_at"], unique=False)
-        batch_op.create_index("ix_registry_application_queue", ["state", "applied_at"], unique=False)
+        batch_op.create_index("ix_registry_application_queue", ["state", "applied_at", "receipt_number"], unique=False)
 
     op.create_table(
         "registry_bill",
@@ -241,6 +242,7 @@ def downgrade() -> None:
     with op.batch_alter_table("registry_application", schema=None) as batch_op:
         batch_op.drop_index("ix_registry_application_queue")
         batch_op.drop_index("ix_registry_application_office")
+        batch_op.drop_index("ix_registry_application_age")
 
     op.drop_table("registry_application")
     with op.batch_alter_table("registry_office", schema=None) as batch_op:

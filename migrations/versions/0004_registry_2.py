@@ -266,9 +266,24 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("receipt_number", "item", name=op.f("pk_registry_application_item")),
     )
+    with op.batch_alter_table("registry_application_item", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_registry_application_item_unexecuted",
+            ["receipt_number"],
+            unique=False,
+            sqlite_where=sa.text("executed_at IS NULL AND item NOT IN ('terminals', 'price_plan')"),
+            postgresql_where=sa.text("executed_at IS NULL AND item NOT IN ('terminals', 'price_plan')"),
+        )
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("registry_application_item", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_registry_application_item_unexecuted",
+            sqlite_where=sa.text("executed_at IS NULL AND item NOT IN ('terminals', 'price_plan')"),
+            postgresql_where=sa.text("executed_at IS NULL AND item NOT IN ('terminals', 'price_plan')"),
+        )
+
     op.drop_table("registry_application_item")
     op.drop_table("registry_application_addition")
     with op.batch_alter_table("registry_user_code", schema=None) as batch_op:
