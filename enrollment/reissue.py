@@ -125,6 +125,8 @@ class Reissues:
             reissue_records.end(session, row, ReissueEvent.WITHDRAW, now)
             trace(session, terminal, "reissue.withdraw", actor, now, reissue=row.id)
             announce(session, terminal, "reissue-withdrawn", now, target=_target(row))
+            to = Envelope(session, self.letters, row.office_code, now)
+            reissue_letters.post_withdrawn(to, view_of(row), by_center=actor.kind == "staff")
             return view_of(row)
 
     def _request(

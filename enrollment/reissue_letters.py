@@ -70,6 +70,22 @@ The present certificate can be used as before."""
     _post(to, reissue, "再発行をお受けできない", ja, en)
 
 
+def post_withdrawn(to: Envelope, reissue: ReissueView, *, by_center: bool) -> None:
+    """Tell the administrator that a request was taken back, by somebody of the office or by the center."""
+    who, who_english = _WHO[by_center]
+    fate, fate_english = _AFTERWARDS[reissue.reason.is_compromise and reissue.accepted_at is not None]
+    ja = f"""\
+論理端末 {reissue.terminal} のデジタル証明書の再発行のお申込を、{who}が取り下げました。
+
+{fate}
+お心当たりがない場合は、ヘルプデスクへご連絡ください。"""
+    en = f"""\
+The request to reissue the certificate of terminal {reissue.terminal} was withdrawn by {who_english}.
+{fate_english}
+If this was none of you, call the help desk."""
+    _post(to, reissue, "再発行申込取下げの", ja, en)
+
+
 def post_prepared(to: Envelope, reissue: ReissueView) -> None:
     """Tell the administrator that the new certificate can be retrieved."""
     ja = f"""\
@@ -102,6 +118,16 @@ _FATES = {
     True: (
         "今の証明書はただちに失効しました。新しい証明書を取得するまでログオンできません。",
         "The present certificate was revoked at once: logging on is possible again when the new one is retrieved.",
+    ),
+}
+
+
+_WHO = {False: ("事業所の利用者", "a user of your office"), True: ("センター", "the center")}
+_AFTERWARDS = {
+    False: ("今の証明書は引き続きご利用になれます。", "The present certificate can be used as before."),
+    True: (
+        "今の証明書は失効したままです。ログオンするには、あらためて再発行をお申し込みください。",
+        "The present certificate stays revoked: to log on again, ask for another reissue.",
     ),
 }
 

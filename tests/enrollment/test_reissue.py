@@ -9,9 +9,11 @@ from ca.certificates import CertificateState
 from enrollment import id_notices, reissue, reissue_records
 from enrollment.reissue_letters import REASONS
 from enrollment.reissue_records import ReissueReason, ReissueState, ReissueView, Stage
-from kernel import audit
+from kernel import audit, outbox
+from kernel.audit import Actor
 from kernel.clock import day_start, tokyo_date
 from kernel.errors import Refused
+from kernel.outbox import Wanted
 from registry import news
 from registry.calendar import add_business_days, months_after
 from tests.crash import ledger
@@ -189,6 +191,38 @@ def test_an_accepted_request_is_taken_back_until_its_codes_are_made(terminal: Re
     assert terminal.told() == "renewed"
     made = prepared(terminal, clock)
     assert told(lambda: house.reissues.withdraw(made.id, CUSTOMER, office_code=OFFICE)) == "reissue-state"
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_accepted", "who", "afterwards"),
+    [
+        (PC, False, CUSTOMER, "今の証明書は引き続きご利用になれます。"),
+        (PC, True, APPROVER, "今の証明書は引き続きご利用になれます。"),
+        (ReissueReason.STOLEN, False, APPROVER, "今の証明書は引き続きご利用になれます。"),
+        (ReissueReason.STOLEN, True, CUSTOMER, "今の証明書は失効したままです。"),
+    ],
+)
+def test_who_was_told_of_a_request_is_told_that_it_was_taken_back(
+    terminal: Renewable, reason: ReissueReason, is_accepted: bool, who: Actor, afterwards: str  # noqa: FBT001
+) -> None:  # fmt: skip
+    house = terminal.house
+    slip = house.reissues.request(terminal.terminal, reason, CUSTOMER)
+    if is_accepted:
+        house.reissues.accept(slip.id, APPROVER)
+    house.reissues.withdraw(slip.id, who)
+    with house.database.snapshot() as session:
+        asked, back = (
+            outbox.search(
+                session, Wanted(office_code=OFFICE, mentioning=f"【NSS】再発行申込{deed}のお知らせ({terminal.terminal})")
+            )
+            for deed in ("受付", "取下げ")
+        )
+    assert len(back) == 1
+    assert [mail.recipient for mail in back] == [mail.recipient for mail in asked]
+    japanese, _, english = back[0].body.partition("-" * 64)
+    assert ("センターが取り下げました" in japanese, "by the center" in english) == (who is APPROVER, who is APPROVER)
+    assert afterwards in japanese
+    assert "The present certificate" in english
 
 
 def test_staff_find_reissues_by_stage_terminal_and_office(terminal: Renewable, clock: SettableClock) -> None:
