@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from typing import NoReturn, cast
 
 import click
@@ -41,7 +42,7 @@ WITHOUT_SETTINGS = {"terminal"}
 
 
 class Commands(click.Group):
-    """Commands that are imported only when they are asked for: a door's process must not load what it may not use."""
+    """Commands that are imported only when they are asked for: each loads what it uses, and starts soon."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -76,8 +77,13 @@ def tegata() -> None:
 def main() -> None:
     """Run the command line and end the process."""
     os.umask(0o077)
+    telling(lambda: tegata.main(prog_name="tegata", standalone_mode=False))
+
+
+def telling(deed: Callable[[], object]) -> None:
+    """Do what a process is there for; end it with words for the operator when that fails."""
     try:
-        tegata.main(prog_name="tegata", standalone_mode=False)
+        deed()
     except click.exceptions.Abort:
         click.echo("\ntegata: stopped before it was done", err=True)
         sys.exit(130)

@@ -7,8 +7,9 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-# prctl(2): the signal that the kernel sends us when the thread that started us ends.
+# prctl(2): the signal that the kernel sends us when the thread that started us ends; the name that `ps -o comm` and `top` show.
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 # mallopt(3): how many heaps there are at most.
 _M_ARENA_MAX = -8
 ARENAS = 2
@@ -26,6 +27,12 @@ def follow_parent(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         raise SystemExit(1)
+
+
+def show_as(name: str) -> None:
+    """Show this process, and those that it forks, under a name (15 octets), where the kernel is Linux."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def keep_few_arenas() -> None:

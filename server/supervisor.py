@@ -1,7 +1,8 @@
 """`tegata serve`: one process per door and one for the jobs, watched, started again when they fall, stopped together.
 
 The sockets are opened here and inherited: a taken port is told before anything starts, and while a fallen door is
-started again its clients wait instead of being refused. Children die with this process, however it dies.
+started again its clients wait instead of being refused. Children die with this process, however it dies. Where they can,
+they are forked from it (`server.forking`).
 """
 
 import os
@@ -14,9 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import IO
 
-from server.process import LONGEST_REASON, READY
+from server.forking import Forked, may_fork
+from server.process import LONGEST_REASON, READY, Starting, follow_parent, show_as
 from server.trouble import Trouble
 
 # Seconds: what a child gets to become ready, and to end after SIGTERM (a door's own grace is shorter).
@@ -28,6 +32,7 @@ LOG_LIMIT = 10_000_000
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Say = Callable[[str], None]
+Live = Callable[[Starting], None]
 
 
 class StartFailed(Trouble):
@@ -36,14 +41,18 @@ class StartFailed(Trouble):
 
 @dataclass
 class Child:
-    """One process to keep alive. `arguments` follow `python -m MODULE`; `listener` is inherited."""
+    """One process to keep alive: `live` in a copy of this process, or `python -m MODULE ARGUMENTS`; `listener` is inherited.
+
+    A child without `live` is always started as a program; what it does must not begin with what this process knows.
+    """
 
     name: str
     arguments: Sequence[str]
     log: Path
     listener: socket.socket | None = None
     module: str = "server"
-    process: "subprocess.Popen[bytes] | None" = None
+    live: Live | None = None
+    process: "subprocess.Popen[bytes] | Forked | None" = None
     ready: bool = False
     failure: str | None = None
     started_at: float = 0.0
@@ -51,35 +60,49 @@ class Child:
     start_again_at: float | None = None
     ready_pipe: int | None = field(default=None, repr=False)
 
-    def start(self) -> int:
-        """Start the process; return the descriptor that becomes readable when it is ready."""
-        ready, tell = os.pipe()
-        inherited = [tell] + ([self.listener.fileno()] if self.listener else [])
-        # -P: a file `server.py` in the folder where the operator happens to stand is not ours.
-        safely = ["-P"] if self.module == "server" else []
-        command = [
-            sys.executable,
-            *safely,
-            "-m",
-            self.module,
-            *self.arguments,
-            "--parent",
-            str(os.getpid()),
-            "--ready-fd",
-            str(tell),
-        ]
-        if self.listener:
-            command += ["--listen-fd", str(self.listener.fileno())]
+    def start(self, leave: Callable[[], None] = lambda: None) -> int:
+        """Start the process; return the descriptor that becomes readable when it is ready.
+
+        A copy of this process calls `leave` first, to close what is this one's alone.
+        """
+        self.ready_pipe, tell = os.pipe()
         _rotate(self.log)
         with self.log.open("ab") as log:
-            # A group of its own: the terminal's Ctrl-C reaches only us, and we stop everything in order.
-            self.process = subprocess.Popen(  # noqa: S603 (our own program with our own arguments)
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=inherited, process_group=0
-            )
+            if self.live is not None and may_fork():
+                live = partial(self.live, Starting(tell))
+                self.process = Forked(self.name, partial(self._become, live, leave, log, os.getpid()))
+            else:
+                self.process = self._program(log, tell)
         os.close(tell)
-        self.started_at, self.start_again_at, self.ready_pipe = time.monotonic(), None, ready
+        self.started_at, self.start_again_at = time.monotonic(), None
         self.ready, self.failure = False, None
-        return ready
+        return self.ready_pipe
+
+    def _become(self, live: Callable[[], None], leave: Callable[[], None], log: IO[bytes], parent: int) -> None:
+        """Live, in the copy, with the log in the place of the terminal."""
+        leave()
+        if self.ready_pipe is not None:
+            os.close(self.ready_pipe)
+        with log, Path(os.devnull).open("rb") as nothing:
+            for stream, place in ((nothing, 0), (log, 1), (log, 2)):
+                os.dup2(stream.fileno(), place)
+        show_as(self.name)
+        follow_parent(parent)
+        live()
+
+    def _program(self, log: IO[bytes], tell: int) -> "subprocess.Popen[bytes]":
+        """Start a program of its own."""
+        # -P: a file `server.py` in the folder where the operator happens to stand is not ours.
+        command = [sys.executable, *(["-P"] if self.module == "server" else []), "-m", self.module, *self.arguments]
+        command += ["--parent", str(os.getpid()), "--ready-fd", str(tell)]
+        inherited = [tell]
+        if self.listener:
+            command += ["--listen-fd", str(self.listener.fileno())]
+            inherited.append(self.listener.fileno())
+        # A group of its own: the terminal's Ctrl-C reaches only us, and we stop everything in order.
+        return subprocess.Popen(  # noqa: S603 (our own program with our own arguments)
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=inherited, process_group=0
+        )
 
     def hear(self, pipe: int) -> None:
         """Read what the process says of its start; a process that ended says nothing."""
@@ -109,6 +132,7 @@ class Supervisor:
         self._children = children
         self._say = say
         self._selector = selectors.DefaultSelector()
+        self._waking = _signals_wake(self._selector, self._request_stop)
         self._stop_requests = 0
 
     def run(self, on_ready: Callable[[], None]) -> None:
@@ -116,7 +140,7 @@ class Supervisor:
 
         Raises StartFailed; nothing of ours runs any more when this returns or raises.
         """
-        with _signals_wake(self._selector, self._request_stop):
+        with self._waking:
             try:
                 for child in self._children:
                     self._start(child)
@@ -131,7 +155,17 @@ class Supervisor:
         self._stop_requests += 1
 
     def _start(self, child: Child) -> None:
-        self._selector.register(child.start(), selectors.EVENT_READ, child)
+        self._selector.register(child.start(partial(self._leave_to, child)), selectors.EVENT_READ, child)
+
+    def _leave_to(self, heir: Child) -> None:
+        """Close what is the supervisor's and the other children's, in a process that lives for one of them only."""
+        self._selector.close()
+        self._waking.close()
+        for child in self._children:
+            if child is not heir and child.ready_pipe is not None:
+                os.close(child.ready_pipe)
+            if child is not heir and child.listener is not None:
+                child.listener.close()
 
     def _wait_until_ready(self) -> bool:
         deadline = time.monotonic() + READY_WITHIN
@@ -219,12 +253,11 @@ def running(child: Child) -> Iterator[None]:
 
 def _end(child: Child) -> None:
     child.kill(signal.SIGTERM)
-    if child.process is not None:
-        try:
-            child.process.wait(END_WITHIN)
-        except subprocess.TimeoutExpired:
+    deadline = time.monotonic() + END_WITHIN
+    while child.process is not None and child.process.poll() is None:
+        if time.monotonic() > deadline:
             child.kill(signal.SIGKILL)
-            child.process.wait()
+        time.sleep(0.02)
     if child.listener is not None:
         child.listener.close()
 
@@ -249,6 +282,10 @@ class _signals_wake:  # noqa: N801 (read as the verb of a with statement)
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        self.close()
+
+    def close(self) -> None:
+        """Close the pipe."""
         os.close(self._reader)
         os.close(self._writer)
 

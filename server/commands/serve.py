@@ -7,11 +7,12 @@ from typing import cast
 
 import click
 
-from server import logs, process
+from server import logs, process, shared
+from server.cli import telling
 from server.doors import Door, listen, serve
 from server.express_worker import ExpressWorker
+from server.forking import may_fork
 from server.front import Front, Wsgi
-from server.home import Home
 from server.settings import DOORS, OPTIONAL_DOORS, Settings
 from server.supervisor import Child, Supervisor
 from server.tls import Credentials
@@ -36,21 +37,25 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
     if part is None:
         serve_all(chosen)
         return
+    listener = socket.socket(fileno=listen_fd) if listen_fd is not None else None
+    serve_part(chosen, part, listener, process.Starting(ready_fd))
+
+
+def serve_part(chosen: Settings, part: str, listener: socket.socket | None, starting: process.Starting) -> None:
+    """Serve one door, on a socket that is open already or one of its own, or run the jobs, until SIGTERM."""
     logs.configure(part, chosen.log_level)
-    starting = process.Starting(ready_fd)
     if part == JOBS:
         importlib.import_module("server.apps.jobs").run(chosen, starting)
         return
     if chosen.door(part).scheme == "https":
         write_at_start(chosen, part)
-    listener = socket.socket(fileno=listen_fd) if listen_fd is not None else listen(part, chosen.door(part))
-    serve(door_of(chosen, part), listener, starting)
+    serve(door_of(chosen, part), listener or listen(part, chosen.door(part)), starting)
 
 
 def door_of(chosen: Settings, name: str) -> Door:
     """Return a door with its app (made later, in the worker) and its TLS files.
 
-    Only its own module is loaded, with what that one may use, and before any worker forks: its code is in memory once.
+    Its module is loaded before any worker forks: its code is in memory once. By itself a door loads only what it uses.
     """
     credentials = credentials_of(chosen, name)
     worker = ExpressWorker if name == "status" else PatientWorker
@@ -83,9 +88,10 @@ def credentials_of(chosen: Settings, name: str) -> Credentials | None:
 
 def serve_all(chosen: Settings) -> None:
     """Open every socket, start every process, say where they are, keep them alive."""
-    home = home_of(chosen)
-    children = [_child(home, name, listen(name, chosen.door(name))) for name in chosen.doors]
-    children.append(_child(home, JOBS, None))
+    children = [_child(chosen, name, listen(name, chosen.door(name))) for name in chosen.doors]
+    children.append(_child(chosen, JOBS, None))
+    if may_fork():
+        shared.load(chosen.database_url)
     supervisor = Supervisor(children, lambda line: click.echo(f"tegata: {line}", err=True))
     supervisor.run(lambda: announce(chosen))
     click.echo("tegata has stopped.")
@@ -102,8 +108,11 @@ def announce(chosen: Settings) -> None:
     click.echo("\n".join(lines))
 
 
-def _child(home: Home, name: str, listener: socket.socket | None) -> Child:
-    return Child(name, ["serve", name], home.logs / f"{name}.log", listener)
+def _child(chosen: Settings, name: str, listener: socket.socket | None) -> Child:
+    def live(starting: process.Starting) -> None:
+        telling(partial(serve_part, chosen, name, listener, starting))
+
+    return Child(name, ["serve", name], home_of(chosen).logs / f"{name}.log", listener, live=live)
 
 
 def _passphrase(chosen: Settings) -> bytes:

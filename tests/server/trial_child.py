@@ -1,7 +1,8 @@
 """A child for tests of supervision. `python -m tests.server.trial_child KIND FOLDER …` with the options of a real one.
 
 KIND: `good` runs until SIGTERM; `stubborn` ignores SIGTERM; `unready` ends at once; `failing` says why it will not start;
-`falls` ends as soon as the supervisor has announced (the file `announced` in FOLDER) that all are ready.
+`plain` lets signals do what they do to any process; `falls` ends as soon as the supervisor has announced (the file `announced`
+in FOLDER) that all are ready.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from server.process import Starting, follow_parent
 
 
 def main() -> None:
-    """Behave as told."""
+    """Behave as told, as a program."""
     parser = argparse.ArgumentParser()
     parser.add_argument("kind")
     parser.add_argument("folder", type=Path)
@@ -23,16 +24,23 @@ def main() -> None:
     parser.add_argument("--listen-fd", type=int)
     told = parser.parse_args()
     follow_parent(told.parent)
-    if told.kind == "unready":
+    behave(told.kind, told.folder, Starting(told.ready_fd))
+
+
+def behave(kind: str, folder: Path, starting: Starting) -> None:
+    """Behave as told."""
+    if kind == "unready":
         sys.exit("the key is missing")
-    if told.kind == "failing":
-        Starting(told.ready_fd).failed("the key does not fit\nnor does the chain")
+    if kind == "failing":
+        starting.failed("the key does not fit\nnor does the chain")
         time.sleep(60)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if told.kind == "stubborn" else lambda *_: sys.exit(0))
-    Starting(told.ready_fd).ready()
-    while not (told.kind == "falls" and (told.folder / "announced").exists()):
+    if kind != "plain":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "stubborn" else lambda *_: sys.exit(0))
+    starting.ready()
+    while not (kind == "falls" and (folder / "announced").exists()):
         time.sleep(0.1)
     sys.exit(7)
 
 
-main()
+if __name__ == "__main__":
+    main()
