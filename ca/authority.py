@@ -13,7 +13,7 @@ from math import inf
 from threading import Lock
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,7 @@ from ca.tables import CertificateRow
 from ca.template import TerminalTemplate, template_of
 from ca.terms import Term, last_day, succession, whose_turn
 from kernel.clock import day_end
-from kernel.database import Database, forbid_open_transaction
+from kernel.database import Database, forbid_open_transaction, insert_all
 from kernel.errors import Refused, Unavailable
 from keys.algorithms import is_at_hand
 
@@ -166,7 +166,8 @@ class Authority:
         Raises IntegrityError when a key was used at this moment; the transaction must then be rolled back.
         """
         profile = self._kept_profile.keep(session, now)
-        session.connection().execute(_INSERT, [_promised(draft) | {"profile": profile, "reserved_at": now} for draft in drafts])
+        rows = [_promised(draft) | {"profile": profile, "reserved_at": now} for draft in drafts]
+        insert_all(session, CertificateRow, rows)
         return [_record_of(draft, now) for draft in drafts]
 
     def sign(self, reserved: CertificateRecord) -> bytes:
@@ -221,7 +222,6 @@ class Succession:
         return self._opened[issuer.name]
 
 
-_INSERT = insert(CertificateRow)
 _COMPLETE = (
     update(CertificateRow)
     .where(

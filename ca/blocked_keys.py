@@ -59,11 +59,17 @@ def blocked_between(session: Session, since: datetime, until: datetime) -> list[
     return list(session.scalars(query.order_by(BlockedKeyRow.spki_sha256)))
 
 
+_NAMED, _OTHERS = aliased(CertificateRow), aliased(CertificateRow)
+_BESIDE = (
+    select(_OTHERS.id)
+    .join(_NAMED, (_OTHERS.spki_sha256 == _NAMED.spki_sha256) & (_OTHERS.id != _NAMED.id))
+    .where(_NAMED.id.in_(MANY), _OTHERS.state.in_(_LIVING))
+)
+
+
 def beside(session: Session, ids: Collection[int]) -> list[int]:
     """Return the rows of what else stands on the keys of some certificates, neither revoked nor given up."""
-    named, others = aliased(CertificateRow), aliased(CertificateRow)
-    query = select(others.id).join(named, (others.spki_sha256 == named.spki_sha256) & (others.id != named.id))
-    return list(session.scalars(query.where(named.id.in_(ids), others.state.in_(_LIVING))))
+    return list(session.scalars(_BESIDE, many(ids)))
 
 
 def siblings(session: Session, certificates: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -112,12 +112,14 @@ def of_subject(session: Session, subject: str) -> list[CertificateRecord]:
     return [as_record(row) for row in session.scalars(query)]
 
 
+_LIVING = select(CertificateRow.issuer, CertificateRow.serial, CertificateRow.subject).where(
+    CertificateRow.subject.in_(MANY), CertificateRow.state.in_((CertificateState.VALID, CertificateState.HELD))
+)
+
+
 def living(session: Session, subjects: Collection[str]) -> dict[tuple[str, str], str]:
     """Return the certificates of terminals (or services) that can be revoked: (issuer, serial) and whose it is."""
-    query = select(CertificateRow.issuer, CertificateRow.serial, CertificateRow.subject).where(
-        CertificateRow.subject.in_(subjects), CertificateRow.state.in_((CertificateState.VALID, CertificateState.HELD))
-    )
-    return {(issuer, serial): subject for issuer, serial, subject in session.execute(query)}
+    return {(issuer, serial): subject for issuer, serial, subject in session.execute(_LIVING, many(subjects))}
 
 
 def of_serials(session: Session, issuer_and_serial: set[tuple[str, str]]) -> dict[tuple[str, str], CertificateRecord]:

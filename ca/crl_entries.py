@@ -6,17 +6,16 @@ Each change of an issuer's list gets the issuer's next revision; whoever makes a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from ca import crl_blocks
 from ca.crl_blocks import BLOCK, Blocks, Piece
 from ca.crl_encoding import REMOVE_FROM_CRL, entry
 from ca.tables import CertificateRow, CrlEntryRow, CrlPartitionRow, CrlRemovalRow, CrlRow, IssuerRow
-from kernel.database import insert_if_absent
+from kernel.database import MANY, insert_if_absent, many, put_all
 
 # Entries in memory at a time while a list is made: about half a megabyte.
 PIECE = 8_192
@@ -25,6 +24,16 @@ COMPLETE = 0
 
 
 _TABLES: tuple[type[CrlEntryRow], type[CrlRemovalRow]] = (CrlEntryRow, CrlRemovalRow)
+# What changes where a certificate is told of anew.
+_TOLD = ("revision", "until", "entry")
+# Of an entry the whole key is said, one by one: so it is found at once, also by a database that does not know yet how many there
+# are. Of removals there are few, as a lifted hold is told of only until its certificate ends.
+_TAKE_OFF = delete(CrlEntryRow).where(
+    CrlEntryRow.issuer == bindparam("of"),
+    CrlEntryRow.partition == bindparam("within"),
+    CrlEntryRow.certificate_id == bindparam("one"),
+)
+_FORGET = delete(CrlRemovalRow).where(CrlRemovalRow.issuer == bindparam("of"), CrlRemovalRow.certificate_id.in_(MANY))
 
 
 class Listed(Protocol):
@@ -58,26 +67,19 @@ def show(session: Session, issuer: str, rows: Sequence[Listed]) -> None:
     """
     session.flush()
     raised = _next_revision(session, issuer, {row.partition for row in rows})
-    ordered = sorted(rows, key=lambda row: (row.partition, row.id))
-    for partition, of_partition in groupby(ordered, key=lambda row: row.partition):
-        _forget(session, issuer, partition, [row.id for row in of_partition])
-    listed = [_values(row, raised, row.reason) for row in rows if row.revoked_at is not None]
-    if listed:
-        session.execute(insert(CrlEntryRow), listed)
-    removed = [_values(row, raised, REMOVE_FROM_CRL) for row in rows if row.revoked_at is None]
-    if removed:
-        session.execute(insert(CrlRemovalRow), removed)
-
-
-def _forget(session: Session, issuer: str, partition: int, ids: Sequence[int]) -> None:
-    """Delete what is told of certificates, and what was joined of it."""
-    for begin in range(0, len(ids), PIECE):
-        some = ids[begin : begin + PIECE]
-        for table in _TABLES:
-            # One by one: by its whole key each is found at once, also by a database that does not know yet how many there are.
-            named = (table.issuer == issuer, table.partition == partition, table.certificate_id == bindparam("one"))
-            session.connection().execute(delete(table).where(*named), [{"one": certificate_id} for certificate_id in some])
-        crl_blocks.touch(session, issuer, {crl_blocks.place_of(partition, certificate_id) for certificate_id in some})
+    listed = [row for row in rows if row.revoked_at is not None]
+    lifted = [row for row in rows if row.revoked_at is None]
+    for begin in range(0, len(rows), PIECE):
+        some = rows[begin : begin + PIECE]
+        crl_blocks.touch(session, issuer, {crl_blocks.place_of(row.partition, row.id) for row in some})
+    connection = session.connection()
+    if lifted:
+        connection.execute(_TAKE_OFF, [{"of": issuer, "within": row.partition, "one": row.id} for row in lifted])
+        put_all(session, CrlRemovalRow, [_values(row, raised, REMOVE_FROM_CRL) for row in lifted], _TOLD)
+    for begin in range(0, len(listed), PIECE):
+        some = listed[begin : begin + PIECE]
+        connection.execute(_FORGET, many(row.id for row in some) | {"of": issuer})
+        put_all(session, CrlEntryRow, [_values(row, raised, row.reason) for row in some], _TOLD)
 
 
 def _values(row: Listed, raised: int, reason: str | None) -> dict[str, Any]:

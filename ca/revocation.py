@@ -16,12 +16,13 @@ from itertools import groupby
 from typing import Any, Self
 
 from cryptography import x509
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from ca import blocked_keys, crl_entries
 from ca.certificates import LIFECYCLE, CertificateEvent, CertificateState, find_row
 from ca.tables import CertificateRow
+from kernel.database import MANY, UtcDateTime, many
 from kernel.errors import Refused
 
 
@@ -63,6 +64,23 @@ _COLUMNS = (
     CertificateRow.invalid_since,
 )
 _Row = Row[Any]
+# Written once: making a statement costs more than asking it.
+_IDS = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial).where(
+    # The issuers are said, too: the index begins with them.
+    CertificateRow.issuer.in_(bindparam("issuers", expanding=True)),
+    CertificateRow.serial.in_(MANY),
+)
+_HELD = select(*_COLUMNS).where(CertificateRow.id.in_(MANY)).order_by(CertificateRow.id).with_for_update()
+_REVOKE = (
+    update(CertificateRow)
+    .where(CertificateRow.id.in_(MANY))
+    .values(
+        state=CertificateState.REVOKED.value,
+        revoked_at=bindparam("at"),
+        reason=bindparam("because"),
+        invalid_since=func.coalesce(bindparam("since", type_=UtcDateTime()), CertificateRow.invalid_since),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -152,12 +170,10 @@ def revoke_many(
     cause = _Cause(reason, now, invalid_since)
     named, beside = _many_locked(session, certificates, cause)
     rows = [row for row in named if LIFECYCLE.allows(CertificateState(row.state), CertificateEvent.REVOKE)]
+    session.flush()
     for begin in range(0, len(rows), _BATCH):
-        ids = [row.id for row in rows[begin : begin + _BATCH]]
-        since = CertificateRow.invalid_since if invalid_since is None else invalid_since
-        ending = update(CertificateRow).where(CertificateRow.id.in_(ids))
-        values = {"state": CertificateState.REVOKED.value, "revoked_at": now, "reason": reason.value, "invalid_since": since}
-        session.execute(ending.values(values), execution_options={"synchronize_session": False})
+        values = {"at": now, "because": reason.value, "since": invalid_since}
+        session.connection().execute(_REVOKE, many(row.id for row in rows[begin : begin + _BATCH]) | values)
     session.expire_all()  # nobody goes on with a row as it was
     ended = [_ended(row, cause) for row in rows]
     promised = [row.id for row in named if row.state == CertificateState.RESERVED]
@@ -226,21 +242,18 @@ def _many_locked(
 
     After a compromise what else stands on their keys is held with them, and which rows these are is returned, too.
     """
-    # The issuers are said, too: the index begins with them.
-    issued_by = CertificateRow.issuer.in_({issuer for issuer, _ in certificates})
+    issuers = sorted({issuer for issuer, _ in certificates})
     serials, wanted = sorted({serial for _, serial in certificates}), set(certificates)
     ids: set[int] = set()
     beside: set[int] = set()
     for begin in range(0, len(serials), _BATCH):
-        named = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial)
-        found = session.execute(named.where(issued_by, CertificateRow.serial.in_(serials[begin : begin + _BATCH])))
+        found = session.execute(_IDS, many(serials[begin : begin + _BATCH]) | {"issuers": issuers})
         some = [row_id for row_id, issuer, serial in found if (issuer, serial) in wanted]
         ids.update(some)
         beside.update(blocked_keys.beside(session, some) if cause.reason.is_compromise else ())
     ordered, rows = sorted(ids | beside), list[_Row]()
     for begin in range(0, len(ordered), _BATCH):
-        query = select(*_COLUMNS).where(CertificateRow.id.in_(ordered[begin : begin + _BATCH])).order_by(CertificateRow.id)
-        rows += session.execute(query.with_for_update())
+        rows += session.execute(_HELD, many(ordered[begin : begin + _BATCH]))
     return [row for row in rows if row.id in ids], sorted(beside - ids)
 
 

@@ -125,7 +125,7 @@ def _aim(session: Session, names: Sequence[str], reason: Reason | None) -> _Aim:
 
 
 def _resolve(session: Session, names: Sequence[str]) -> _Aim:
-    found = terminals.named(session, [name for name in names if _TERMINAL.fullmatch(name)])
+    found = terminals.states(session, [name for name in names if _TERMINAL.fullmatch(name)])
     owners = certificates.living(session, list(found))
     having = set(owners.values())
     unknown = [name for name in names if name not in found and not _CERTIFICATE.fullmatch(name)]

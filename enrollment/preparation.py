@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from enrollment import code_sets, freezes, guessing, letters, reissue_records
@@ -17,7 +16,7 @@ from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
 from kernel.audit import Actor
 from kernel.clock import Clock, tokyo_date
-from kernel.database import Database
+from kernel.database import Database, insert_all
 from kernel.errors import Refused
 from keys.codes import CodeHasher, Sealer
 from registry import applications, news, offices, terminals
@@ -191,8 +190,7 @@ def store_sets(session: Session, made: Sequence[CodeSetValues], actor: Actor, no
     Without the ORM's unit of work: it would cost more than all the codes.
     """
     session.flush()
-    if made:
-        session.connection().execute(insert(CodeSetRow), [dict(values) for values in made])
+    insert_all(session, CodeSetRow, made)
     entries = (
         audit.Subject(f"terminal:{values['terminal']}", str(values["office_code"]), {"approver": str(values["approver"])})
         for values in made

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, Row, String, Text, insert, select, text
+from sqlalchemy import Index, Row, String, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ca import certificates
@@ -24,7 +24,7 @@ from kernel import audit
 from kernel.audit import AuditEntry, NoteError, ProofError
 from kernel.audit.notes import CheckSignature
 from kernel.clock import day_start
-from kernel.database import Base, Database, UtcDateTime
+from kernel.database import Base, Database, UtcDateTime, insert_all
 from kernel.errors import Refused
 from kernel.outbox import Attachment
 from registry.letters import Letters
@@ -79,9 +79,6 @@ def owe(session: Session, row: CodeSetRow, issued: CertificateRecord, interface:
     )
 
 
-_INSERT = insert(RetrievalReceiptRow)
-
-
 def owe_all(session: Session, retrieved: Sequence[tuple[Row[Any], CertificateRecord, Interface]], now: datetime) -> None:
     """Note that certificates were retrieved, each with a code set by an interface, as `owe` does."""
     rows = [
@@ -97,7 +94,7 @@ def owe_all(session: Session, retrieved: Sequence[tuple[Row[Any], CertificateRec
         }
         for row, issued, interface in retrieved
     ]
-    session.connection().execute(_INSERT, rows)
+    insert_all(session, RetrievalReceiptRow, rows)
 
 
 def starts_at(issued: CertificateRecord, start_date: date) -> datetime:

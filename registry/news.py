@@ -3,6 +3,7 @@
     publish(session, *, now, office_code, kind, code, target=None, **facts)
     publish_all(session, lines, *, now, kind, code)           the same for many at once
     latest(session, office_code) -> tuple[News, ...]          the menu's ten
+    behind(session, office_code, news_id, since, most=…)      numbers of the lines after one
     find(session, office_code, news_id) -> News | None
     search(session, office_code, kind=None, receipt_number="", page=1) -> Page[News]
 
@@ -14,10 +15,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
+from kernel.database import insert_all
 from registry.japanese import searchable
 from registry.paging import SIZE, Page, page_of
 from registry.tables import NewsRow
@@ -85,9 +88,6 @@ def publish_all(
     publish_each(session, ((office_code, None, facts) for office_code, facts in lines), now=now, kind=kind, code=code)
 
 
-_INSERT = insert(NewsRow)
-
-
 def publish_each(
     session: Session,
     lines: Iterable[tuple[str, str | None, Mapping[str, Fact]]],
@@ -102,14 +102,26 @@ def publish_each(
         same | {"office_code": office, "receipt_number": _receipt_number(target), "target": target, "facts": dict(facts)}
         for office, target, facts in lines
     ]
-    if rows:
-        session.connection().execute(_INSERT, rows)
+    insert_all(session, NewsRow, rows)
+
+
+_LATEST = select(NewsRow.__table__).where(NewsRow.office_code == bindparam("office_code")).order_by(NewsRow.id.desc())
 
 
 def latest(session: Session, office_code: str, *, most: int = LATEST) -> tuple[News, ...]:
     """Return an office's latest lines, newest first."""
-    query = select(NewsRow).where(NewsRow.office_code == office_code).order_by(NewsRow.id.desc()).limit(most)
-    return tuple(_news_of(row) for row in session.scalars(query))
+    return tuple(map(_news_of, session.execute(_LATEST.limit(most), {"office_code": office_code})))
+
+
+_MOMENTS = select(NewsRow.id).where(
+    NewsRow.office_code == bindparam("office_code"), NewsRow.id > bindparam("behind"), NewsRow.at >= bindparam("since")
+)
+
+
+def behind(session: Session, office_code: str, news_id: int, since: datetime, *, most: int) -> tuple[int, ...]:
+    """Return the numbers of an office's lines after a line that came in since an instant, newest first."""
+    query = _MOMENTS.order_by(NewsRow.id.desc()).limit(most)
+    return tuple(session.scalars(query, {"office_code": office_code, "behind": news_id, "since": since}))
 
 
 def find(session: Session, office_code: str, news_id: int) -> News | None:
@@ -141,7 +153,7 @@ def _receipt_number(target: str | None) -> str | None:
     return name if RECEIPT_NUMBER.fullmatch(name) else None
 
 
-def _news_of(row: NewsRow) -> News:
+def _news_of(row: NewsRow | Row[Any]) -> News:
     return News(
         id=row.id,
         office_code=row.office_code,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, insert
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, UtcDateTime
+from kernel.database import Base, UtcDateTime, insert_all
 
 Fact = str | int | bool | None
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -97,9 +97,6 @@ class AuditEntry(Base):
         return self.content().commitment(self.salt)
 
 
-_INSERT = insert(AuditEntry)
-
-
 def record(
     session: Session,
     *,
@@ -115,7 +112,8 @@ def record(
     `action` is `noun.verb` (`application.approve`), `subject` is `noun:name` (`terminal:99999W`). Facts are public
     within the house: never codes, keys or passwords.
     """
-    session.add(AuditEntry(**_values(now, actor, action, Subject(subject, office_code, facts))))
+    [values] = _rows([(actor, Subject(subject, office_code, facts))], now, action)
+    session.add(AuditEntry(**values))
 
 
 @dataclass(frozen=True)
@@ -129,29 +127,31 @@ class Subject:
 
 def record_all(session: Session, subjects: Iterable[Subject], *, now: datetime, actor: Actor, action: str) -> None:
     """Write the entries of one action upon many, each as `record` does, in their order; without the ORM's unit of work."""
-    rows = [_values(now, actor, action, subject) for subject in subjects]
-    if rows:
+    if rows := _rows([(actor, subject) for subject in subjects], now, action):
         session.flush()
-        session.connection().execute(insert(AuditEntry), rows)
+        insert_all(session, AuditEntry, rows)
 
 
 def record_each(session: Session, subjects: Iterable[tuple[Actor, Subject]], *, now: datetime, action: str) -> None:
     """Write the entries of one action that each was done by another, as `record_all` does."""
-    rows = [_values(now, actor, action, subject) for actor, subject in subjects]
-    if rows:
-        session.connection().execute(_INSERT, rows)
+    insert_all(session, AuditEntry, _rows(subjects, now, action))
 
 
-def _values(now: datetime, actor: Actor, action: str, subject: Subject) -> dict[str, Any]:
-    salt, instant = secrets.token_bytes(16), now.astimezone(UTC).isoformat(timespec="microseconds")  # as it is read back
-    content = Content(instant, str(actor), action, subject.name, subject.office_code, dict(subject.facts))
-    return {
-        "at": now,
-        "actor": content.actor,
-        "action": action,
-        "subject": subject.name,
-        "office_code": subject.office_code,
-        "facts": content.facts,
-        "salt": salt,
-        "commitment": content.commitment(salt),
-    }
+def _rows(subjects: Iterable[tuple[Actor, Subject]], now: datetime, action: str) -> list[dict[str, Any]]:
+    instant = now.astimezone(UTC).isoformat(timespec="microseconds")  # as it is read back
+    rows = []
+    for actor, subject in subjects:
+        salt = secrets.token_bytes(16)
+        content = Content(instant, str(actor), action, subject.name, subject.office_code, dict(subject.facts))
+        row = {
+            "at": now,
+            "actor": content.actor,
+            "action": action,
+            "subject": subject.name,
+            "office_code": subject.office_code,
+            "facts": content.facts,
+            "salt": salt,
+            "commitment": content.commitment(salt),
+        }
+        rows.append(row)
+    return rows

@@ -8,8 +8,20 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
+from kernel import audit
+from kernel.audit import AuditEntry
 from kernel.clock import TOKYO
-from kernel.database import Database, OutcomeUnknown, connect, forbid_open_transaction, insert_if_absent, insert_new
+from kernel.database import (
+    STREAM,
+    Database,
+    OutcomeUnknown,
+    connect,
+    forbid_open_transaction,
+    insert_all,
+    insert_if_absent,
+    insert_new,
+    put_all,
+)
 from kernel.errors import Refused, Unavailable
 from kernel.throttle import ThrottleCounter
 
@@ -131,6 +143,47 @@ def test_of_rows_that_are_inserted_only_the_new_ones_are_told(database: Database
         assert sorted(insert_new(session, ThrottleCounter, rows, ThrottleCounter.key)) == ["b", "c"]
         assert insert_new(session, ThrottleCounter, rows, ThrottleCounter.key) == []
         assert insert_new(session, ThrottleCounter, [], ThrottleCounter.key) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, STREAM - 1, STREAM, 500])
+def test_rows_are_inserted_in_their_order_however_many(database: Database, now: datetime, count: int) -> None:
+    facts: list[dict[str, str | int | bool | None]] = [
+        {"number": number, "text": 'a tab\t, a line\n, \\N, "税関"', "none": None, "yes": True} for number in range(count)
+    ]
+    with database.transaction() as session:
+        subjects = [
+            audit.Subject(f"terminal:{fact['number']}", None if number % 2 else "NAC001", fact)
+            for number, fact in enumerate(facts)
+        ]
+        audit.record_all(session, subjects, now=now, actor=audit.operator(), action="terminal.try")
+    with database.snapshot() as session:
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+        assert [entry.facts for entry in entries] == facts
+        assert [entry.office_code for entry in entries] == [subject.office_code for subject in subjects]
+        assert all(entry.at == now and entry.recomputed_commitment() == entry.commitment for entry in entries)
+
+
+@pytest.mark.parametrize("count", [2, STREAM])
+def test_a_row_that_can_not_stand_among_many_undoes_all_and_is_a_broken_constraint(
+    database: Database, now: datetime, count: int
+) -> None:
+    rows = [{"key": str(number), "failures": 1, "window_start": now, "locks": 0} for number in range(count)]
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        insert_all(session, ThrottleCounter, [*rows, rows[0]])
+    assert _count(database) == 0
+
+
+def test_of_rows_that_are_put_those_that_stand_are_changed_as_far_as_was_said(database: Database, now: datetime) -> None:
+    rows = [{"key": key, "failures": 1, "window_start": now, "locks": 0} for key in "ab"]
+    with database.transaction() as session:
+        put_all(session, ThrottleCounter, rows, ["failures"])
+        put_all(
+            session, ThrottleCounter, [row | {"failures": 2, "locks": 5} for row in (*rows, rows[0] | {"key": "c"})], ["failures"]
+        )
+        put_all(session, ThrottleCounter, [], ["failures"])
+    with database.snapshot() as session:
+        found = session.execute(select(ThrottleCounter.key, ThrottleCounter.failures, ThrottleCounter.locks)).all()
+    assert sorted(tuple(row) for row in found) == [("a", 2, 0), ("b", 2, 0), ("c", 2, 5)]
 
 
 def test_insert_if_absent_tells_whether_it_inserted_and_leaves_the_transaction_usable(database: Database, now: datetime) -> None:
