@@ -6,8 +6,9 @@ from werkzeug.wrappers import Response
 from kernel.errors import Refused
 from webui import guard
 from webui.account_words import sentence_of
-from webui.accounts import PasswordLinks, UserLetters, network_of
+from webui.accounts import PasswordLinks, Person, UserLetters, network_of
 from webui.doorway import doorway
+from webui.proving import arrival
 from webui.refusals import SHARED
 from webui.sheet import Sheet
 from webui.texts import say
@@ -31,18 +32,20 @@ def choose_password() -> Response:
     """Set the password that was typed, if the link is good."""
     form = flask.request.form
     sheet = Sheet({"code": form.get("code", "").strip()})
+    person: Person | None = None
     faults = {name: say(SHARED["required"].text) for name in _FIELDS if not form.get(name)}
     if not faults and form["new_password"] != form["new_password_again"]:
         faults = {"new_password_again": say(SHARED["password-differs"].text)}
     if not faults:
         source = network_of(flask.request.remote_addr)
         try:
-            password_links().choose(doorway().furnishing.door, sheet["code"], form["new_password"], source=source)
+            person = password_links().choose(doorway().furnishing.door, sheet["code"], form["new_password"], source=source)
         except Refused as refused:
             faults = {"code" if refused.code in _OF_CODE else "new_password": sentence_of(refused)}
-    if faults:
+    if person is None:
         return flask.make_response(flask.render_template("account-password.html", sheet=sheet.with_faults(faults)), 422)
-    return flask.redirect(flask.url_for("account_links.chosen"), 303)
+    device = doorway().parts.log_ins.remember(person, arrival.present_device())
+    return arrival.keep_device(flask.redirect(flask.url_for("account_links.chosen"), 303), device)
 
 
 @blueprint.get("/account/password/chosen")

@@ -112,8 +112,8 @@ class LogIns:
     def note_success(self, person: Person, origin: Origin, outcome: Outcome, device_token: str) -> str:
         """Note a log-in; return the token that the browser shall keep, a new one when it has none that the account knows.
 
-        The person is told by mail of a browser that is new, but for the very first one. Of too many the one that was seen
-        longest ago is forgotten.
+        The person is told by mail of a browser that is new, but for the very first one where the account knows none from its
+        link (`remember`). Of too many the one that was seen longest ago is forgotten.
 
         Raises Refused("login-failed") when the password was changed, or the account stopped, since `person` was read.
         """
@@ -121,19 +121,25 @@ class LogIns:
         with self.database.transaction() as session:
             if admission.held(session, person.account_id, person.password_changed_at) is None:
                 raise Refused("login-failed")
+            was_here = _was_here(session, person.account_id)
             session.add(_row(person.account_id, now, outcome, origin))
             known = session.get(DeviceRow, (person.account_id, device_hash(device_token))) if device_token else None
             if known is not None:
                 known.seen_at = now
                 return device_token
-            if session.scalar(select(DeviceRow.account_id).where(DeviceRow.account_id == person.account_id).limit(1)):
+            if was_here:
                 self.letters.post(session, person, Event.NEW_DEVICE, now, str(origin))
-            _make_room(session, person.account_id)
-            # One browser may be several people's: its token stays when it has one already.
-            token = device_token if _is_token(device_token) else secrets.token_urlsafe(32)
-            values: dict[str, object] = {"account_id": person.account_id, "token_hash": device_hash(token), "seen_at": now}
-            insert_if_absent(session, DeviceRow, values)
-        return token
+            return _made_known(session, person.account_id, device_token, now)
+
+    def remember(self, person: Person, device_token: str) -> str:
+        """Let an account know the browser in which its password was chosen by a link; return the token, as `note_success` does.
+
+        The link's owner was told of the password. So who logs in by another browser first is somebody else, and is told of.
+        """
+        with self.database.transaction() as session:
+            if admission.held(session, person.account_id, person.password_changed_at) is None:
+                return device_token
+            return _made_known(session, person.account_id, device_token, self.clock.now())
 
     def listed(self, account_id: int, *, page: int = 1, size: int = 30) -> tuple[tuple[PastLogIn, ...], int]:
         """Return one page of an account's log-ins, newest first, and how many there are."""
@@ -151,6 +157,22 @@ def purge(session: Session, now: datetime) -> int:
     unseen = delete(DeviceRow).where(DeviceRow.seen_at < now - DEVICE_KEPT)
     counts: list[int] = [session.execute(statement).rowcount for statement in (old, unseen)]  # type: ignore[attr-defined]
     return sum(counts)
+
+
+def _was_here(session: Session, account_id: int) -> bool:
+    """Tell whether an account knows a browser, or somebody logged in since the history begins: browsers are also forgotten."""
+    device = select(DeviceRow.account_id).where(DeviceRow.account_id == account_id)
+    failures = (Outcome.FAILED.value, Outcome.FACTOR_FAILED.value)
+    log_in = select(LogInRow.account_id).where(LogInRow.account_id == account_id, LogInRow.outcome.not_in(failures))
+    return session.scalar(device.limit(1)) is not None or session.scalar(log_in.limit(1)) is not None
+
+
+def _made_known(session: Session, account_id: int, device_token: str, now: datetime) -> str:
+    _make_room(session, account_id)
+    # One browser may be several people's: its token stays when it has one already.
+    token = device_token if _is_token(device_token) else secrets.token_urlsafe(32)
+    insert_if_absent(session, DeviceRow, {"account_id": account_id, "token_hash": device_hash(token), "seen_at": now})
+    return token
 
 
 def _make_room(session: Session, account_id: int) -> None:

@@ -28,7 +28,11 @@ def arrive(person: Person, outcome: Outcome) -> Response:
         return again()
     # Kept with the session: the header of every page, error pages too, shows it without asking anyone.
     visit()["heading"] = list(surroundings.furnishing.heading(person))
-    response = _next_page()
+    return keep_device(_next_page(), device)
+
+
+def keep_device(response: Response, device: str) -> Response:
+    """Give the browser the cookie by which accounts may know it."""
     response.set_cookie(
         _device_cookie(), device, max_age=_DEVICE_SECONDS, secure=True, httponly=True, samesite="Strict", path="/"
     )  # fmt: skip

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from kernel import outbox
 from tests.webui.conftest import Doors
+from tests.webui.mailbox import Mailbox
 from tests.webui.visitors import PASSWORD, Visitor, code_at
 from webui.factors.tables import LogInRow
-from webui.tables import AccountRow, HalfLogInRow
+from webui.tables import AccountRow, DeviceRow, HalfLogInRow
 
 HANAKO = {"office_code": "NAC001", "user": "hanako"}
 
@@ -118,6 +119,52 @@ def test_a_mail_tells_of_a_browser_that_is_new_but_not_of_the_first(doors: Doors
     again.post("/logout")
     doors.enter(again, "hanako", "NAC001")
     assert len(mails(doors)) == 1
+
+
+def invited(doors: Doors, mailbox: Mailbox) -> dict[str, str]:
+    """Invite a user and return the form by which they choose their password."""
+    boss = doors.customer()
+    boss.get("/invitation")
+    boss.post("/invitation", {"login": "saburo", "name": "通関　三郎", "mail": "saburo@example.jp"})
+    return {"code": mailbox.token_of("saburo@example.jp"), "new_password": PASSWORD, "new_password_again": PASSWORD}
+
+
+def told_saburo(mailbox: Mailbox) -> list[str]:
+    return [letter.subject for letter in mailbox.fetch() if letter.recipient == "saburo@example.jp"]
+
+
+def test_the_browser_in_which_a_first_password_was_chosen_is_known_and_any_other_is_told(doors: Doors) -> None:
+    mailbox = Mailbox(doors.database, doors.clock)
+    form = invited(doors, mailbox)
+    own = Visitor(doors.portal)
+    own.get("/account/password")
+    own.post("/account/password", form)
+    assert told_saburo(mailbox) == ["【NSS】パスワード設定完了のお知らせ"]
+    own.log_in(office_code="NAC001", user="saburo")
+    assert told_saburo(mailbox) == []
+    Visitor(doors.portal, "198.51.100.7").log_in(office_code="NAC001", user="saburo")
+    assert told_saburo(mailbox) == ["【NSS】ログインに関するお知らせ"]
+
+
+def test_somebody_else_who_is_the_first_to_log_in_is_told_of(doors: Doors) -> None:
+    mailbox = Mailbox(doors.database, doors.clock)
+    form = invited(doors, mailbox)
+    own = Visitor(doors.portal)
+    own.get("/account/password")
+    own.post("/account/password", form)
+    mailbox.fetch()
+    Visitor(doors.portal, "198.51.100.7").log_in(office_code="NAC001", user="saburo")
+    assert told_saburo(mailbox) == ["【NSS】ログインに関するお知らせ"]
+
+
+def test_after_all_browsers_were_forgotten_the_next_log_in_is_told(doors: Doors) -> None:
+    doors.customer()
+    with doors.database.transaction() as session:
+        session.execute(delete(DeviceRow))
+    assert mails(doors) == []
+    doors.customer()
+    [told] = mails(doors)
+    assert "これまで使われていない端末" in told
 
 
 def mails(doors: Doors) -> list[str]:
