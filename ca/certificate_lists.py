@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateState
 from ca.tables import CertificateRow
+from kernel.database import MANY, many
 
 SIGNED = (CertificateState.VALID, CertificateState.HELD, CertificateState.REVOKED)
 Name = tuple[str, str]  # issuer and serial number
@@ -66,22 +67,25 @@ class Wanted:
 def search(session: Session, wanted: Wanted, *, page: int, size: int) -> tuple[tuple[Outline, ...], int, int]:
     """Return a page of the certificates, newest first, the page's number (of those that there are), and how many there are."""
     query = select(*_COLUMNS).where(*_conditions(wanted))
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    total = session.scalar(query.with_only_columns(func.count())) or 0
     number = min(max(page, 1), max(1, -(-total // size)))
     newest = query.order_by(CertificateRow.id.desc()).limit(size).offset((number - 1) * size)
     return _outlines(session, newest), number, total
+
+
+# The issuers are said, too: the index begins with them.
+_NAMED = select(*_COLUMNS).where(CertificateRow.issuer.in_(bindparam("issuers", expanding=True)), CertificateRow.serial.in_(MANY))
 
 
 def outlines(session: Session, names: Collection[Name]) -> dict[Name, Outline]:
     """Return many certificates at once, by issuer and serial number."""
     wanted = set(names)
     found: dict[Name, Outline] = {}
-    # The issuers are said, too: the index begins with them.
-    issued_by = CertificateRow.issuer.in_({issuer for issuer, _ in wanted})
+    issuers = sorted({issuer for issuer, _ in wanted})
     serials = sorted({serial for _, serial in wanted})
     for begin in range(0, len(serials), _AT_ONCE):
-        query = select(*_COLUMNS).where(issued_by, CertificateRow.serial.in_(serials[begin : begin + _AT_ONCE]))
-        found |= {one.name: one for one in _outlines(session, query) if one.name in wanted}
+        asked = {"issuers": issuers, **many(serials[begin : begin + _AT_ONCE])}
+        found |= {one.name: one for one in map(_outline, session.execute(_NAMED, asked)) if one.name in wanted}
     return found
 
 
@@ -106,7 +110,7 @@ def _outlines(session: Session, query: Select[*tuple[Any, ...]]) -> tuple[Outlin
     return tuple(_outline(row) for row in session.execute(query))
 
 
-def _outline(row: Row[Any]) -> Outline:
+def _outline(row: Row[*tuple[Any, ...]]) -> Outline:
     return Outline(
         issuer=row.issuer,
         serial=row.serial,

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from ca import certificates
+from ca import certificate_lists, certificates
 from ca.certificates import CertificateRecord, CertificateState
 from ca.revocation import Reason
 from enrollment import letters, successions
@@ -37,20 +37,25 @@ class CertificateView:
     reason: str | None
 
 
+_NAMED = select(CredentialRow.terminal, CredentialRow.issuer, CredentialRow.serial)
+_OF_OFFICE = _NAMED.where(CredentialRow.office_code == bindparam("office_code"))
+_OF_TERMINALS = _NAMED.where(CredentialRow.terminal.in_(MANY))
+_ENDING = _OF_OFFICE.where(CredentialRow.last_day <= bindparam("by")).order_by(CredentialRow.last_day, CredentialRow.terminal)
+
+
 def of_office(session: Session, office_code: str) -> dict[str, CertificateView]:
     """Return the current certificates of an office by terminal name."""
-    return _views(session, session.scalars(select(CredentialRow).where(CredentialRow.office_code == office_code)).all())
+    return _views(session, session.execute(_OF_OFFICE, {"office_code": office_code}).all())
 
 
 def of_terminals(session: Session, names: Collection[str]) -> dict[str, CertificateView]:
     """Return the current certificates of some terminals by name."""
-    return _views(session, session.scalars(select(CredentialRow).where(CredentialRow.terminal.in_(names))).all())
+    return _views(session, session.execute(_OF_TERMINALS, many(names)).all()) if names else {}
 
 
 def ending(session: Session, office_code: str, *, by: date) -> tuple[CertificateView, ...]:
     """Return an office's current certificates that nobody revoked or holds and that end by a day or have ended, soonest first."""
-    query = select(CredentialRow).where(CredentialRow.office_code == office_code, CredentialRow.last_day <= by)
-    views = _views(session, session.scalars(query.order_by(CredentialRow.last_day, CredentialRow.terminal)).all())
+    views = _views(session, session.execute(_ENDING, {"office_code": office_code, "by": by}).all())
     return tuple(view for view in views.values() if view.state is CertificateState.VALID)
 
 
@@ -130,19 +135,19 @@ def _last_day(session: Session, issuer: str, serial: str) -> date:
     return tokyo_date(certificate.not_after)
 
 
-def _views(session: Session, rows: Collection[CredentialRow]) -> dict[str, CertificateView]:
-    records = certificates.of_serials(session, {(row.issuer, row.serial) for row in rows})
+def _views(session: Session, rows: Collection[Row[str, str, str]]) -> dict[str, CertificateView]:
+    outlines = certificate_lists.outlines(session, {(issuer, serial) for _, issuer, serial in rows})
     views = {}
-    for row in rows:
-        record = records[row.issuer, row.serial]
-        views[row.terminal] = CertificateView(
-            terminal=row.terminal,
-            issuer=record.issuer,
-            serial=record.serial,
-            not_before=record.not_before,
-            not_after=record.not_after,
-            state=record.state,
-            revoked_at=record.revoked_at,
-            reason=record.reason,
+    for terminal, issuer, serial in rows:
+        outline = outlines[issuer, serial]
+        views[terminal] = CertificateView(
+            terminal=terminal,
+            issuer=issuer,
+            serial=serial,
+            not_before=outline.not_before,
+            not_after=outline.not_after,
+            state=outline.state,
+            revoked_at=outline.revoked_at,
+            reason=outline.reason,
         )
     return views

@@ -1,6 +1,6 @@
 """The ID notice (ID通知内容): what the customer reads to retrieve certificates. Codes are shown on request, on record."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -17,7 +17,7 @@ from enrollment.tables import CodeSetRow, CodeShowingRow
 from kernel import audit
 from kernel.audit import Actor
 from kernel.clock import Clock, tokyo_date
-from kernel.database import Database
+from kernel.database import MANY, Database, many
 from kernel.errors import Refused
 from keys.codes import Opener
 from registry.letters import Letters
@@ -26,6 +26,11 @@ _SHOWABLE = (CodeSetState.PREPARED, CodeSetState.CLAIMED)
 # A redeemed set's sealed copy serves CMP's certConf no longer than this.
 KEPT_AFTER_REDEMPTION = timedelta(hours=24)
 _EXPIRY = audit.job("expiry")
+_SHOWINGS = (
+    select(CodeShowingRow.code_set_id, CodeShowingRow.at, CodeShowingRow.viewer, CodeShowingRow.part)
+    .where(CodeShowingRow.code_set_id.in_(MANY))
+    .order_by(CodeShowingRow.id)
+)
 # Returns those accounts of an office, as actors' texts, that are marked as its administrator's.
 Administrators = Callable[[str], Collection[str]]
 
@@ -93,7 +98,8 @@ class IdNotices:
             ordered = session.scalars(_sets(receipt_number, office_code).order_by(CodeSetRow.terminal, CodeSetRow.prepared_at))
             newest = {row.terminal: row for row in ordered}  # a start date that was moved, or a reissue, brought new codes
             said = disclosure.of_office(session, office_code)
-            look = _Look(session, today, said, str(reader) if reader else None, administrators)
+            showings = _showings(session, [row.id for row in newest.values()])
+            look = _Look(session, today, said, str(reader) if reader else None, administrators, showings)
             lines = tuple(look.line(row) for row in newest.values())
         return IdNotice(receipt_number, office_code, lines, said) if lines else None
 
@@ -168,6 +174,11 @@ class IdNotices:
         return opened, part
 
 
+def is_there(session: Session, receipt_number: str | None, office_code: str) -> bool:
+    """Return whether there is a notice of an office's application, or of its terminals that were taken over."""
+    return session.scalar(_sets(receipt_number, office_code).with_only_columns(CodeSetRow.id).limit(1)) is not None
+
+
 def forget_redeemed(database: Database, now: datetime) -> int:
     """Delete the sealed copies of sets redeemed a day ago, and of expired ones. A job."""
     redeemed = (
@@ -233,6 +244,7 @@ class _Look:
     said: Disclosure
     reader: str | None
     administrators: Collection[str]
+    showings: Mapping[str, tuple[Showing, ...]]
 
     def line(self, row: CodeSetRow) -> NoticeLine:
         is_split = self.said is Disclosure.SPLIT
@@ -244,12 +256,23 @@ class _Look:
             expires_on=row.expires_on,
             showable=_showable(row, self.today),
             redeemed_at=row.redeemed_at,
-            showings=self._showings(row),
-            part=disclosure.part_for(self.session, row, self.reader, self.administrators) if self.reader else None,
+            showings=self.showings.get(row.id, ()),
+            part=self._part(row),
             applicant=disclosure.holder_of_applicants_half(self.session, row, self.administrators) if is_split else None,
             freeze=freezes.present(self.session, row.id) if row.state == CodeSetState.FROZEN else None,
         )
 
-    def _showings(self, row: CodeSetRow) -> tuple[Showing, ...]:
-        query = select(CodeShowingRow).where(CodeShowingRow.code_set_id == row.id).order_by(CodeShowingRow.id)
-        return tuple(Showing(showing.at, showing.viewer, Part(showing.part)) for showing in self.session.scalars(query))
+    def _part(self, row: CodeSetRow) -> Part | None:
+        if self.reader is None:
+            return None
+        if self.said is Disclosure.WHOLE:
+            return Part.WHOLE
+        return disclosure.part_for(self.session, row, self.reader, self.administrators)
+
+
+def _showings(session: Session, ids: Collection[str]) -> Mapping[str, tuple[Showing, ...]]:
+    """Return who was shown the codes of each of some sets, oldest first."""
+    found: dict[str, tuple[Showing, ...]] = {}
+    for code_set_id, at, viewer, part in session.connection().execute(_SHOWINGS, many(ids)):
+        found[code_set_id] = (*found.get(code_set_id, ()), Showing(at, viewer, Part(part)))
+    return found

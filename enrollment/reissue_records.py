@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.orm import Session
 
 from enrollment.tables import ReissueRow
@@ -217,10 +218,14 @@ def accepted_among(session: Session, terminals: Collection[str]) -> set[str]:
     return set(session.scalars(query))
 
 
+_OPEN_OF = select(ReissueRow.__table__).where(ReissueRow.terminal.in_(MANY), ReissueRow.state.in_(OPEN))
+
+
 def open_of(session: Session, terminals: Collection[str]) -> dict[str, ReissueView]:
     """Return the open reissues of many terminals by the terminal's name."""
-    query = select(ReissueRow).where(ReissueRow.terminal.in_(terminals), ReissueRow.state.in_(OPEN))
-    return {row.terminal: view_of(row) for row in session.scalars(query)}
+    if not terminals:
+        return {}
+    return {row.terminal: view_of(row) for row in session.execute(_OPEN_OF, many(terminals))}
 
 
 _OPEN_AMONG = select(ReissueRow.terminal).where(ReissueRow.terminal.in_(MANY), ReissueRow.state.in_(OPEN))
@@ -272,7 +277,7 @@ def end(session: Session, row: ReissueRow, event: ReissueEvent, now: datetime) -
     session.flush()
 
 
-def view_of(row: ReissueRow) -> ReissueView:
+def view_of(row: ReissueRow | Row[Any]) -> ReissueView:
     """Return a row's content."""
     return ReissueView(
         id=row.id,

@@ -28,6 +28,8 @@ from enrollment.disclosure import Part, Showing
 from enrollment.freezes import Freeze
 from enrollment.tables import IS_FROZEN, CodeSetRow, CodeShowingRow, CredentialRow
 from kernel import throttle
+from kernel.database import MANY, many
+from kernel.throttle import Standing
 
 __all__ = [
     "CertificateState",
@@ -173,34 +175,43 @@ def _locked(session: Session, now: datetime) -> tuple[ColumnElement[bool], ...]:
     return CodeSetRow.access_key_digest.in_(digests), CodeSetRow.state.in_(OPEN)
 
 
+_SHOWN = (
+    select(CodeShowingRow.code_set_id, func.count(), func.max(CodeShowingRow.at))
+    .where(CodeShowingRow.code_set_id.in_(MANY))
+    .group_by(CodeShowingRow.code_set_id)
+)
+
+
 def _views(session: Session, rows: Iterable[CodeSetRow], now: datetime) -> tuple[CodeSetView, ...]:
     found = tuple(rows)
-    counted = (
-        select(CodeShowingRow.code_set_id, func.count(), func.max(CodeShowingRow.at))
-        .where(CodeShowingRow.code_set_id.in_([row.id for row in found]))
-        .group_by(CodeShowingRow.code_set_id)
+    if not found:
+        return ()
+    counted = session.execute(_SHOWN, many([row.id for row in found]))
+    showings = {code_set_id: (number, last) for code_set_id, number, last in counted}
+    keys = {row.id: guessing.access_key_throttle(row.access_key_digest) for row in found}
+    standings = throttle.standings(session, dict.fromkeys(keys.values(), guessing.BY_ACCESS_KEY.window), now)
+    return tuple(
+        CodeSetView(
+            terminal=row.terminal,
+            office_code=row.office_code,
+            receipt_number=row.receipt_number,
+            state=CodeSetState(row.state),
+            approver=row.approver,
+            preparer=row.preparer,
+            start_date=row.start_date,
+            expires_on=row.expires_on,
+            prepared_at=row.prepared_at,
+            claimed_at=row.claimed_at,
+            redeemed_at=row.redeemed_at,
+            failures=standings[keys[row.id]].failures,
+            locked_until=_until(standings[keys[row.id]], now),
+            showings=showings.get(row.id, (0, None))[0],
+            last_shown_at=showings.get(row.id, (0, None))[1],
+            freeze=freezes.present(session, row.id) if row.state == CodeSetState.FROZEN else None,
+        )
+        for row in found
     )
-    showings = {code_set_id: (number, last) for code_set_id, number, last in session.execute(counted)}
-    return tuple(_view(session, row, showings.get(row.id, (0, None)), now) for row in found)
 
 
-def _view(session: Session, row: CodeSetRow, showings: tuple[int, datetime | None], now: datetime) -> CodeSetView:
-    standing = throttle.standing(session, guessing.access_key_throttle(row.access_key_digest), now)
-    return CodeSetView(
-        terminal=row.terminal,
-        office_code=row.office_code,
-        receipt_number=row.receipt_number,
-        state=CodeSetState(row.state),
-        approver=row.approver,
-        preparer=row.preparer,
-        start_date=row.start_date,
-        expires_on=row.expires_on,
-        prepared_at=row.prepared_at,
-        claimed_at=row.claimed_at,
-        redeemed_at=row.redeemed_at,
-        failures=standing.failures,
-        locked_until=now + timedelta(seconds=standing.locked_for) if standing.locked_for else None,
-        showings=showings[0],
-        last_shown_at=showings[1],
-        freeze=freezes.present(session, row.id) if row.state == CodeSetState.FROZEN else None,
-    )
+def _until(standing: Standing, now: datetime) -> datetime | None:
+    return now + timedelta(seconds=standing.locked_for) if standing.locked_for else None

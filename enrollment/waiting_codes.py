@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from enrollment.code_sets import CodeSetState
@@ -24,13 +24,20 @@ class WaitingCodes:
     expires_on: date
 
 
+_FIRST = func.min(CodeSetRow.expires_on)
+_OF_OFFICE = (
+    select(CodeSetRow.receipt_number, func.count(), _FIRST)
+    .where(
+        CodeSetRow.office_code == bindparam("office_code"),
+        CodeSetRow.state.in_(_WAITING),
+        CodeSetRow.expires_on >= bindparam("today"),
+    )
+    .group_by(CodeSetRow.receipt_number)
+    .order_by(_FIRST, CodeSetRow.receipt_number)
+)
+
+
 def of_office(session: Session, office_code: str, today: date) -> tuple[WaitingCodes, ...]:
     """Return what waits, the nearest last day first; frozen codes wait for nobody of the office alone and are left out."""
-    first = func.min(CodeSetRow.expires_on)
-    query = (
-        select(CodeSetRow.receipt_number, func.count(), first)
-        .where(CodeSetRow.office_code == office_code, CodeSetRow.state.in_(_WAITING), CodeSetRow.expires_on >= today)
-        .group_by(CodeSetRow.receipt_number)
-        .order_by(first, CodeSetRow.receipt_number)
-    )
-    return tuple(WaitingCodes(*row) for row in session.execute(query))
+    found = session.execute(_OF_OFFICE, {"office_code": office_code, "today": today})
+    return tuple(WaitingCodes(*row) for row in found)

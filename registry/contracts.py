@@ -7,13 +7,13 @@ set_price_plan(session, office_code, plan)
 `execution` changes a contract; rows of its lists are never deleted, they end.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from kernel.database import Base
@@ -31,8 +31,6 @@ from registry.tables import (
     PartnershipRow,
     UserCodeRow,
 )
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,13 +153,27 @@ LISTS: Mapping[str, tuple[type[Any], type[Base], tuple[str, ...]]] = {
 CONTRACT_FIELDS = tuple(field.name for field in fields(ContractEntry) if field.name not in LISTS)
 
 
-def get(session: Session, office_code: str) -> Contract | None:
-    """Return an office's contract, ended rows of its lists too."""
-    row = session.get(ContractRow, office_code)
+_CONTRACT = select(*(getattr(ContractRow, name) for name in CONTRACT_FIELDS)).where(
+    ContractRow.office_code == bindparam("office_code")
+)
+_LISTINGS = {
+    name: select(*(getattr(table, field.name) for field in fields(record)))
+    .where(table.office_code == bindparam("office_code"))  # type: ignore[attr-defined]
+    .order_by(*(getattr(table, column) for column in order))
+    for name, (record, table, order) in LISTS.items()
+}
+
+
+def get(session: Session, office_code: str, *, lists: Collection[str] = tuple(LISTS)) -> Contract | None:
+    """Return an office's contract, ended rows of its lists too; of a page that shows some of the lists the others are empty."""
+    whose = {"office_code": office_code}
+    row = session.execute(_CONTRACT, whose).first()
     if row is None:
         return None
-    lists: dict[str, Any] = {name: _listed(session, office_code, *told) for name, told in LISTS.items()}
-    return Contract(**{name: getattr(row, name) for name in CONTRACT_FIELDS}, **lists)
+    listed: dict[str, Any] = {
+        name: tuple(LISTS[name][0](**one) for one in session.execute(_LISTINGS[name], whose).mappings()) for name in lists
+    }
+    return Contract(**dict(zip(CONTRACT_FIELDS, row, strict=True)), **listed)
 
 
 def set_price_plan(session: Session, office_code: str, plan: PricePlan) -> None:
@@ -184,14 +196,6 @@ def present(office: Office, contract: Contract) -> Present:
             values = {field.code: _text(_value(sources, field.column)) for field in form.fields}
             found[item] = (Row("", values),)
     return found
-
-
-def _listed(
-    session: Session, office_code: str, record: type[Record], table: type[Any], order: tuple[str, ...]
-) -> tuple[Record, ...]:  # fmt: skip
-    columns = tuple(field.name for field in fields(record))  # type: ignore[arg-type]
-    query = select(table).where(table.office_code == office_code).order_by(*(getattr(table, name) for name in order))
-    return tuple(record(**{name: getattr(row, name) for name in columns}) for row in session.scalars(query))
 
 
 def _row(form: Form, record: object) -> Row:

@@ -5,6 +5,7 @@
     Drafts(database, clock).all_of(customer) -> tuple[Draft, ...]
     Drafts(database, clock).save(customer, draft_id, section, typed) -> Draft
     Drafts(database, clock).discard(customer, draft_id)
+    load(session, customer, kind, receipt_number), all_of(session, customer)   the same for pages that have a snapshot
 
 A user has one draft of a kind, and one for each application that he corrects (`applications.Corrections`). Each page saves
 its own section, as typed, faulty or not, so two tabs or a page reached by Back overwrite only what they show. Every save
@@ -19,8 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from kernel import audit
@@ -99,15 +101,12 @@ class Drafts:
     def load(self, customer: Customer, kind: Kind = Kind.CONTRACT_CHANGE, receipt_number: str = "") -> Draft | None:
         """Return the customer's draft of a kind, if there is one; with a receipt number, that application's correction."""
         with self.database.snapshot() as session:
-            row = session.scalar(of_customer(customer, kind, receipt_number))
-            return None if row is None else draft_of(row)
+            return load(session, customer, kind, receipt_number)
 
     def all_of(self, customer: Customer) -> tuple[Draft, ...]:
         """Return the customer's drafts of all kinds, in the kinds' order, without corrections."""
-        own = (DraftRow.office_code == customer.office_code, DraftRow.login == customer.login, DraftRow.receipt_number == "")
         with self.database.snapshot() as session:
-            found = {draft.kind: draft for draft in map(draft_of, session.scalars(select(DraftRow).where(*own)))}
-        return tuple(found[kind] for kind in Kind if kind in found)
+            return all_of(session, customer)
 
     def begin(self, customer: Customer, kind: Kind = Kind.CONTRACT_CHANGE) -> Draft:
         """Return the customer's draft of a kind, a new one if there is none."""
@@ -149,6 +148,24 @@ class Drafts:
                 session.delete(row)
 
 
+def load(session: Session, customer: Customer, kind: Kind, receipt_number: str = "") -> Draft | None:
+    """Return the customer's draft of a kind, if there is one; with a receipt number, that application's correction."""
+    row = session.scalar(of_customer(customer, kind, receipt_number))
+    return None if row is None else draft_of(row)
+
+
+_ALL = select(DraftRow.__table__).where(
+    DraftRow.office_code == bindparam("office_code"), DraftRow.login == bindparam("login"), DraftRow.receipt_number == ""
+)
+
+
+def all_of(session: Session, customer: Customer) -> tuple[Draft, ...]:
+    """Return the customer's drafts of all kinds, in the kinds' order, without corrections."""
+    own = {"office_code": customer.office_code, "login": customer.login}
+    found = {draft.kind: draft for draft in map(draft_of, session.execute(_ALL, own))}
+    return tuple(found[kind] for kind in Kind if kind in found)
+
+
 def locked(session: Session, customer: Customer, draft_id: str) -> DraftRow | None:
     """Return the row of the customer's own draft, locked, for this room's use."""
     if ID.fullmatch(draft_id) is None:
@@ -157,7 +174,7 @@ def locked(session: Session, customer: Customer, draft_id: str) -> DraftRow | No
     return row if row is not None and (row.office_code, row.login) == (customer.office_code, customer.login) else None
 
 
-def draft_of(row: DraftRow) -> Draft:
+def draft_of(row: DraftRow | Row[Any]) -> Draft:
     """Return a row's content."""
     return Draft(row.id, Kind(row.kind), row.version, dict(row.content), row.updated_at, row.receipt_number, row.base_version)
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from kernel.database import MANY, many
@@ -88,17 +88,25 @@ _COMPANY_FIELDS = tuple(field.name for field in fields(Company))
 OFFICE_FIELDS = tuple(field.name for field in fields(OfficeEntry) if field.name != "administrator")
 
 
+_OFFICE = (
+    select(
+        *(getattr(OfficeRow, name) for name in OFFICE_FIELDS),
+        *(getattr(OfficeRow, f"administrator_{name}") for name in CONTACT_FIELDS),
+        *(getattr(CompanyRow, name) for name in _COMPANY_FIELDS),
+    )
+    .join_from(OfficeRow, CompanyRow)
+    .where(OfficeRow.code == bindparam("code"))
+)
+
+
 def get(session: Session, code: str) -> Office | None:
     """Return an office."""
-    row = session.get(OfficeRow, code) if CODE.fullmatch(code) else None
-    return None if row is None else office_of(row, session.get_one(CompanyRow, row.company_abbreviation))
-
-
-_ORGANIZATIONS = (
-    select(OfficeRow.code, CompanyRow.latin_name, CompanyRow.name)
-    .join_from(OfficeRow, CompanyRow)
-    .where(OfficeRow.code.in_(MANY))
-)
+    row = session.execute(_OFFICE, {"code": code}).first() if CODE.fullmatch(code) else None
+    if row is None:
+        return None
+    own, contact = len(OFFICE_FIELDS), len(OFFICE_FIELDS) + len(CONTACT_FIELDS)
+    entry = dict(zip(OFFICE_FIELDS, row[:own], strict=True))
+    return Office(**entry, administrator=Contact(*row[own:contact]), company=Company(*row[contact:]))
 
 
 _NAMES = (
@@ -111,6 +119,13 @@ _NAMES = (
 def names(session: Session, codes: Collection[str]) -> Mapping[str, OfficeName]:
     """Return how many offices are called, by office code."""
     return {row.code: OfficeName(*row) for row in session.connection().execute(_NAMES, many(codes))}
+
+
+_ORGANIZATIONS = (
+    select(OfficeRow.code, CompanyRow.latin_name, CompanyRow.name)
+    .join_from(OfficeRow, CompanyRow)
+    .where(OfficeRow.code.in_(MANY))
+)
 
 
 def certificate_organizations(session: Session, codes: Collection[str]) -> Mapping[str, str]:

@@ -15,6 +15,8 @@ SIZE = 50
 # A list of the whole country tells exactly how many records it has up to these, and shows no more of them: whoever looks for
 # one among so many narrows the list. Counting a hundred thousand rows would cost more than the rest of the page, at each look.
 COUNTED = 10_000
+# No list has so many pages, and no database counts beyond what they hold.
+_MOST_PAGES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def page_of(
 
     With a `bound`, no more than so many records are counted and shown.
     """
-    number = max(number, 1) if bound is None else min(max(number, 1), -(-bound // size))
+    number = min(max(number, 1), _MOST_PAGES if bound is None else -(-bound // size))
     rows = _rows(session, query, number, size)
     is_last = len(rows) < size and (number == 1 or rows)
     counted = (number - 1) * size + len(rows) if is_last else _count(session, query, bound)

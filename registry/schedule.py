@@ -94,10 +94,13 @@ class ScheduleDesk:
             audit.record(session, now=now, actor=actor, action=f"schedule.{deed}", subject=subject, is_open=after, note=words)
 
 
+_DAYS = select(StartDayRow.day, StartDayRow.is_open)
+
+
 def read(session: Session) -> Schedule:
     """Return the published start dates."""
-    rows = session.scalars(select(StartDayRow)).all()
-    return Schedule(frozenset(row.day for row in rows if row.is_open), frozenset(row.day for row in rows if not row.is_open))
+    days = session.execute(_DAYS).all()
+    return Schedule(frozenset(day for day, is_open in days if is_open), frozenset(day for day, is_open in days if not is_open))
 
 
 def changes(session: Session, first: date) -> tuple[DayChange, ...]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, inspect, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from kernel.database import MANY, insert_if_absent, many
@@ -33,6 +33,8 @@ from registry.tables import OfficeRow, TerminalChangeRow, TerminalRow
 # パッケージソフト区分: which package software runs on a device.
 PACKAGES = {DeviceClass.NET: "net", DeviceClass.WEB: "web", DeviceClass.EBMS: "ebms"}
 NAME = re.compile(r"[0-9]{5}[A-Z]")
+# Of so many terminals the rows are asked for in one question.
+_AT_ONCE = 8_192
 
 _RESUMPTIONS = {
     TerminalState.PENDING: TerminalEvent.RESUME_PENDING,
@@ -94,16 +96,22 @@ def get(session: Session, name: str, *, lock: bool = False) -> Terminal | None:
 
 def named(session: Session, names: Collection[str], *, lock: bool = False) -> Mapping[str, Terminal]:
     """Return many terminals at once, by name; `lock` holds their rows, in the order of their names."""
-    these = TerminalRow.name.in_(names)
     if lock:
-        query = select(TerminalRow).where(these).order_by(TerminalRow.name).with_for_update()
+        query = select(TerminalRow).where(TerminalRow.name.in_(names)).order_by(TerminalRow.name).with_for_update()
         held = session.scalars(query.execution_options(populate_existing=True))
         return {row.name: terminal_of(row) for row in held}
-    # Columns, not objects that the session follows: of ten thousand those would cost twice as much.
-    found = session.execute(select(*inspect(TerminalRow).columns).where(these).order_by(TerminalRow.name))
-    return {row.name: terminal_of(row) for row in found}
+    found: dict[str, Terminal] = {}
+    ordered = sorted(names)
+    for begin in range(0, len(ordered), _AT_ONCE):
+        asked = many(ordered[begin : begin + _AT_ONCE])
+        found |= {row.name: terminal_of(row) for row in session.execute(_NAMED, asked)}
+    return found
 
 
+# Columns, not objects that the session follows: of ten thousand those would cost twice as much.
+_COLUMNS = select(TerminalRow.__table__).order_by(TerminalRow.name)
+_NAMED = _COLUMNS.where(TerminalRow.name.in_(MANY))
+_MADE_BY = _COLUMNS.where(TerminalRow.receipt_number == bindparam("receipt_number"))
 _STATES = select(TerminalRow.name, TerminalRow.state).where(TerminalRow.name.in_(MANY)).order_by(TerminalRow.name)
 _HELD_STATES = _STATES.with_for_update(skip_locked=True)
 _ACTIVATE = (
@@ -250,14 +258,17 @@ def count_suspended(session: Session) -> int:
     return session.scalar(select(func.count()).where(TerminalRow.suspended_at.is_not(None))) or 0
 
 
+_KINDS = (
+    select(TerminalRow.device_class, TerminalRow.system_class, func.count())
+    .where(TerminalRow.office_code == bindparam("office_code"), TerminalRow.state != TerminalState.ABOLISHED)
+    .group_by(TerminalRow.device_class, TerminalRow.system_class)
+)
+
+
 def counts(session: Session, office_code: str) -> Mapping[tuple[DeviceClass, SystemClass], int]:
     """Return how many terminals an office has of each kind, without the abolished ones."""
-    query = (
-        select(TerminalRow.device_class, TerminalRow.system_class, func.count())
-        .where(TerminalRow.office_code == office_code, TerminalRow.state != TerminalState.ABOLISHED)
-        .group_by(TerminalRow.device_class, TerminalRow.system_class)
-    )
-    return {(device, system): count for device, system, count in session.execute(query)}
+    found = session.execute(_KINDS, {"office_code": office_code})
+    return {(device, system): count for device, system, count in found}
 
 
 def ever_had_one(session: Session, office_code: str) -> bool:
@@ -268,8 +279,7 @@ def ever_had_one(session: Session, office_code: str) -> bool:
 
 def made_by(session: Session, receipt_number: str) -> tuple[Terminal, ...]:
     """Return the terminals that an application made, by name."""
-    query = select(TerminalRow).where(TerminalRow.receipt_number == receipt_number).order_by(TerminalRow.name)
-    return tuple(terminal_of(row) for row in session.scalars(query))
+    return tuple(terminal_of(row) for row in session.execute(_MADE_BY, {"receipt_number": receipt_number}))
 
 
 def reclassify(session: Session, name: str, system_class: SystemClass, now: datetime) -> Terminal:

@@ -3,19 +3,21 @@
 A line is unread until its details are opened or all are marked as read. What is older than the account never was unread:
 whoever comes new to an office is not greeted by its past.
 
-    unread(session, person, ids) -> frozenset[int]     of some lines of the person's office, oldest mark applied
+    unread(session, reader, lines) -> frozenset[int]   of some lines of the reader's office
+    latest_unread(session, reader, office_code, most=…) of the newest ones
     NewsMarks(database).read(person, news_id)          one line
     NewsMarks(database).read_all(person, up_to)        all lines up to one
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Integer, delete, select
+from sqlalchemy import BigInteger, Integer, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, Database, insert_if_absent
+from kernel.database import MANY, Base, Database, insert_if_absent, many
+from registry import news
 from registry.news import News
 from webui.accounts import Person
 from webui.tables import AccountRow
@@ -50,18 +52,34 @@ class Reader:
     up_to: int
 
 
+_READER = (
+    select(AccountRow.created_at, NewsMarkRow.up_to)
+    .join_from(AccountRow, NewsMarkRow, NewsMarkRow.account_id == AccountRow.id, isouter=True)
+    .where(AccountRow.id == bindparam("account_id"))
+)
+_READ = select(NewsReadRow.news_id).where(NewsReadRow.account_id == bindparam("account_id"), NewsReadRow.news_id.in_(MANY))
+
+
 def reader_of(session: Session, person: Person) -> Reader:
     """Return where a user's unread lines begin."""
-    since = session.get_one(AccountRow, person.account_id).created_at
-    mark = session.get(NewsMarkRow, person.account_id)
-    return Reader(person.account_id, since, mark.up_to if mark else 0)
+    since, up_to = session.execute(_READER, {"account_id": person.account_id}).one()
+    return Reader(person.account_id, since, up_to or 0)
 
 
 def unread(session: Session, reader: Reader, lines: Iterable[News]) -> frozenset[int]:
     """Return the numbers of those of some lines that a user has not read."""
-    ids = {line.id for line in lines if line.id > reader.up_to and line.at >= reader.since}
-    query = select(NewsReadRow.news_id).where(NewsReadRow.account_id == reader.account_id, NewsReadRow.news_id.in_(ids))
-    return frozenset(ids - set(session.scalars(query))) if ids else frozenset()
+    return _unread(session, reader, [line.id for line in lines if line.id > reader.up_to and line.at >= reader.since])
+
+
+def latest_unread(session: Session, reader: Reader, office_code: str, *, most: int) -> frozenset[int]:
+    """Return the numbers of the newest lines of an office, so many at most, that a user has not read."""
+    return _unread(session, reader, news.behind(session, office_code, reader.up_to, reader.since, most=most))
+
+
+def _unread(session: Session, reader: Reader, ids: Collection[int]) -> frozenset[int]:
+    if not ids:
+        return frozenset()
+    return frozenset(ids) - set(session.scalars(_READ, {"account_id": reader.account_id, **many(ids)}))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import cast
 
 import flask
 from flask.sessions import SessionInterface, SessionMixin
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import CallbackDict
 from werkzeug.wrappers import Response
@@ -90,6 +90,28 @@ def visit() -> Visit:
     return cast("Visit", flask.session._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 (the proxy's own way)
 
 
+# Asked at each request: a log-in, and whose it is (what `person_of` reads).
+_PRESENT = (
+    select(
+        SessionRow.created_at.label("began_at"),
+        SessionRow.last_seen_at,
+        SessionRow.proven_at,
+        SessionRow.content,
+        AccountRow.id,
+        AccountRow.door,
+        AccountRow.office_code,
+        AccountRow.login,
+        AccountRow.name,
+        AccountRow.mail,
+        AccountRow.grants,
+        AccountRow.state,
+        AccountRow.password_changed_at,
+    )
+    .join_from(SessionRow, AccountRow, AccountRow.id == SessionRow.account_id)
+    .where(SessionRow.token_hash == bindparam("token_hash"), SessionRow.door == bindparam("door"))
+)
+
+
 @dataclass(frozen=True)
 class Sessions(SessionInterface):
     """The sessions of one door."""
@@ -116,21 +138,16 @@ class Sessions(SessionInterface):
         if present.new:
             return
         now = self.clock.now()
-        query = (
-            select(SessionRow, AccountRow)
-            .join(AccountRow, AccountRow.id == SessionRow.account_id)
-            .where(SessionRow.token_hash == present.token_hash, SessionRow.door == self.door.value)
-        )
+        whose = {"token_hash": present.token_hash, "door": self.door.value}
         with self.database.snapshot() as session:
-            found = session.execute(query).first()
-        if found is None:
+            row = session.connection().execute(_PRESENT, whose).first()
+        if row is None:
             return
-        row, account = found
-        ended = now - row.last_seen_at > self.limits.idle or now - row.created_at > self.limits.absolute
-        if ended or account.state != AccountState.ACTIVE.value:
+        ended = now - row.last_seen_at > self.limits.idle or now - row.began_at > self.limits.absolute
+        if ended or row.state != AccountState.ACTIVE.value:
             present.has_ended = True
             return
-        present.person, present.since, present.proven_at = person_of(account), row.created_at, row.proven_at
+        present.person, present.since, present.proven_at = person_of(row), row.began_at, row.proven_at
         present.update(row.content)
         present.modified = False
         if now - row.last_seen_at >= TOUCH:

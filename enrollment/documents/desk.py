@@ -54,9 +54,12 @@ class Desk:
 
     def standing(self, application: Application) -> NoticeStanding:
         """Tell how an application's notice stands today."""
-        today = tokyo_date(self.clock.now())
         with self.database.snapshot() as session:
-            return _standing(session, application, today)
+            return self.standing_in(session, application)
+
+    def standing_in(self, session: Session, application: Application) -> NoticeStanding:
+        """Tell it in a snapshot that is open."""
+        return _standing(session, application, tokyo_date(self.clock.now()))
 
     def form(self, receipt_number: str) -> bytes:
         """Return an application's form as PDF, the same octets as long as the application says the same.

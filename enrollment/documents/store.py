@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import BigInteger, CheckConstraint, Integer, LargeBinary, String, UniqueConstraint, bindparam, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel import audit
@@ -88,9 +88,13 @@ def keep(session: Session, notice: Notice, content: bytes) -> bool:
     return True
 
 
+_LATEST = select(*_FACTS).where(NoticeRow.receipt_number == bindparam("receipt_number")).order_by(NoticeRow.id.desc()).limit(1)
+
+
 def latest(session: Session, receipt_number: str) -> Notice | None:
     """Return the edition of an application that counts: the last one."""
-    return latest_of(session, (receipt_number,)).get(receipt_number)
+    row = session.execute(_LATEST, {"receipt_number": receipt_number}).first()
+    return None if row is None else Notice(*row)
 
 
 def latest_of(session: Session, receipt_numbers: Collection[str]) -> dict[str, Notice]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from kernel import audit
@@ -73,11 +74,16 @@ def last_applicant(session: Session, office_code: str) -> Contact | None:
     return None if row is None else _applicant_of(row)
 
 
+_OPEN = (
+    select(ApplicationRow.__table__)
+    .where(ApplicationRow.office_code == bindparam("office_code"), ApplicationRow.state.in_(OPEN_STATES))
+    .order_by(ApplicationRow.applied_at, ApplicationRow.receipt_number)
+)
+
+
 def open_of_office(session: Session, office_code: str) -> tuple[Application, ...]:
     """Return those applications of an office of which something is still to come, the oldest first."""
-    query = select(ApplicationRow).where(ApplicationRow.office_code == office_code, ApplicationRow.state.in_(OPEN_STATES))
-    ordered = query.order_by(ApplicationRow.applied_at, ApplicationRow.receipt_number)
-    return tuple(application_of(row) for row in session.scalars(ordered))
+    return tuple(application_of(row) for row in session.execute(_OPEN, {"office_code": office_code}))
 
 
 def applicants(session: Session, receipt_numbers: Collection[str]) -> dict[str, Contact]:
@@ -86,7 +92,7 @@ def applicants(session: Session, receipt_numbers: Collection[str]) -> dict[str, 
     return {row.receipt_number: _applicant_of(row) for row in session.scalars(query)}
 
 
-def application_of(row: ApplicationRow) -> Application:
+def application_of(row: ApplicationRow | Row[Any]) -> Application:
     """Return a row's content."""
     return Application(
         receipt_number=row.receipt_number,
@@ -185,5 +191,5 @@ def row_of(session: Session, receipt_number: str, *, lock: bool = False) -> Appl
     return session.get(ApplicationRow, receipt_number, with_for_update=lock or None, populate_existing=lock)
 
 
-def _applicant_of(row: ApplicationRow) -> Contact:
+def _applicant_of(row: ApplicationRow | Row[Any]) -> Contact:
     return Contact(**{name: getattr(row, f"applicant_{name}") for name in CONTACT_FIELDS})

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from kernel.clock import tokyo_date
+from kernel.database import MANY, many
 from registry import attachments, calendar, proposals, schedule, terminals
 from registry.applications import versions
 from registry.applications.records import Application, application_of, row_of
@@ -28,9 +30,8 @@ from registry.tables import (
     ApplicationRow,
     QueryRow,
     TerminalChangeRow,
-    TerminalRow,
 )
-from registry.terminals import Terminal, terminal_of
+from registry.terminals import Terminal
 
 # The result block's lines, in its order; each is an item's code.
 RESULTS = ("user_codes", "id_numbers", "lines", TERMINALS, "mailboxes")
@@ -180,7 +181,7 @@ def detail(session: Session, receipt_number: str, *, office_code: str | None = N
     row = row_of(session, receipt_number)
     if row is None or office_code not in (None, row.office_code):
         return None
-    items = _by_item(session.scalars(_items((receipt_number,))))
+    items = _by_item(session.execute(_ITEMS, many((receipt_number,))))
     lines = _lines(session, receipt_number)
     return Detail(
         application=application_of(row),
@@ -195,20 +196,40 @@ def detail(session: Session, receipt_number: str, *, office_code: str | None = N
     )
 
 
+_ORDER = {code: position for position, code in enumerate(ITEMS)}
+_WHOSE: BindParameter[str] = bindparam("receipt_number")
+_ITEMS = select(ApplicationItemRow.__table__).where(ApplicationItemRow.receipt_number.in_(MANY))
+_ADDED = (
+    select(AdditionRow.receipt_number, func.sum(AdditionRow.count))
+    .where(AdditionRow.receipt_number.in_(MANY))
+    .group_by(AdditionRow.receipt_number)
+)
+_ADDITIONS = (
+    select(AdditionRow.device_class, AdditionRow.system_class, AdditionRow.count)
+    .where(AdditionRow.receipt_number == _WHOSE)
+    .order_by(AdditionRow.device_class, AdditionRow.system_class)
+)
+_CHANGES = (
+    select(TerminalChangeRow.terminal_name, TerminalChangeRow.before, TerminalChangeRow.after)
+    .where(TerminalChangeRow.receipt_number == _WHOSE)
+    .order_by(TerminalChangeRow.terminal_name)
+)
+_QUERIES = (
+    select(QueryRow.question, QueryRow.asked_at, QueryRow.answer, QueryRow.answered_at, QueryRow.version)
+    .where(QueryRow.receipt_number == _WHOSE)
+    .order_by(QueryRow.id)
+)
+
+
 def _summaries(
     session: Session, query: Select[ApplicationRow], page: int, size: int, *, bound: int | None = None
 ) -> Page[Summary]:  # fmt: skip
     found = page_of(session, query, page, application_of, size=size, bound=bound)
     numbers = tuple(application.receipt_number for application in found.records)
-    items: dict[str, list[ApplicationItemRow]] = {number: [] for number in numbers}
-    for item in session.scalars(_items(numbers)):
+    items: dict[str, list[Row[Any]]] = {number: [] for number in numbers}
+    for item in session.execute(_ITEMS, many(numbers)):
         items[item.receipt_number].append(item)
-    counted = (
-        select(AdditionRow.receipt_number, func.sum(AdditionRow.count))
-        .where(AdditionRow.receipt_number.in_(numbers))
-        .group_by(AdditionRow.receipt_number)
-    )
-    added = dict(session.execute(counted).all())
+    added = dict(session.execute(_ADDED, many(numbers)).all())
     summaries = tuple(
         Summary(
             application,
@@ -224,47 +245,27 @@ def _numbers_with(item: str) -> Select[str]:
     return select(ApplicationItemRow.receipt_number).where(ApplicationItemRow.item == item)
 
 
-def _items(receipt_numbers: tuple[str, ...]) -> Select[ApplicationItemRow]:
-    return select(ApplicationItemRow).where(ApplicationItemRow.receipt_number.in_(receipt_numbers))
-
-
-def _by_item(rows: Iterable[ApplicationItemRow]) -> tuple[ApplicationItemRow, ...]:
-    order = {code: position for position, code in enumerate(ITEMS)}
-    return tuple(sorted(rows, key=lambda row: order[row.item]))
+def _by_item(rows: Iterable[Row[Any]]) -> tuple[Row[Any], ...]:
+    return tuple(sorted(rows, key=lambda row: _ORDER[row.item]))
 
 
 def _lines(session: Session, receipt_number: str) -> tuple[TerminalLine, ...]:
-    additions = (
-        select(AdditionRow)
-        .where(AdditionRow.receipt_number == receipt_number)
-        .order_by(AdditionRow.device_class, AdditionRow.system_class)
-    )
-    changes = (
-        select(TerminalChangeRow, TerminalRow)
-        .join(TerminalRow)
-        .where(TerminalChangeRow.receipt_number == receipt_number)
-        .order_by(TerminalChangeRow.terminal_name)
-    )
-    added = [
-        proposals.addition_line(Addition(row.device_class, row.system_class, row.count)) for row in session.scalars(additions)
-    ]
-    changed = [
-        proposals.existing_line(terminal_of(terminal), change.before, change.after)
-        for change, terminal in session.execute(changes)
-    ]
-    return (*added, *changed)
+    whose = {"receipt_number": receipt_number}
+    added = [proposals.addition_line(Addition(*row)) for row in session.execute(_ADDITIONS, whose)]
+    changes = session.execute(_CHANGES, whose).all()
+    changed = terminals.named(session, [row.terminal_name for row in changes]) if changes else {}
+    return (*added, *(proposals.existing_line(changed[row.terminal_name], row.before, row.after) for row in changes))
 
 
 def _queries(session: Session, receipt_number: str) -> tuple[Query, ...]:
-    query = select(QueryRow).where(QueryRow.receipt_number == receipt_number).order_by(QueryRow.id)
-    return tuple(Query(row.question, row.asked_at, row.answer, row.answered_at, row.version) for row in session.scalars(query))
+    return tuple(Query(*row) for row in session.execute(_QUERIES, {"receipt_number": receipt_number}))
 
 
-def _change_of(row: ApplicationItemRow) -> ItemChange:
+def _change_of(row: Row[Any]) -> ItemChange:
     return from_stored(row.item, row.entries)
 
 
-def _results(items: tuple[ApplicationItemRow, ...], lines: tuple[TerminalLine, ...]) -> tuple[ResultLine, ...]:
+def _results(items: tuple[Row[Any], ...], lines: tuple[TerminalLine, ...]) -> tuple[ResultLine, ...]:
     counts = {item.item: counted(_change_of(item)) for item in items}
     by_item = {item: ResultLine(item, one.added, one.changed, one.removed) for item, one in counts.items()}
     found = {change: sum(line.count for line in lines if line.change is change) for change in Change}

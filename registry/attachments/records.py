@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, exists, select, update
+from sqlalchemy import CheckConstraint, ForeignKey, Select, String, bindparam, exists, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, UtcDateTime, insert_if_absent
@@ -60,12 +60,12 @@ class Attachment:
 
 def of_draft(session: Session, draft_id: str) -> tuple[Attachment, ...]:
     """Return what is attached to a draft, in the order in which it came."""
-    return _listed(session, AttachmentRow.draft_id == draft_id)
+    return _listed(session, _OF_DRAFT, draft_id)
 
 
 def of_application(session: Session, receipt_number: str) -> tuple[Attachment, ...]:
     """Return what was sent with an application, in the order in which it came."""
-    return _listed(session, AttachmentRow.receipt_number == receipt_number)
+    return _listed(session, _OF_APPLICATION, receipt_number)
 
 
 def hand_over(session: Session, draft_id: str, receipt_number: str, version: int) -> tuple[Attachment, ...]:
@@ -104,6 +104,13 @@ def digests(files: Iterable[Attachment]) -> str:
     return ",".join(file.sha256[:16] for file in files)
 
 
-def _listed(session: Session, condition: object) -> tuple[Attachment, ...]:
-    query = select(AttachmentRow).where(condition).order_by(AttachmentRow.attached_at, AttachmentRow.name, AttachmentRow.id)  # type: ignore[arg-type]
-    return tuple(attachment_of(row) for row in session.scalars(query))
+_OF_DRAFT, _OF_APPLICATION = (
+    select(AttachmentRow)
+    .where(owner == bindparam("owner"))
+    .order_by(AttachmentRow.attached_at, AttachmentRow.name, AttachmentRow.id)
+    for owner in (AttachmentRow.draft_id, AttachmentRow.receipt_number)
+)
+
+
+def _listed(session: Session, query: Select[AttachmentRow], owner: str) -> tuple[Attachment, ...]:
+    return tuple(attachment_of(row) for row in session.scalars(query, {"owner": owner}))

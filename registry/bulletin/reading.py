@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from registry.bulletin.contents import words_of
@@ -39,12 +39,12 @@ def visible(session: Session, now: datetime, wanted: Wanted, *, page: int = 1, s
 
 def pinned(session: Session, now: datetime) -> tuple[Notice, ...]:
     """Return what stands above the others, newest first."""
-    return _on_top(session, _is_visible(now) & NoticeRow.is_pinned)
+    return _on_top(session, _PINNED, now)
 
 
 def urgent(session: Session, now: datetime) -> tuple[Notice, ...]:
     """Return what every page points at, newest first."""
-    return _on_top(session, _is_visible(now) & NoticeRow.is_urgent)
+    return _on_top(session, _URGENT, now)
 
 
 def months(session: Session, now: datetime) -> tuple[Month, ...]:
@@ -98,7 +98,7 @@ def revisions(session: Session, number: int) -> tuple[Revision, ...]:
 _NEWEST = (NoticeRow.visible_from.desc(), NoticeRow.id.desc())
 
 
-def _is_visible(now: datetime) -> ColumnElement[bool]:
+def _is_visible(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     return and_(
         NoticeRow.state == NoticeState.PUBLISHED.value,
         NoticeRow.visible_from <= now,
@@ -116,6 +116,12 @@ def _narrowed(query: Select[NoticeRow], wanted: Wanted) -> Select[NoticeRow]:
     return query
 
 
-def _on_top(session: Session, condition: ColumnElement[bool]) -> tuple[Notice, ...]:
-    query = select(NoticeRow).where(condition).order_by(*_NEWEST).limit(MOST_ON_TOP)
-    return tuple(notice_of(row) for row in session.scalars(query))
+_AT_PRESENT = bindparam("now", type_=NoticeRow.visible_from.type)
+_PINNED, _URGENT = (
+    select(NoticeRow).where(_is_visible(_AT_PRESENT), chosen).order_by(*_NEWEST).limit(MOST_ON_TOP)
+    for chosen in (NoticeRow.is_pinned, NoticeRow.is_urgent)
+)
+
+
+def _on_top(session: Session, query: Select[NoticeRow], now: datetime) -> tuple[Notice, ...]:
+    return tuple(notice_of(row) for row in session.scalars(query, {"now": now}))

@@ -57,6 +57,16 @@ _Stored = Row[int, str, str, str | None, str, datetime]
 _Keys = tuple[tuple[str, throttle.Limit], ...]
 
 
+_NAMES = select(AccountRow.login, AccountRow.name).where(
+    AccountRow.door == bindparam("door"), AccountRow.office_code == "", AccountRow.state == AccountState.ACTIVE.value
+)
+_OF_OFFICE = select(AccountRow.__table__).where(
+    AccountRow.door == Door.PORTAL.value,
+    AccountRow.office_code == bindparam("office_code"),
+    AccountRow.state == AccountState.ACTIVE.value,
+)
+
+
 @dataclass(frozen=True)
 class Accounts:
     """The use cases of accounts."""
@@ -106,15 +116,15 @@ class Accounts:
         with self.database.snapshot() as session:
             return tuple(person_of(row) for row in session.scalars(query))
 
+    def names(self, door: Door) -> dict[str, str]:
+        """Return the names of everyone who may log in at a door and has no office, by log-in name."""
+        with self.database.snapshot() as session:
+            return dict(session.connection().execute(_NAMES, {"door": door.value}).all())
+
     def administrators(self, office_code: str) -> frozenset[str]:
         """Return those active accounts of an office that are its administrator's, as the audit log names them."""
-        query = select(AccountRow).where(
-            AccountRow.door == Door.PORTAL.value,
-            AccountRow.office_code == office_code,
-            AccountRow.state == AccountState.ACTIVE.value,
-        )
         with self.database.snapshot() as session:
-            people = [person_of(row) for row in session.scalars(query)]
+            people = [person_of(row) for row in session.execute(_OF_OFFICE, {"office_code": office_code})]
         return frozenset(str(person.actor) for person in people if person.is_administrator)
 
     def require_password(self, person: Person, password: str) -> None:

@@ -5,8 +5,9 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from kernel import audit
@@ -115,7 +116,7 @@ class Credentials:
     device: str = field(default="", repr=False)
 
 
-def person_of(row: AccountRow) -> Person:
+def person_of(row: AccountRow | Row[*tuple[Any, ...]]) -> Person:
     """Return a row as the pages see it."""
     grants = frozenset(row.grants)
     return Person(row.id, Door(row.door), row.office_code, row.login, row.name, row.mail, grants, row.password_changed_at)

@@ -123,7 +123,8 @@ def show(number: str) -> str:
     now = doorway().parts.clock.now()
     with doorway().parts.database.snapshot() as session:
         dossier = read(session, number)
-    application = dossier.detail.application
+        application = dossier.detail.application
+        standing = center().documents.standing_in(session, application)
     today = tokyo_date(now)
     return flask.render_template(
         "application.html",
@@ -132,7 +133,7 @@ def show(number: str) -> str:
         application=application,
         possible=possible(dossier.detail),
         by_itself=BY_ITSELF,
-        standing=center().documents.standing(application),
+        standing=standing,
         labels=_calendar().labels(application),
         file_url=lambda file_id: flask.url_for("applications.file", number=number, file_id=file_id),
         sender=actor_name,

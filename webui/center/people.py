@@ -113,8 +113,8 @@ def actor_name(actor: str | None) -> str:
     if not actor:
         return "—"
     kind, _, name = actor.partition(":")
-    if kind == "staff" and name in _staff():
-        name = f"{_staff()[name]} ({name})"
+    if kind == "staff" and (called := _staff().get(name)):
+        name = f"{called} ({name})"
     return say(_KINDS[kind], name=name) if kind in _KINDS else actor
 
 
@@ -145,6 +145,6 @@ def _value(name: str, value: str) -> str:
 def _staff() -> Mapping[str, str]:
     """Return the names of staff by log-in, read once a request."""
     if "staff_names" not in flask.g:
-        flask.g.staff_names = {person.login: person.name for person in doorway().parts.accounts.listed(Door.CENTER)}
+        flask.g.staff_names = doorway().parts.accounts.names(Door.CENTER)
     names: Mapping[str, str] = flask.g.staff_names
     return names

@@ -3,7 +3,8 @@
 import flask
 from werkzeug.wrappers import Response
 
-from registry import applications, news, offices
+from enrollment import id_notices
+from registry import applications, drafts, news, offices
 from registry.applications import Detail, Wanted
 from registry.faults import Invalid
 from registry.items import ITEMS
@@ -104,10 +105,13 @@ def _own(receipt_number: str) -> Detail:
 
 
 def _page(receipt_number: str, sheet: Sheet) -> str:
-    found = _own(receipt_number)
     with doorway().parts.database.snapshot() as session:
+        found = applications.detail(session, receipt_number, office_code=office_code()) or flask.abort(404)
         history = news.search(session, office_code(), receipt_number=receipt_number).records
         office = offices.get(session, office_code()) or flask.abort(404)
+        notice = id_notices.is_there(session, receipt_number, office_code())
+        standing = portal().documents.standing_in(session, found.application)
+        correction = drafts.load(session, customer(), found.application.kind, receipt_number)
     return flask.render_template(
         "application.html",
         found=found,
@@ -115,11 +119,11 @@ def _page(receipt_number: str, sheet: Sheet) -> str:
         sheet=sheet,
         history=history,
         lines=lines,
-        notice=portal().notices.notice(receipt_number, office_code()),
-        standing=portal().documents.standing(found.application),
+        notice=notice,
+        standing=standing,
         may_withdraw=APPLICATION.allows(found.application.state, ApplicationEvent.WITHDRAW),
         is_queried=found.application.state is ApplicationState.QUERIED,
-        correction=portal().drafts.load(customer(), found.application.kind, receipt_number),
+        correction=correction,
         file_url=lambda file_id: flask.url_for("sending.read", receipt_number=receipt_number, file_id=file_id),
         sender=_user_of,
         **sending.facts(found.files),

@@ -3,7 +3,7 @@
 import flask
 from sqlalchemy.orm import Session
 
-from enrollment import credentials
+from enrollment import credentials, id_notices
 from enrollment.renewal_window import window_of
 from registry import contracts, offices, terminals
 from registry.states import DeviceClass, SystemClass, TerminalState
@@ -25,6 +25,15 @@ TABS = {
     "lines": mark("回線"),
     "billing": mark("請求先"),
 }
+# The contract's lists that each tab shows.
+_SHOWN = {
+    "office": ("partners",),
+    "user-codes": ("businesses", "user_codes", "partners", "brokers"),
+    "netnaccs": (),
+    "general-naccs": ("general_terminals",),
+    "lines": ("lines",),
+    "billing": ("user_codes",),
+}
 
 
 @blueprint.get("/contract", defaults={"tab": "office"})
@@ -33,10 +42,10 @@ TABS = {
 def show(tab: str) -> str:
     """Show one tab of the contract."""
     with doorway().parts.database.snapshot() as session:
-        office, contract = offices.get(session, office_code()), contracts.get(session, office_code())
+        office, contract = offices.get(session, office_code()), contracts.get(session, office_code(), lists=_SHOWN[tab])
         if office is None or contract is None:
             flask.abort(404)
-        siblings = offices.siblings(session, office_code())
+        siblings = offices.siblings(session, office_code()) if tab == "office" else {}
         facts = _terminals(session) if tab == "netnaccs" else {}
     tabs = [(key, gettext(label), flask.url_for("contract.show", tab=key)) for key, label in TABS.items()]
     return flask.render_template(
@@ -64,6 +73,6 @@ def _terminals(session: Session) -> dict[str, object]:
         "devices": list(DeviceClass),
         "systems": list(SystemClass),
         "states": list(TerminalState),
-        "notice": portal().notices.notice(None, office_code()),
+        "notice": id_notices.is_there(session, None, office_code()),
         "now": doorway().parts.clock.now(),
     }

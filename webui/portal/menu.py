@@ -4,22 +4,22 @@ import flask
 from werkzeug.wrappers import Response
 
 from kernel import outbox
-from registry import bulletin, news
+from registry import bulletin, drafts, news
 from registry.news import NewsKind
 from webui import guard
 from webui.accounts import Right
 from webui.doorway import doorway
-from webui.news_marks import NewsMarks, reader_of, unread
+from webui.news_marks import NewsMarks, latest_unread, reader_of, unread
 from webui.portal import news as lines
 from webui.portal import next_steps, renewals
 from webui.portal.kinds import NAMES
-from webui.portal.parts import customer, office_code, portal
+from webui.portal.parts import customer, office_code
 from webui.texts import gettext
 
 blueprint = flask.Blueprint("menu", __name__)
 
 _PAGE = 20
-# Among so many of the newest lines the unread ones are counted.
+# So many unread lines are counted at most.
 _COUNTED = 100
 # No line has a greater number: what the databases hold.
 _GREATEST = 2**63 - 1
@@ -31,20 +31,20 @@ def show() -> str:
     """Show the latest news and what there is to do."""
     now = doorway().parts.clock.now()
     with doorway().parts.database.snapshot() as session:
-        recent = news.latest(session, office_code(), most=_COUNTED)
-        fresh = unread(session, reader_of(session, guard.person()), recent)
+        recent = news.latest(session, office_code())
+        fresh = latest_unread(session, reader_of(session, guard.person()), office_code(), most=_COUNTED)
         urgent = bulletin.urgent(session, now)
         steps = next_steps.of_office(session, office_code(), guard.person(), now)
         ending = renewals.banner(session)
         failing = outbox.failing_addresses(session, office_code(), now=now) if guard.person().may(Right.USERS) else ()
-    drafts = [(gettext(NAMES[draft.kind]), draft) for draft in portal().drafts.all_of(customer())]
+        begun = drafts.all_of(session, customer())
     return flask.render_template(
         "menu.html",
-        news=recent[: news.LATEST],
+        news=recent,
         fresh=fresh,
         newest=recent[0].id if recent else 0,
         lines=lines,
-        drafts=drafts,
+        drafts=[(gettext(NAMES[draft.kind]), draft) for draft in begun],
         failing=failing,
         ending=ending,
         steps=steps,
