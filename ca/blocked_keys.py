@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from ca.certificates import CertificateRecord, CertificateState, as_record
 from ca.tables import BlockedKeyRow, CertificateRow
-from kernel.database import MANY, insert_if_absent, insert_new, many
+from kernel.database import among, insert_if_absent, insert_new, many
 
 _LIVING = (CertificateState.RESERVED, CertificateState.VALID, CertificateState.HELD)
 
@@ -40,7 +40,7 @@ def is_blocked(session: Session, spki_sha256: bytes) -> bool:
     return session.scalar(select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.spki_sha256 == spki_sha256)) is not None
 
 
-_AMONG = select(BlockedKeyRow.spki_sha256).where(BlockedKeyRow.spki_sha256.in_(MANY))
+_AMONG = select(BlockedKeyRow.spki_sha256).where(among(BlockedKeyRow.spki_sha256))
 
 
 def blocked_among(session: Session, keys: Collection[bytes]) -> set[bytes]:
@@ -63,7 +63,7 @@ _NAMED, _OTHERS = aliased(CertificateRow), aliased(CertificateRow)
 _BESIDE = (
     select(_OTHERS.id)
     .join(_NAMED, (_OTHERS.spki_sha256 == _NAMED.spki_sha256) & (_OTHERS.id != _NAMED.id))
-    .where(_NAMED.id.in_(MANY), _OTHERS.state.in_(_LIVING))
+    .where(among(_NAMED.id), _OTHERS.state.in_(_LIVING))
 )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateState
 from ca.tables import CertificateRow
-from kernel.database import MANY, many
+from kernel.database import among, many
 
 SIGNED = (CertificateState.VALID, CertificateState.HELD, CertificateState.REVOKED)
 Name = tuple[str, str]  # issuer and serial number
@@ -74,7 +74,7 @@ def search(session: Session, wanted: Wanted, *, page: int, size: int) -> tuple[t
 
 
 # The issuers are said, too: the index begins with them.
-_NAMED = select(*_COLUMNS).where(CertificateRow.issuer.in_(bindparam("issuers", expanding=True)), CertificateRow.serial.in_(MANY))
+_NAMED = select(*_COLUMNS).where(CertificateRow.issuer.in_(bindparam("issuers", expanding=True)), among(CertificateRow.serial))
 
 
 def outlines(session: Session, names: Collection[Name]) -> dict[Name, Outline]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ca import issuers
 from ca.tables import CertificateRow
-from kernel.database import MANY, many
+from kernel.database import among, many
 from kernel.errors import Refused
 from kernel.lifecycle import Lifecycle
 
@@ -113,7 +113,7 @@ def of_subject(session: Session, subject: str) -> list[CertificateRecord]:
 
 
 _LIVING = select(CertificateRow.issuer, CertificateRow.serial, CertificateRow.subject).where(
-    CertificateRow.subject.in_(MANY), CertificateRow.state.in_((CertificateState.VALID, CertificateState.HELD))
+    among(CertificateRow.subject), CertificateRow.state.in_((CertificateState.VALID, CertificateState.HELD))
 )
 
 
@@ -142,7 +142,7 @@ def key_was_used(session: Session, spki_sha256: bytes) -> bool:
 
 
 _USED = select(CertificateRow.spki_sha256).where(
-    CertificateRow.spki_sha256.in_(MANY),
+    among(CertificateRow.spki_sha256),
     CertificateRow.kind == "terminal",
     CertificateRow.state != CertificateState.ABANDONED,
 )

@@ -15,7 +15,7 @@ from ca import crl_blocks
 from ca.crl_blocks import BLOCK, Blocks, Piece
 from ca.crl_encoding import REMOVE_FROM_CRL, entry
 from ca.tables import CertificateRow, CrlEntryRow, CrlPartitionRow, CrlRemovalRow, CrlRow, IssuerRow
-from kernel.database import MANY, insert_if_absent, many, put_all
+from kernel.database import among, insert_if_absent, many, put_all
 
 # Entries in memory at a time while a list is made: about half a megabyte.
 PIECE = 8_192
@@ -33,7 +33,7 @@ _TAKE_OFF = delete(CrlEntryRow).where(
     CrlEntryRow.partition == bindparam("within"),
     CrlEntryRow.certificate_id == bindparam("one"),
 )
-_FORGET = delete(CrlRemovalRow).where(CrlRemovalRow.issuer == bindparam("of"), CrlRemovalRow.certificate_id.in_(MANY))
+_FORGET = delete(CrlRemovalRow).where(CrlRemovalRow.issuer == bindparam("of"), among(CrlRemovalRow.certificate_id))
 
 
 class Listed(Protocol):

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from ca import blocked_keys, crl_entries
 from ca.certificates import LIFECYCLE, CertificateEvent, CertificateState, find_row
 from ca.tables import CertificateRow
-from kernel.database import MANY, UtcDateTime, many
+from kernel.database import UtcDateTime, among, many
 from kernel.errors import Refused
 
 
@@ -68,12 +68,12 @@ _Row = Row[Any]
 _IDS = select(CertificateRow.id, CertificateRow.issuer, CertificateRow.serial).where(
     # The issuers are said, too: the index begins with them.
     CertificateRow.issuer.in_(bindparam("issuers", expanding=True)),
-    CertificateRow.serial.in_(MANY),
+    among(CertificateRow.serial),
 )
-_HELD = select(*_COLUMNS).where(CertificateRow.id.in_(MANY)).order_by(CertificateRow.id).with_for_update()
+_HELD = select(*_COLUMNS).where(among(CertificateRow.id)).order_by(CertificateRow.id).with_for_update()
 _REVOKE = (
     update(CertificateRow)
-    .where(CertificateRow.id.in_(MANY))
+    .where(among(CertificateRow.id))
     .values(
         state=CertificateState.REVOKED.value,
         revoked_at=bindparam("at"),

@@ -17,7 +17,7 @@ from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
 from kernel.clock import tokyo_date
-from kernel.database import MANY, many
+from kernel.database import among, many
 from registry import news
 from registry.letters import Letters
 from registry.news import NewsKind
@@ -39,7 +39,7 @@ class CertificateView:
 
 _NAMED = select(CredentialRow.terminal, CredentialRow.issuer, CredentialRow.serial)
 _OF_OFFICE = _NAMED.where(CredentialRow.office_code == bindparam("office_code"))
-_OF_TERMINALS = _NAMED.where(CredentialRow.terminal.in_(MANY))
+_OF_TERMINALS = _NAMED.where(among(CredentialRow.terminal))
 _ENDING = _OF_OFFICE.where(CredentialRow.last_day <= bindparam("by")).order_by(CredentialRow.last_day, CredentialRow.terminal)
 
 
@@ -79,7 +79,7 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
     session.flush()
 
 
-_PRESENT = select(CredentialRow.terminal).where(CredentialRow.terminal.in_(MANY))
+_PRESENT = select(CredentialRow.terminal).where(among(CredentialRow.terminal))
 _INSERT = insert(CredentialRow)
 
 

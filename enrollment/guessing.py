@@ -18,7 +18,7 @@ from enrollment import codes as code_rules
 from enrollment.codes import Codes
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
-from kernel.database import MANY, Database, many
+from kernel.database import Database, among, many
 from kernel.errors import Refused
 from keys.codes import CodeHasher
 
@@ -80,7 +80,7 @@ _SETS = select(
     CodeSetRow.office_code,
     CodeSetRow.codes_digest,
     CodeSetRow.sealed,
-).where(CodeSetRow.access_key_digest.in_(MANY))
+).where(among(CodeSetRow.access_key_digest))
 
 
 def authenticate(

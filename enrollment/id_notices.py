@@ -17,7 +17,7 @@ from enrollment.tables import CodeSetRow, CodeShowingRow
 from kernel import audit
 from kernel.audit import Actor
 from kernel.clock import Clock, tokyo_date
-from kernel.database import MANY, Database, many
+from kernel.database import Database, among, many
 from kernel.errors import Refused
 from keys.codes import Opener
 from registry.letters import Letters
@@ -28,7 +28,7 @@ KEPT_AFTER_REDEMPTION = timedelta(hours=24)
 _EXPIRY = audit.job("expiry")
 _SHOWINGS = (
     select(CodeShowingRow.code_set_id, CodeShowingRow.at, CodeShowingRow.viewer, CodeShowingRow.part)
-    .where(CodeShowingRow.code_set_id.in_(MANY))
+    .where(among(CodeShowingRow.code_set_id))
     .order_by(CodeShowingRow.id)
 )
 # Returns those accounts of an office, as actors' texts, that are marked as its administrator's.

@@ -34,7 +34,7 @@ from enrollment.issuance import Retrieved, Terms, signed_at_once
 from enrollment.tables import CodeSetRow
 from kernel import audit, throttle
 from kernel.clock import Clock, tokyo_date
-from kernel.database import MANY, Database, many
+from kernel.database import Database, among, many
 from kernel.errors import Refused, Unavailable, trace_of
 from kernel.gathering import ALONE, EXPECTED, Alone, Company, Gathering, RoundFailed
 from registry import news, offices, terminals
@@ -59,7 +59,7 @@ _Sets = Mapping[str, _Set]
 
 
 # Written once: making a statement costs more than asking it.
-_SETS = select(*_COLUMNS).where(CodeSetRow.id.in_(MANY), CodeSetRow.state == bindparam("wanted")).order_by(CodeSetRow.terminal)
+_SETS = select(*_COLUMNS).where(among(CodeSetRow.id), CodeSetRow.state == bindparam("wanted")).order_by(CodeSetRow.terminal)
 # Whoever would have to wait for somebody else's lock goes alone, and nobody waits with him.
 _HELD_SETS = _SETS.with_for_update(skip_locked=True)
 _CLAIM = (
@@ -73,7 +73,7 @@ _CLAIM = (
         serial=bindparam("number"),
     )
 )
-_REDEEM = update(CodeSetRow).where(CodeSetRow.id.in_(MANY)).values(state=bindparam("following"), redeemed_at=bindparam("now"))
+_REDEEM = update(CodeSetRow).where(among(CodeSetRow.id)).values(state=bindparam("following"), redeemed_at=bindparam("now"))
 
 
 @dataclass(frozen=True)

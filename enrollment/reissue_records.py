@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from enrollment.tables import ReissueRow
 from kernel.clock import day_start, tokyo_date
-from kernel.database import MANY, many
+from kernel.database import among, many
 from kernel.lifecycle import Lifecycle
 from registry.calendar import add_business_days
 from registry.japanese import searchable
@@ -218,7 +218,7 @@ def accepted_among(session: Session, terminals: Collection[str]) -> set[str]:
     return set(session.scalars(query))
 
 
-_OPEN_OF = select(ReissueRow.__table__).where(ReissueRow.terminal.in_(MANY), ReissueRow.state.in_(OPEN))
+_OPEN_OF = select(ReissueRow.__table__).where(among(ReissueRow.terminal), ReissueRow.state.in_(OPEN))
 
 
 def open_of(session: Session, terminals: Collection[str]) -> dict[str, ReissueView]:
@@ -228,7 +228,7 @@ def open_of(session: Session, terminals: Collection[str]) -> dict[str, ReissueVi
     return {row.terminal: view_of(row) for row in session.execute(_OPEN_OF, many(terminals))}
 
 
-_OPEN_AMONG = select(ReissueRow.terminal).where(ReissueRow.terminal.in_(MANY), ReissueRow.state.in_(OPEN))
+_OPEN_AMONG = select(ReissueRow.terminal).where(among(ReissueRow.terminal), ReissueRow.state.in_(OPEN))
 
 
 def open_among(session: Session, terminals: Collection[str]) -> set[str]:

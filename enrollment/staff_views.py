@@ -28,7 +28,7 @@ from enrollment.disclosure import Part, Showing
 from enrollment.freezes import Freeze
 from enrollment.tables import IS_FROZEN, CodeSetRow, CodeShowingRow, CredentialRow
 from kernel import throttle
-from kernel.database import MANY, many
+from kernel.database import among, many
 from kernel.throttle import Standing
 
 __all__ = [
@@ -177,7 +177,7 @@ def _locked(session: Session, now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 _SHOWN = (
     select(CodeShowingRow.code_set_id, func.count(), func.max(CodeShowingRow.at))
-    .where(CodeShowingRow.code_set_id.in_(MANY))
+    .where(among(CodeShowingRow.code_set_id))
     .group_by(CodeShowingRow.code_set_id)
 )
 

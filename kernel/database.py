@@ -19,12 +19,14 @@ from functools import cache, cached_property, partial
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BindParameter,
     DateTime,
     Dialect,
     Engine,
     Insert,
     MetaData,
+    any_,
     bindparam,
     create_engine,
     event,
@@ -35,7 +37,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from kernel.errors import Unavailable
@@ -44,7 +49,7 @@ from kernel.errors import Unavailable
 PATIENCE = 15
 # Seconds for which a connection is taken to stand while its server says nothing; one that ends says so.
 FRESH = 1.0
-# Statements that a connection to SQLite keeps prepared: each text, and those of `MANY` have one for each power of two.
+# Statements that a connection to SQLite keeps prepared: each text, and those of `many` have one for each power of two.
 STATEMENTS = 512
 # From so many rows on PostgreSQL is sent one stream of them (COPY): that costs it and us half of what a statement each does.
 STREAM = 16
@@ -52,14 +57,36 @@ STREAM = 16
 SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
 
 
-# The values that a statement asks for at once, where it is written once and asked often: `column.in_(MANY)`.
-MANY: BindParameter[Any] = bindparam("many", expanding=True)
+# The values that a statement asks for at once, where it is written once and asked often: `among(column)`.
+_MANY: BindParameter[Any] = bindparam("many", expanding=True)
+
+
+class among(FunctionElement[bool]):  # noqa: N801 (it stands in statements as a function does)
+    """Whether a column is one of `many(…)` values, which are said when the statement is asked; at most once in each.
+
+    PostgreSQL's server and driver get them as one array: for each number of values there would be another text to read.
+    """
+
+    # Without a type: of a truth value SQLite would be asked whether it is 1, and look into no index for that.
+    inherit_cache = True
+
+
+@compiles(among)
+def _among(element: among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 (as it is handed on)
+    [column] = element.clauses
+    return compiler.process(column.in_(_MANY), **options)
+
+
+@compiles(among, "postgresql")
+def _among_in_postgresql(element: among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    [column] = element.clauses
+    return compiler.process(column == any_(bindparam("many", type_=ARRAY(column.type))), **options)
 
 
 def many(values: Iterable[object]) -> dict[str, list[object]]:
-    """Return the parameter for `MANY`: the values, and the last one again up to a power of two.
+    """Return the parameter for `among`: the values, and the last one again up to a power of two.
 
-    So a statement has few texts, and the database knows each of them after a while.
+    So a statement has few texts, and SQLite knows each of them after a while.
     """
     given = list(values)
     return {"many": given + given[-1:] * ((1 << (len(given) - 1).bit_length()) - len(given))} if given else {"many": given}

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import MANY, Base, UtcDateTime, insert_if_absent, many
+from kernel.database import Base, UtcDateTime, among, insert_if_absent, many
 from kernel.errors import Refused
 
 # Far beyond any `longest`, and within what a timedelta can hold: a guesser of many weeks must not overflow it.
@@ -33,7 +33,7 @@ class ThrottleCounter(Base):
 
 _COUNTERS = select(
     ThrottleCounter.key, ThrottleCounter.failures, ThrottleCounter.window_start, ThrottleCounter.locked_until
-).where(ThrottleCounter.key.in_(MANY))
+).where(among(ThrottleCounter.key))
 _HELD_COUNTERS = _COUNTERS.order_by(ThrottleCounter.key).with_for_update()
 
 

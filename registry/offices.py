@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from kernel.database import MANY, many
+from kernel.database import among, many
 from registry.applicants import Contact
 from registry.japanese import full_width, searchable
 from registry.paging import COUNTED, SIZE, Page, page_of
@@ -112,7 +112,7 @@ def get(session: Session, code: str) -> Office | None:
 _NAMES = (
     select(OfficeRow.code, OfficeRow.name, CompanyRow.name.label("company_name"))
     .join_from(OfficeRow, CompanyRow)
-    .where(OfficeRow.code.in_(MANY))
+    .where(among(OfficeRow.code))
 )
 
 
@@ -122,9 +122,7 @@ def names(session: Session, codes: Collection[str]) -> Mapping[str, OfficeName]:
 
 
 _ORGANIZATIONS = (
-    select(OfficeRow.code, CompanyRow.latin_name, CompanyRow.name)
-    .join_from(OfficeRow, CompanyRow)
-    .where(OfficeRow.code.in_(MANY))
+    select(OfficeRow.code, CompanyRow.latin_name, CompanyRow.name).join_from(OfficeRow, CompanyRow).where(among(OfficeRow.code))
 )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from kernel.database import MANY, insert_if_absent, many
+from kernel.database import among, insert_if_absent, many
 from kernel.errors import Refused
 from registry.billing.tables import SuspensionRow
 from registry.japanese import searchable
@@ -110,13 +110,13 @@ def named(session: Session, names: Collection[str], *, lock: bool = False) -> Ma
 
 # Columns, not objects that the session follows: of ten thousand those would cost twice as much.
 _COLUMNS = select(TerminalRow.__table__).order_by(TerminalRow.name)
-_NAMED = _COLUMNS.where(TerminalRow.name.in_(MANY))
+_NAMED = _COLUMNS.where(among(TerminalRow.name))
 _MADE_BY = _COLUMNS.where(TerminalRow.receipt_number == bindparam("receipt_number"))
-_STATES = select(TerminalRow.name, TerminalRow.state).where(TerminalRow.name.in_(MANY)).order_by(TerminalRow.name)
+_STATES = select(TerminalRow.name, TerminalRow.state).where(among(TerminalRow.name)).order_by(TerminalRow.name)
 _HELD_STATES = _STATES.with_for_update(skip_locked=True)
 _ACTIVATE = (
     update(TerminalRow)
-    .where(TerminalRow.name.in_(MANY), TerminalRow.state == TerminalState.PENDING)
+    .where(among(TerminalRow.name), TerminalRow.state == TerminalState.PENDING)
     .values(state=bindparam("following"), changed_at=bindparam("now"))
 )
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Integer, bindparam, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import MANY, Base, Database, insert_if_absent, many
+from kernel.database import Base, Database, among, insert_if_absent, many
 from registry import news
 from registry.news import News
 from webui.accounts import Person
@@ -57,7 +57,7 @@ _READER = (
     .join_from(AccountRow, NewsMarkRow, NewsMarkRow.account_id == AccountRow.id, isouter=True)
     .where(AccountRow.id == bindparam("account_id"))
 )
-_READ = select(NewsReadRow.news_id).where(NewsReadRow.account_id == bindparam("account_id"), NewsReadRow.news_id.in_(MANY))
+_READ = select(NewsReadRow.news_id).where(NewsReadRow.account_id == bindparam("account_id"), among(NewsReadRow.news_id))
 
 
 def reader_of(session: Session, person: Person) -> Reader:

@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from kernel.clock import tokyo_date
-from kernel.database import MANY, many
+from kernel.database import among, many
 from registry import attachments, calendar, proposals, schedule, terminals
 from registry.applications import versions
 from registry.applications.records import Application, application_of, row_of
@@ -198,10 +198,10 @@ def detail(session: Session, receipt_number: str, *, office_code: str | None = N
 
 _ORDER = {code: position for position, code in enumerate(ITEMS)}
 _WHOSE: BindParameter[str] = bindparam("receipt_number")
-_ITEMS = select(ApplicationItemRow.__table__).where(ApplicationItemRow.receipt_number.in_(MANY))
+_ITEMS = select(ApplicationItemRow.__table__).where(among(ApplicationItemRow.receipt_number))
 _ADDED = (
     select(AdditionRow.receipt_number, func.sum(AdditionRow.count))
-    .where(AdditionRow.receipt_number.in_(MANY))
+    .where(among(AdditionRow.receipt_number))
     .group_by(AdditionRow.receipt_number)
 )
 _ADDITIONS = (

@@ -13,13 +13,16 @@ from kernel.audit import AuditEntry
 from kernel.clock import TOKYO
 from kernel.database import (
     STREAM,
+    Base,
     Database,
     OutcomeUnknown,
+    among,
     connect,
     forbid_open_transaction,
     insert_all,
     insert_if_absent,
     insert_new,
+    many,
     put_all,
 )
 from kernel.errors import Refused, Unavailable
@@ -184,6 +187,27 @@ def test_of_rows_that_are_put_those_that_stand_are_changed_as_far_as_was_said(da
     with database.snapshot() as session:
         found = session.execute(select(ThrottleCounter.key, ThrottleCounter.failures, ThrottleCounter.locks)).all()
     assert sorted(tuple(row) for row in found) == [("a", 2, 0), ("b", 2, 0), ("c", 2, 5)]
+
+
+@pytest.mark.parametrize("wanted", [[], ["a"], ["a", "c", "none"], [chr(97 + number) for number in range(20)]])
+def test_what_is_among_many_is_found(database: Database, now: datetime, wanted: list[str]) -> None:
+    query = select(ThrottleCounter.key).where(among(ThrottleCounter.key), ThrottleCounter.failures == 1)
+    with database.transaction() as session:
+        session.add_all([_counter(key, now, 1) for key in "abc"])
+        session.flush()
+        for _ in range(7):  # a driver prepares what it meets often
+            assert sorted(session.scalars(query, many(wanted))) == sorted({*wanted} & {*"abc"})
+
+
+def test_what_is_among_many_is_looked_up_in_an_index(tmp_path: Path) -> None:
+    database, said = connect(f"sqlite:///{tmp_path}/database"), list[str]()
+    Base.metadata.create_all(database.engine, [Base.metadata.tables[ThrottleCounter.__tablename__]])
+    event.listen(database.engine, "before_cursor_execute", lambda *about: said.append(about[2]))
+    with database.snapshot() as session:
+        session.execute(select(ThrottleCounter.failures).where(among(ThrottleCounter.key)), many("a"))
+        [plan] = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {said[-1]}", ("a",)).scalars("detail")
+    assert "USING INDEX" in plan
+    database.dispose()
 
 
 def test_insert_if_absent_tells_whether_it_inserted_and_leaves_the_transaction_usable(database: Database, now: datetime) -> None:
