@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from ca import certificate_lists, certificates
@@ -17,7 +17,7 @@ from enrollment.letters import Envelope
 from enrollment.tables import CodeSetRow, CredentialRow, RenewalRow
 from kernel import audit
 from kernel.clock import tokyo_date
-from kernel.database import among, many
+from kernel.database import among, many, put_all
 from registry import news
 from registry.letters import Letters
 from registry.news import NewsKind
@@ -79,17 +79,27 @@ def succeed(session: Session, code_set: CodeSetRow, now: datetime) -> None:
     session.flush()
 
 
-_PRESENT = select(CredentialRow.terminal).where(among(CredentialRow.terminal))
-_INSERT = insert(CredentialRow)
+_CURRENT = (
+    select(CredentialRow.terminal, CredentialRow.issuer, CredentialRow.serial)
+    .where(among(CredentialRow.terminal))
+    .order_by(CredentialRow.terminal)
+    .with_for_update()
+)
 
 
-def present_among(session: Session, names: Collection[str]) -> set[str]:
-    """Return those of some terminals that have, or had, a certificate."""
-    return set(session.connection().scalars(_PRESENT, many(names)))
+def current_among(session: Session, names: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return and hold the current certificates of those of some terminals that have, or had, one: issuer and serial by name.
+
+    Whoever asks holds the terminals.
+    """
+    return {row.terminal: (row.issuer, row.serial) for row in session.connection().execute(_CURRENT, many(names))}
 
 
-def begin_all(session: Session, redeemed: Sequence[tuple[Row[Any], CertificateRecord]], now: datetime) -> None:
-    """Make the certificates of redeemed sets the first ones of their terminals."""
+def succeed_all(session: Session, redeemed: Sequence[tuple[Row[Any], CertificateRecord]], now: datetime) -> None:
+    """Make the certificates of redeemed sets the current ones of their terminals, which are held.
+
+    What they follow is the caller's to revoke (`deeds.supersede_all`): last, as that locks what every revocation shares.
+    """
     rows = [
         {
             "terminal": code_set.terminal,
@@ -102,7 +112,7 @@ def begin_all(session: Session, redeemed: Sequence[tuple[Row[Any], CertificateRe
         }
         for code_set, issued in redeemed
     ]
-    session.connection().execute(_INSERT, rows)
+    put_all(session, CredentialRow, rows, ("issuer", "serial", "last_day", "access_key_digest", "since"))
 
 
 def pass_on(session: Session, renewal: RenewalRow, issued: CertificateRecord, now: datetime, words: Letters) -> None:

@@ -57,6 +57,22 @@ def owner_of(subject: str, terminal: Terminal | None) -> Owner:
     return Owner(f"terminal:{terminal.name}", terminal.office_code)
 
 
+def supersede_all(session: Session, followed: Mapping[tuple[str, str], tuple[str, str]], now: datetime) -> None:
+    """Revoke certificates that were followed by others, each by its own terminal and on record, as `Deed.revoke` does.
+
+    They are named by issuer and serial, and by them terminal and office; those that were revoked before stay as they were.
+    """
+    done = revocation.revoke_many(session, followed.keys(), reason=Reason.SUPERSEDED, now=now)
+
+    def entries() -> Iterator[tuple[Actor, audit.Subject]]:
+        for one in done.ended:
+            terminal, office_code = followed[one.name]
+            facts = {"issuer": one.issuer, "serial": one.serial, "reason": one.reason}
+            yield audit.terminal(terminal), audit.Subject(f"terminal:{terminal}", office_code, facts)
+
+    audit.record_each(session, entries(), now=now, action="certificate.revoke")
+
+
 def _put_on_record(session: Session, done: Revoked, owners: Mapping[tuple[str, str], Owner], ending: Ending) -> None:
     """Write an entry for each key that was blocked, each promise that was given up, each certificate that was revoked."""
     beside = {one.subject for one in (*done.ended, *done.given_up) if one.name not in owners}

@@ -1,7 +1,8 @@
 """The usual redemption, for many at once: a look and T1, then T2, each one transaction for all who are there at the same moment.
 
 Usual is a prepared set whose days are not over, of a terminal that is pending or in service, by a key that nobody used, of
-whoever is not locked out; at T2, a first certificate. Who leads a round also judges its codes, reads its requests, drafts its
+whoever is not locked out; at T2, a terminal without a renewal under way, be it its first certificate or one that follows
+another, which is revoked then. Who leads a round also judges its codes, reads its requests, drafts its
 certificates and, where the issuing CA's key is in this process, signs them and does T2; where it may be far away each signs for
 himself, and T2 is a round of its own. All is looked at again under the locks, in the order of `code_sets.locked`, rows of a
 table by terminal. Whoever is unusual goes the way of `enrollment.guessing` and `enrollment.issuance` by himself, as does
@@ -26,7 +27,7 @@ from ca.authority import Authorities, Authority, Draft
 from ca.certificates import CertificateRecord, CertificateState
 from ca.profiles import Subject
 from ca.requests import RequestedKey
-from enrollment import code_sets, credentials, guessing, receipts, reissue_records
+from enrollment import code_sets, credentials, deeds, guessing, receipts, reissue_records, successions
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.guessing import Proof, Question, Seen
 from enrollment.interfaces import Interface
@@ -224,13 +225,15 @@ class Rounds:
             return [ALONE] * len(signed)
 
     def _fulfil(self, signed: Sequence[Signed]) -> list[Retrieved | Alone]:
-        """T2: first certificates stored, with what follows from them."""
+        """T2: certificates stored, with what follows from them."""
         now = max(one.now for one in signed)
         with self._database.transaction() as session:
-            usual = _claimed(session, signed)
+            usual, current = _claimed(session, signed)
             done = [one for one in signed if one.code_set_id in usual]
             if done:
                 _store(session, done, usual, now)
+                followed = {name: row for row in usual.values() if (name := current.get(row.terminal))}
+                _supersede(session, followed, now)
             chains = {name: issuers.chain(session, name) for name in {one.reserved.issuer for one in done}}
         return [
             Retrieved(one.reserved.subject, _as_issued(one, now), chains[one.reserved.issuer], is_new=True)
@@ -321,20 +324,22 @@ def _promise(
     return {record.serial: record for record in promised}
 
 
-def _claimed(session: Session, signed: Sequence[Signed]) -> _Sets:
-    """Return the sets that are claimed still, of terminals that get their first certificate; with these they are held."""
+def _claimed(session: Session, signed: Sequence[Signed]) -> tuple[_Sets, Mapping[str, tuple[str, str]]]:
+    """Return the sets that are claimed still, and the current certificates of their terminals; all of them are held."""
     rows = _sets(session, [one.code_set_id for one in signed], CodeSetState.CLAIMED, lock=True)
     names = {row.terminal for row in rows.values()}
     states = terminals.states(session, names, lock=True)
-    unusual = credentials.present_among(session, names) | reissue_records.open_among(session, names)
-    return {
+    current = credentials.current_among(session, states)
+    renewing = successions.open_terminals(session, current) if current else set()
+    usual = {
         one.code_set_id: row
         for one in signed
         if (row := rows.get(one.code_set_id)) is not None
         and (row.issuer, row.serial) == (one.reserved.issuer, one.reserved.serial)
         and states.get(row.terminal) in _MAY_RETRIEVE
-        and row.terminal not in unusual
+        and row.terminal not in renewing
     }
+    return usual, current
 
 
 def _store(session: Session, done: Sequence[Signed], usual: _Sets, now: datetime) -> None:
@@ -349,12 +354,21 @@ def _store(session: Session, done: Sequence[Signed], usual: _Sets, now: datetime
     _record(session, "certificate.issue", rows, facts, now)
     following = code_sets.LIFECYCLE.step(CodeSetState.CLAIMED, CodeSetEvent.REDEEM)
     session.connection().execute(_REDEEM, many(row.id for row in rows) | {"following": following, "now": now})
-    credentials.begin_all(session, list(zip(rows, issued, strict=True)), now)
-    terminals.activate_all(session, [row.terminal for row in rows], now)
+    names = [row.terminal for row in rows]
+    credentials.succeed_all(session, list(zip(rows, issued, strict=True)), now)
+    reissue_records.complete_all(session, names, now)
+    terminals.activate_all(session, names, now)
     lines = ((row.office_code, _target(row.receipt_number), {"terminal": row.terminal}) for row in rows)
     news.publish_each(session, lines, now=now, kind=NewsKind.CERTIFICATE, code="certificate-retrieved")
     ways = [one.interface for one in done]
     receipts.owe_all(session, list(zip(rows, issued, ways, strict=True)), now)
+
+
+def _supersede(session: Session, followed: Mapping[tuple[str, str], _Set], now: datetime) -> None:
+    """Revoke what was followed; last of all, so that the issuers' counters are locked for as short as possible."""
+    if followed:
+        owners = {name: (row.terminal, row.office_code) for name, row in followed.items()}
+        deeds.supersede_all(session, owners, now)
 
 
 def _record(session: Session, action: str, rows: Sequence[_Set], facts: Iterator[dict[str, str]], now: datetime) -> None:

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from enrollment.tables import ReissueRow
@@ -228,14 +228,6 @@ def open_of(session: Session, terminals: Collection[str]) -> dict[str, ReissueVi
     return {row.terminal: view_of(row) for row in session.execute(_OPEN_OF, many(terminals))}
 
 
-_OPEN_AMONG = select(ReissueRow.terminal).where(among(ReissueRow.terminal), ReissueRow.state.in_(OPEN))
-
-
-def open_among(session: Session, terminals: Collection[str]) -> set[str]:
-    """Return those of some terminals that have an open reissue."""
-    return set(session.connection().scalars(_OPEN_AMONG, many(terminals)))
-
-
 def open_one(session: Session, terminal: str) -> ReissueRow | None:
     """Return a terminal's open reissue as it is stored."""
     query = select(ReissueRow).where(ReissueRow.terminal == terminal, ReissueRow.state.in_(OPEN))
@@ -247,6 +239,19 @@ def complete(session: Session, terminal: str, now: datetime) -> None:
     row = open_one(session, terminal)
     if row is not None and row.state == ReissueState.PREPARED:
         end(session, row, ReissueEvent.RETRIEVE, now)
+
+
+_COMPLETE = (
+    update(ReissueRow)
+    .where(among(ReissueRow.terminal), ReissueRow.state == ReissueState.PREPARED)
+    .values(state=bindparam("following"), ended_at=bindparam("now"))
+)
+
+
+def complete_all(session: Session, terminals: Collection[str], now: datetime) -> None:
+    """Close the reissues of many terminals, which are held, as `complete` does."""
+    following = LIFECYCLE.step(ReissueState.PREPARED, ReissueEvent.RETRIEVE)
+    session.connection().execute(_COMPLETE, many(terminals) | {"following": following, "now": now})
 
 
 def drop(session: Session, terminal: str, now: datetime) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from ca import certificates
@@ -16,6 +16,7 @@ from ca.revocation import Reason
 from enrollment.deeds import Deed
 from enrollment.tables import RenewalRow
 from kernel.audit import Actor
+from kernel.database import among, many
 from kernel.lifecycle import Lifecycle
 
 
@@ -69,10 +70,14 @@ def open_one(session: Session, terminal: str) -> RenewalRow | None:
     return session.scalar(select(RenewalRow).where(RenewalRow.terminal == terminal, RenewalRow.state.in_(OPEN)))
 
 
+_IN_STATES = select(RenewalRow.terminal).where(
+    among(RenewalRow.terminal), RenewalRow.state.in_(bindparam("states", expanding=True))
+)
+
+
 def open_terminals(session: Session, terminals: Collection[str], states: Collection[RenewalState] = OPEN) -> set[str]:
     """Return those of the terminals that have a renewal in one of some states."""
-    query = select(RenewalRow.terminal).where(RenewalRow.terminal.in_(terminals), RenewalRow.state.in_(states))
-    return set(session.scalars(query))
+    return set(session.scalars(_IN_STATES, {**many(terminals), "states": list(states)}))
 
 
 def of_certificate(session: Session, issuer: str, serial: str) -> RenewalRow | None:
