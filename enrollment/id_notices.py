@@ -93,15 +93,28 @@ class IdNotices:
 
         `reader` is who is told what they would be shown of the codes.
         """
-        today, administrators = tokyo_date(self.clock.now()), self.administrators(office_code)
         with self.database.snapshot() as session:
-            ordered = session.scalars(_sets(receipt_number, office_code).order_by(CodeSetRow.terminal, CodeSetRow.prepared_at))
-            newest = {row.terminal: row for row in ordered}  # a start date that was moved, or a reissue, brought new codes
-            said = disclosure.of_office(session, office_code)
-            showings = _showings(session, [row.id for row in newest.values()])
-            look = _Look(session, today, said, str(reader) if reader else None, administrators, showings)
-            lines = tuple(look.line(row) for row in newest.values())
-        return IdNotice(receipt_number, office_code, lines, said) if lines else None
+            return self.notice_in(session, receipt_number, office_code, reader=reader)
+
+    def notice_in(
+        self, session: Session, receipt_number: str | None, office_code: str, *, reader: Actor | None = None
+    ) -> IdNotice | None:
+        """Return it from a snapshot that is open."""
+        ordered = session.scalars(_sets(receipt_number, office_code).order_by(CodeSetRow.terminal, CodeSetRow.prepared_at))
+        newest = {row.terminal: row for row in ordered}  # a start date that was moved, or a reissue, brought new codes
+        if not newest:
+            return None
+        said = disclosure.of_office(session, office_code)
+        look = _Look(
+            session=session,
+            today=tokyo_date(self.clock.now()),
+            said=said,
+            reader=str(reader) if reader else None,
+            # Who sees all sees it whoever he is.
+            administrators=self.administrators(office_code) if said is Disclosure.SPLIT else (),
+            showings=_showings(session, [row.id for row in newest.values()]),
+        )
+        return IdNotice(receipt_number, office_code, tuple(look.line(row) for row in newest.values()), said)
 
     def show(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> Codes:
         """Return all of a terminal's codes and record who saw them.

@@ -3,7 +3,7 @@
 All of this is guarded by the terminal's row: whoever changes a reissue holds it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -147,8 +147,8 @@ def find(session: Session, reissue_id: str) -> ReissueView | None:
 
 def to_prepare(session: Session, today: date, *, most: int = 200) -> tuple[ReissueView, ...]:
     """Return the accepted reissues whose codes may be prepared today, oldest first."""
-    query = select(ReissueRow).where(_of_stage(Stage.PREPARE, today)).order_by(ReissueRow.requested_at, ReissueRow.id)
-    return _all(session.scalars(query.limit(most)).all())
+    query = select(ReissueRow.__table__).where(_of_stage(Stage.PREPARE, today)).order_by(ReissueRow.requested_at, ReissueRow.id)
+    return tuple(view_of(row) for row in session.execute(query.limit(most)))
 
 
 class Stage(StrEnum):
@@ -168,7 +168,7 @@ def search(
 
     Keys that others may have come first, then the oldest; ended ones newest first.
     """
-    query = select(ReissueRow).where(_of_stage(stage, today))
+    query = select(ReissueRow.__table__).where(_of_stage(stage, today))
     if wanted := searchable(text).upper():
         begins = ReissueRow.terminal.startswith(wanted, autoescape=True)
         query = query.where(begins | ReissueRow.office_code.startswith(wanted, autoescape=True))
@@ -282,7 +282,7 @@ def end(session: Session, row: ReissueRow, event: ReissueEvent, now: datetime) -
     session.flush()
 
 
-def view_of(row: ReissueRow | Row[Any]) -> ReissueView:
+def view_of(row: ReissueRow | Row[*tuple[Any, ...]]) -> ReissueView:
     """Return a row's content."""
     return ReissueView(
         id=row.id,
@@ -305,9 +305,5 @@ def view_of(row: ReissueRow | Row[Any]) -> ReissueView:
 
 
 def _views(session: Session, *conditions: ColumnElement[bool], most: int = 200) -> tuple[ReissueView, ...]:
-    query = select(ReissueRow).where(*conditions).order_by(ReissueRow.requested_at.desc(), ReissueRow.id)
-    return _all(session.scalars(query.limit(most)).all())
-
-
-def _all(rows: Sequence[ReissueRow]) -> tuple[ReissueView, ...]:
-    return tuple(view_of(row) for row in rows)
+    query = select(ReissueRow.__table__).where(*conditions).order_by(ReissueRow.requested_at.desc(), ReissueRow.id)
+    return tuple(view_of(row) for row in session.execute(query.limit(most)))

@@ -9,13 +9,14 @@ frozen_sets(session, now), frozen_count(session)                             ope
 locked_sets(session, now), locked_count(session, now)
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from ca import certificates
@@ -125,18 +126,26 @@ def as_pem(der: bytes) -> str:
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode("ascii")
 
 
+_SETS = select(CodeSetRow.__table__)
+_OF_TERMINAL = _SETS.where(CodeSetRow.terminal == bindparam("terminal")).order_by(
+    # Of two sets of one instant the one that replaced the other is the newer.
+    CodeSetRow.prepared_at.desc(),
+    CodeSetRow.state.in_(OPEN).desc(),
+    CodeSetRow.id,
+)
+_OF_APPLICATION = _SETS.where(
+    CodeSetRow.receipt_number == bindparam("receipt_number"), CodeSetRow.state != CodeSetState.REPLACED
+).order_by(CodeSetRow.terminal, CodeSetRow.prepared_at)
+
+
 def code_sets_of(session: Session, terminal: str, now: datetime) -> tuple[CodeSetView, ...]:
     """Return all code sets of a terminal, newest first."""
-    query = select(CodeSetRow).where(CodeSetRow.terminal == terminal)
-    # Of two sets of one instant the one that replaced the other is the newer.
-    order = (CodeSetRow.prepared_at.desc(), CodeSetRow.state.in_(OPEN).desc(), CodeSetRow.id)
-    return _views(session, session.scalars(query.order_by(*order)).all(), now)
+    return _views(session, session.execute(_OF_TERMINAL, {"terminal": terminal}).all(), now)
 
 
 def code_sets_of_application(session: Session, receipt_number: str, now: datetime) -> tuple[CodeSetView, ...]:
     """Return the code sets that belong to an application, by terminal; replaced ones are left out."""
-    query = select(CodeSetRow).where(CodeSetRow.receipt_number == receipt_number, CodeSetRow.state != CodeSetState.REPLACED)
-    return _views(session, session.scalars(query.order_by(CodeSetRow.terminal, CodeSetRow.prepared_at)).all(), now)
+    return _views(session, session.execute(_OF_APPLICATION, {"receipt_number": receipt_number}).all(), now)
 
 
 def showings_of(session: Session, terminal: str, *, most: int = 100) -> tuple[Showing, ...]:
@@ -148,8 +157,8 @@ def showings_of(session: Session, terminal: str, *, most: int = 100) -> tuple[Sh
 
 def frozen_sets(session: Session, now: datetime, *, most: int = 200) -> tuple[CodeSetView, ...]:
     """Return the frozen code sets, oldest first: staff thaw or replace them."""
-    query = select(CodeSetRow).where(IS_FROZEN).order_by(CodeSetRow.prepared_at, CodeSetRow.id)
-    return _views(session, session.scalars(query.limit(most)).all(), now)
+    query = _SETS.where(IS_FROZEN).order_by(CodeSetRow.prepared_at, CodeSetRow.id)
+    return _views(session, session.execute(query.limit(most)).all(), now)
 
 
 def frozen_count(session: Session) -> int:
@@ -160,9 +169,7 @@ def frozen_count(session: Session) -> int:
 
 def locked_sets(session: Session, now: datetime) -> tuple[CodeSetView, ...]:
     """Return the open code sets that too many wrong tries lock at this moment, by terminal."""
-    return _views(
-        session, session.scalars(select(CodeSetRow).where(*_locked(session, now)).order_by(CodeSetRow.terminal)).all(), now
-    )
+    return _views(session, session.execute(_SETS.where(*_locked(session, now)).order_by(CodeSetRow.terminal)).all(), now)
 
 
 def locked_count(session: Session, now: datetime) -> int:
@@ -182,8 +189,7 @@ _SHOWN = (
 )
 
 
-def _views(session: Session, rows: Iterable[CodeSetRow], now: datetime) -> tuple[CodeSetView, ...]:
-    found = tuple(rows)
+def _views(session: Session, found: Sequence[Row[*tuple[Any, ...]]], now: datetime) -> tuple[CodeSetView, ...]:
     if not found:
         return ()
     counted = session.execute(_SHOWN, many([row.id for row in found]))

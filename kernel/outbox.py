@@ -10,7 +10,23 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Index, Integer, Row, Select, String, Text, and_, case, func, or_, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    Integer,
+    Row,
+    Select,
+    String,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, Database, UtcDateTime
@@ -231,10 +247,16 @@ def count(session: Session, wanted: Wanted, *, most: int | None = None) -> int:
     return session.scalar(select(func.count()).select_from(found.subquery())) or 0
 
 
-def tally(session: Session, wanted: Wanted) -> tuple[int, int]:
-    """Return how many mails there are, and how many of them were given up."""
-    given_up = func.sum(case((and_(*_CONDITIONS[MailState.FAILED]), 1), else_=0))
-    total, failed = session.execute(select(func.count(), given_up).where(*_conditions(wanted))).one()
+_GIVEN_UP = func.sum(case((and_(*_CONDITIONS[MailState.FAILED]), 1), else_=0))
+_TALLY = select(func.count(), _GIVEN_UP).where(
+    OutboxMail.office_code == bindparam("office_code"),
+    or_(*(column.contains(bindparam("words")) for column in (OutboxMail.body, OutboxMail.subject, OutboxMail.recipient))),
+)
+
+
+def tally(session: Session, office_code: str, number: str) -> tuple[int, int]:
+    """Return how many mails of an office mention a number (letters and digits), and how many of those were given up."""
+    total, failed = session.execute(_TALLY, {"office_code": office_code, "words": number}).one()
     return total, failed or 0
 
 

@@ -2,6 +2,7 @@
 
     GROUPS                                              the table of a change of contract
     OF_KIND, ITEMS                                      the only item of other kinds; all items by code
+    table_of(kind)                                      the table of any kind, as its form shows it
     check_choice(typed, *, kind, first_time, today) -> Choice | Faults
 
 All items can be ticked together, except that the exclusive group (その他の契約変更) goes with nothing outside it. Short
@@ -159,9 +160,19 @@ OF_KIND = {
     Kind.SYSTEM_SETTINGS: Item("system_settings", "システム設定", "System settings"),
     Kind.BROKER_IDS: Item("broker_ids", "通関士ID（追加・削除）", "Customs brokers' IDs (add, delete)"),
 }
+_TITLE_OF_KIND = {
+    Kind.SYSTEM_SETTINGS: ("システム設定", "System settings"),
+    Kind.BROKER_IDS: ("通関士ID", "Customs brokers' IDs"),
+}
 ITEMS = {item.code: item for group in GROUPS for item in group.items} | {item.code: item for item in OF_KIND.values()}
 _TABLE = frozenset(item.code for group in GROUPS for item in group.items)
 EXCLUSIVE = frozenset(item.code for group in GROUPS if group.exclusive for item in group.items)
+
+
+def table_of(kind: Kind) -> tuple[Group, ...]:
+    """Return what a form of this kind offers: the whole table, or the kind's only item in a row of its own."""
+    only = OF_KIND.get(kind)
+    return GROUPS if only is None else (Group(kind.value, *_TITLE_OF_KIND[kind], (only,)),)
 
 
 def check_choice(typed: Typed, *, kind: Kind = Kind.CONTRACT_CHANGE, first_time: bool, today: date) -> Choice | Faults:

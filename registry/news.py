@@ -140,7 +140,7 @@ def search(
     size: int = SIZE,
 ) -> Page[News]:
     """Return an office's lines, newest first: of a kind, and those whose receipt number begins so."""
-    query = select(NewsRow).where(NewsRow.office_code == office_code).order_by(NewsRow.id.desc())
+    query = select(NewsRow.__table__).where(NewsRow.office_code == office_code).order_by(NewsRow.id.desc())
     if kind is not None:
         query = query.where(NewsRow.kind == kind.value)
     if wanted := searchable(receipt_number).upper():
@@ -153,7 +153,7 @@ def _receipt_number(target: str | None) -> str | None:
     return name if RECEIPT_NUMBER.fullmatch(name) else None
 
 
-def _news_of(row: NewsRow | Row[Any]) -> News:
+def _news_of(row: NewsRow | Row[*tuple[Any, ...]]) -> News:
     return News(
         id=row.id,
         office_code=row.office_code,

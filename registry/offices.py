@@ -11,8 +11,9 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from kernel.database import among, many
@@ -146,7 +147,7 @@ def siblings(session: Session, code: str) -> dict[str, str]:
 
 def search(session: Session, text: str = "", *, page: int = 1, size: int = SIZE) -> Page[Office]:
     """Return offices for staff, by code: those whose code begins with the text, or whose or whose company's name has it."""
-    query = select(OfficeRow).order_by(OfficeRow.code)
+    query = select(OfficeRow.__table__).order_by(OfficeRow.code)
     if wanted := searchable(text):
         wide = full_width(wanted)
         companies_named = select(CompanyRow.abbreviation).where(CompanyRow.name.contains(wide, autoescape=True))
@@ -164,7 +165,7 @@ def search(session: Session, text: str = "", *, page: int = 1, size: int = SIZE)
     return found.of(offices)
 
 
-def office_of(row: OfficeRow, company_row: CompanyRow) -> Office:
+def office_of(row: OfficeRow | Row[*tuple[Any, ...]], company_row: CompanyRow) -> Office:
     """Return the content of an office's and its company's rows."""
     return Office(
         **{name: getattr(row, name) for name in OFFICE_FIELDS},

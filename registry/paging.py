@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import Row, Select, func, literal_column, select
 from sqlalchemy.orm import Session
 
-Row = TypeVar("Row")
 Record = TypeVar("Record")
 Other = TypeVar("Other")
 
@@ -39,14 +38,16 @@ class Page(Generic[Record]):
 
 def page_of(
     session: Session,
-    query: Select[Row],
+    query: Select[*tuple[Any, ...]],
     number: int,
-    make: Callable[[Row], Record],
+    make: Callable[[Row[*tuple[Any, ...]]], Record],
     *,
     size: int = SIZE,
     bound: int | None = None,
 ) -> Page[Record]:
-    """Return a page of what an ordered query of one entity finds; a number beyond either end gives the page there.
+    """Return a page of what an ordered query finds; a number beyond either end gives the page there.
+
+    It asks for a table's columns, not for the objects that the session would follow: `select(TerminalRow.__table__)`.
 
     With a `bound`, no more than so many records are counted and shown.
     """
@@ -61,11 +62,11 @@ def page_of(
     return Page(tuple(make(row) for row in rows), number, pages, total, has_more=counted > total)
 
 
-def _rows(session: Session, query: Select[Row], number: int, size: int) -> Sequence[Row]:
-    return session.scalars(query.limit(size).offset((number - 1) * size)).all()
+def _rows(session: Session, query: Select[*tuple[Any, ...]], number: int, size: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    return session.execute(query.limit(size).offset((number - 1) * size)).all()
 
 
-def _count(session: Session, query: Select[Any], bound: int | None) -> int:
+def _count(session: Session, query: Select[*tuple[Any, ...]], bound: int | None) -> int:
     """Return how many rows a query finds; of a bounded one that finds more, one more than the bound."""
     unordered = query.order_by(None)
     if bound is None:

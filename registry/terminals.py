@@ -218,7 +218,7 @@ def count_of_office(session: Session, office_code: str) -> int:
 
 def all_of_office(session: Session, office_code: str) -> tuple[Terminal, ...]:
     """Return all of an office's terminals that are not abolished, by name: what an application may change."""
-    return tuple(terminal_of(row) for row in session.scalars(_of_office(office_code, abolished=False)))
+    return tuple(terminal_of(row) for row in session.execute(_of_office(office_code, abolished=False)))
 
 
 def names_of_office(session: Session, office_code: str) -> tuple[str, ...]:
@@ -241,7 +241,7 @@ def search(
 
     Without an office no more than `COUNTED` are counted and shown.
     """
-    query = select(TerminalRow).order_by(TerminalRow.name)
+    query = _COLUMNS
     if office_code:
         query = query.where(TerminalRow.office_code == office_code)
     if wanted := searchable(text).upper():
@@ -309,7 +309,7 @@ def move_start(session: Session, receipt_number: str, start_date: date, now: dat
     return tuple(terminal_of(row) for row in rows)
 
 
-def terminal_of(row: TerminalRow | Row[Any]) -> Terminal:
+def terminal_of(row: TerminalRow | Row[*tuple[Any, ...]]) -> Terminal:
     """Return a row's content."""
     return Terminal(
         name=row.name,
@@ -337,8 +337,8 @@ def _row(session: Session, name: str, *, lock: bool = True) -> TerminalRow | Non
     return session.get(TerminalRow, name, with_for_update=lock or None, populate_existing=lock)
 
 
-def _of_office(office_code: str, *, abolished: bool) -> Select[TerminalRow]:
-    query = select(TerminalRow).where(TerminalRow.office_code == office_code).order_by(TerminalRow.name)
+def _of_office(office_code: str, *, abolished: bool) -> Select[*tuple[Any, ...]]:
+    query = _COLUMNS.where(TerminalRow.office_code == office_code)
     return query if abolished else query.where(TerminalRow.state != TerminalState.ABOLISHED)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from enrollment.batches.tables import BatchItemRow, BatchRow
@@ -120,7 +121,7 @@ def items(session: Session, batch_id: str) -> tuple[Item, ...]:
 
 def retrievable(session: Session, office_code: str, *, text: str = "", page: int = 1, size: int = 50) -> Page[Retrievable]:
     """Return the terminals of an office whose codes can be redeemed, by name: those whose name begins with the text."""
-    query = select(CodeSetRow).where(
+    query = select(CodeSetRow.terminal, CodeSetRow.expires_on).where(
         CodeSetRow.office_code == office_code, CodeSetRow.state.in_((CodeSetState.PREPARED, CodeSetState.CLAIMED))
     )
     if text:
@@ -128,7 +129,7 @@ def retrievable(session: Session, office_code: str, *, text: str = "", page: int
     return page_of(session, query.order_by(CodeSetRow.terminal), page, _retrievable, size=size)
 
 
-def _retrievable(row: CodeSetRow) -> Retrievable:
+def _retrievable(row: Row[*tuple[Any, ...]]) -> Retrievable:
     return Retrievable(row.terminal, row.expires_on)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from enrollment.generations.states import STRAGGLERS, HeldReason, MemberState
@@ -81,7 +82,7 @@ def stragglers(
 
 def all_stragglers(session: Session, generation: int, *, text: str = "", state: MemberState | None = None) -> Iterator[Straggler]:
     """Yield all of them, a thousand at a time."""
-    return map(_straggler, session.scalars(_stragglers(generation, text, state).execution_options(yield_per=1_000)))
+    return map(_straggler, session.execute(_stragglers(generation, text, state).execution_options(yield_per=1_000)))
 
 
 _SHOWN = (MemberState.RETRIEVED, MemberState.PREPARED, MemberState.WAITING)
@@ -91,9 +92,9 @@ def _number_of(state: MemberState) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((MemberRow.state == state, 1), else_=0)), 0)
 
 
-def _stragglers(generation: int, text: str, state: MemberState | None) -> Select[MemberRow]:
+def _stragglers(generation: int, text: str, state: MemberState | None) -> Select[*tuple[Any, ...]]:
     states = STRAGGLERS if state is None else (state,)
-    query = select(MemberRow).where(MemberRow.generation == generation, MemberRow.state.in_(states))
+    query = select(MemberRow.__table__).where(MemberRow.generation == generation, MemberRow.state.in_(states))
     if wanted := searchable(text).upper():
         query = query.where(
             MemberRow.terminal.startswith(wanted, autoescape=True) | MemberRow.office_code.startswith(wanted, autoescape=True)
@@ -101,7 +102,7 @@ def _stragglers(generation: int, text: str, state: MemberState | None) -> Select
     return query.order_by(MemberRow.office_code, MemberRow.terminal)
 
 
-def _straggler(row: MemberRow) -> Straggler:
+def _straggler(row: Row[*tuple[Any, ...]]) -> Straggler:
     reason = HeldReason(row.reason) if row.reason else None
     return Straggler(
         row.terminal, row.office_code, MemberState(row.state), reason, row.prepared_on, row.expires_on, row.changed_at

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Integer, bindparam, select
 from sqlalchemy.orm import Session
 
 from kernel.audit.entries import AuditEntry, Fact
@@ -20,8 +20,14 @@ class PastDeed:
     facts: Mapping[str, Fact]
 
 
+_HISTORY = (
+    select(AuditEntry.at, AuditEntry.actor, AuditEntry.action, AuditEntry.facts)
+    .where(AuditEntry.subject == bindparam("subject"))
+    .order_by(AuditEntry.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+
+
 def history(session: Session, subject: str, *, most: int = 100) -> tuple[PastDeed, ...]:
     """Return the latest deeds on a subject (`terminal:99999W`), newest first."""
-    told = select(AuditEntry.at, AuditEntry.actor, AuditEntry.action, AuditEntry.facts)
-    query = told.where(AuditEntry.subject == subject).order_by(AuditEntry.id.desc()).limit(most)
-    return tuple(PastDeed(*entry) for entry in session.execute(query))
+    return tuple(PastDeed(*entry) for entry in session.execute(_HISTORY, {"subject": subject, "most": most}))

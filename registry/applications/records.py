@@ -92,7 +92,7 @@ def applicants(session: Session, receipt_numbers: Collection[str]) -> dict[str, 
     return {row.receipt_number: _applicant_of(row) for row in session.scalars(query)}
 
 
-def application_of(row: ApplicationRow | Row[Any]) -> Application:
+def application_of(row: ApplicationRow | Row[*tuple[Any, ...]]) -> Application:
     """Return a row's content."""
     return Application(
         receipt_number=row.receipt_number,
@@ -191,5 +191,5 @@ def row_of(session: Session, receipt_number: str, *, lock: bool = False) -> Appl
     return session.get(ApplicationRow, receipt_number, with_for_update=lock or None, populate_existing=lock)
 
 
-def _applicant_of(row: ApplicationRow | Row[Any]) -> Contact:
+def _applicant_of(row: ApplicationRow | Row[*tuple[Any, ...]]) -> Contact:
     return Contact(**{name: getattr(row, f"applicant_{name}") for name in CONTACT_FIELDS})

@@ -126,7 +126,7 @@ def of_office(
 ) -> Page[Summary]:  # fmt: skip
     """Return an office's applications, newest first."""
     query = (
-        select(ApplicationRow)
+        select(ApplicationRow.__table__)
         .where(ApplicationRow.office_code == office_code)
         .order_by(ApplicationRow.applied_at.desc(), ApplicationRow.receipt_number.desc())
     )
@@ -166,7 +166,7 @@ def queue(
     wanted_states = tuple(states)
     are_open = task is not None or (wanted_states and set(wanted_states) <= set(OPEN_STATES))
     age = (ApplicationRow.applied_at, ApplicationRow.receipt_number)
-    query = select(ApplicationRow).order_by(*(age if are_open else (column.desc() for column in age)))
+    query = select(ApplicationRow.__table__).order_by(*(age if are_open else (column.desc() for column in age)))
     if wanted_states:
         query = query.where(ApplicationRow.state.in_(wanted_states))
     if task is not None:
@@ -222,7 +222,7 @@ _QUERIES = (
 
 
 def _summaries(
-    session: Session, query: Select[ApplicationRow], page: int, size: int, *, bound: int | None = None
+    session: Session, query: Select[*tuple[Any, ...]], page: int, size: int, *, bound: int | None = None
 ) -> Page[Summary]:  # fmt: skip
     found = page_of(session, query, page, application_of, size=size, bound=bound)
     numbers = tuple(application.receipt_number for application in found.records)

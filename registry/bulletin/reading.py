@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, func, select
 from sqlalchemy.orm import Session
@@ -33,7 +34,7 @@ class Month:
 
 def visible(session: Session, now: datetime, wanted: Wanted, *, page: int = 1, size: int = SIZE) -> Page[Notice]:
     """Return what readers may see, newest first."""
-    query = _narrowed(select(NoticeRow).where(_is_visible(now)), wanted)
+    query = _narrowed(select(NoticeRow.__table__).where(_is_visible(now)), wanted)
     return page_of(session, query.order_by(*_NEWEST), page, notice_of, size=size)
 
 
@@ -83,7 +84,7 @@ def listed(
     session: Session, *, state: NoticeState | None = None, text: str = "", page: int = 1, size: int = SIZE
 ) -> Page[Notice]:  # fmt: skip
     """Return notices for staff, what was changed last first."""
-    query = _narrowed(select(NoticeRow), Wanted(text=text))
+    query = _narrowed(select(NoticeRow.__table__), Wanted(text=text))
     if state is not None:
         query = query.where(NoticeRow.state == state.value)
     return page_of(session, query.order_by(NoticeRow.changed_at.desc(), NoticeRow.id.desc()), page, notice_of, size=size)
@@ -106,7 +107,7 @@ def _is_visible(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     )
 
 
-def _narrowed(query: Select[NoticeRow], wanted: Wanted) -> Select[NoticeRow]:
+def _narrowed(query: Select[*tuple[Any, ...]], wanted: Wanted) -> Select[*tuple[Any, ...]]:
     if wanted.category:
         query = query.where(NoticeRow.category == wanted.category)
     if wanted.month:
@@ -118,10 +119,10 @@ def _narrowed(query: Select[NoticeRow], wanted: Wanted) -> Select[NoticeRow]:
 
 _AT_PRESENT = bindparam("now", type_=NoticeRow.visible_from.type)
 _PINNED, _URGENT = (
-    select(NoticeRow).where(_is_visible(_AT_PRESENT), chosen).order_by(*_NEWEST).limit(MOST_ON_TOP)
+    select(NoticeRow.__table__).where(_is_visible(_AT_PRESENT), chosen).order_by(*_NEWEST).limit(MOST_ON_TOP)
     for chosen in (NoticeRow.is_pinned, NoticeRow.is_urgent)
 )
 
 
-def _on_top(session: Session, query: Select[NoticeRow], now: datetime) -> tuple[Notice, ...]:
-    return tuple(notice_of(row) for row in session.scalars(query, {"now": now}))
+def _on_top(session: Session, query: Select[*tuple[Any, ...]], now: datetime) -> tuple[Notice, ...]:
+    return tuple(notice_of(row) for row in session.execute(query, {"now": now}))

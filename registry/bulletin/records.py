@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, Row, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel.clock import day_start
@@ -139,7 +140,7 @@ class Revision:
     content: Content
 
 
-def notice_of(row: NoticeRow) -> Notice:
+def notice_of(row: NoticeRow | Row[*tuple[Any, ...]]) -> Notice:
     """Return a row as it leaves the room."""
     return Notice(
         id=row.id,

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("terminal")
 def _pages(database: Database, file: File, count: int) -> Callable[..., Page[str]]:
     for _ in range(count):
         file()
-    query = select(ApplicationRow).order_by(ApplicationRow.receipt_number)
+    query = select(ApplicationRow.__table__).order_by(ApplicationRow.receipt_number)
 
     def page(number: int, *, size: int = 2, bound: int | None = None) -> Page[str]:
         with database.snapshot() as session:

@@ -67,6 +67,11 @@ _OF_OFFICE = select(AccountRow.__table__).where(
 )
 
 
+def names(session: Session, door: Door) -> dict[str, str]:
+    """Return the names of everyone who may log in at a door and has no office, by log-in name."""
+    return dict(session.connection().execute(_NAMES, {"door": door.value}).all())
+
+
 @dataclass(frozen=True)
 class Accounts:
     """The use cases of accounts."""
@@ -115,11 +120,6 @@ class Accounts:
         )
         with self.database.snapshot() as session:
             return tuple(person_of(row) for row in session.scalars(query))
-
-    def names(self, door: Door) -> dict[str, str]:
-        """Return the names of everyone who may log in at a door and has no office, by log-in name."""
-        with self.database.snapshot() as session:
-            return dict(session.connection().execute(_NAMES, {"door": door.value}).all())
 
     def administrators(self, office_code: str) -> frozenset[str]:
         """Return those active accounts of an office that are its administrator's, as the audit log names them."""

@@ -18,7 +18,7 @@ from registry.offices import Office
 from registry.states import APPLICATION, ApplicationEvent, ApplicationState, TerminalState
 from webui import downloads, guard
 from webui.accounts import Role
-from webui.center import listing
+from webui.center import listing, people
 from webui.center.parts import center
 from webui.center.people import actor_name
 from webui.center.urgency import UNDER_REVIEW, Calendar, applied_warnings, start_warnings
@@ -125,6 +125,7 @@ def show(number: str) -> str:
         dossier = read(session, number)
         application = dossier.detail.application
         standing = center().documents.standing_in(session, application)
+        people.read_staff(session)
     today = tokyo_date(now)
     return flask.render_template(
         "application.html",
@@ -155,8 +156,7 @@ def read(session: Session, number: str) -> Dossier:
     office = offices.get(session, detail.application.office_code) if detail else None
     if detail is None or office is None:
         flask.abort(404)
-    wanted = outbox.Wanted(office_code=office.code, mentioning=number)
-    mails, failed_mails = outbox.tally(session, wanted)
+    mails, failed_mails = outbox.tally(session, office.code, number)
     sets = staff_views.code_sets_of_application(session, number, doorway().parts.clock.now())
     return Dossier(
         detail=detail,

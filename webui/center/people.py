@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import date
 
 import flask
+from sqlalchemy.orm import Session
 
 from enrollment.reissue_records import ReissueReason
 from kernel.audit import PastDeed
 from registry.items import ITEMS
-from webui.accounts import Door
+from webui.accounts import Door, book
 from webui.doorway import doorway
 from webui.reissuing import reason_name
 from webui.texts import mark, say, show_day
@@ -142,9 +143,15 @@ def _value(name: str, value: str) -> str:
     return actor_name(value) if name == "approver" else value
 
 
+def read_staff(session: Session) -> None:
+    """Read the names of staff in a snapshot that is open, for the page that is made from it."""
+    flask.g.staff_names = book.names(session, Door.CENTER)
+
+
 def _staff() -> Mapping[str, str]:
     """Return the names of staff by log-in, read once a request."""
     if "staff_names" not in flask.g:
-        flask.g.staff_names = doorway().parts.accounts.names(Door.CENTER)
+        with doorway().parts.database.snapshot() as session:
+            read_staff(session)
     names: Mapping[str, str] = flask.g.staff_names
     return names

@@ -21,7 +21,7 @@ from registry.states import TERMINAL, TerminalEvent, TerminalState
 from registry.terminals import Terminal
 from webui import downloads, guard
 from webui.accounts import Role
-from webui.center import listing
+from webui.center import listing, people
 from webui.doorway import doorway
 
 blueprint = flask.Blueprint("terminals", __name__)
@@ -96,6 +96,7 @@ def show(name: str) -> str:
     """Show a terminal with its certificates and codes, and what can be done now."""
     with doorway().parts.database.snapshot() as session:
         file = read(session, name)
+        people.read_staff(session)
     return flask.render_template("terminal.html", file=file, terminal=file.terminal, possible=possible(file), now=_now())
 
 

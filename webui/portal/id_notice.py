@@ -33,10 +33,10 @@ _NO_NUMBER: dict[str, str | None] = {"receipt_number": None}
 @guard.customer()
 def show(receipt_number: str | None) -> Response | str:
     """Show the notice, codes hidden; news of codes that were cancelled since lead to the application."""
-    notice = _notice(receipt_number)
-    if notice is None and receipt_number is not None:
+    page = _page(receipt_number, {})
+    if page is None and receipt_number is not None:
         return flask.redirect(flask.url_for("applications.show", receipt_number=receipt_number), 303)
-    return _page(notice or flask.abort(404), {})
+    return page or flask.abort(404)
 
 
 @blueprint.post(OF_TAKEN_OVER, defaults=_NO_NUMBER)
@@ -55,7 +55,7 @@ def show_codes(receipt_number: str | None) -> Response | str:
         # Redeemed or frozen since the page was read: the page says so, and the others' codes are shown all the same.
         with suppress(Refused):
             codes[line.terminal] = portal().notices.reveal(receipt_number, office_code(), line.terminal, actor)
-    return _page(own(receipt_number), codes)
+    return _page(receipt_number, codes) or flask.abort(404)
 
 
 @blueprint.get(OF_TAKEN_OVER + "/freeze", defaults=_NO_NUMBER)
@@ -155,9 +155,13 @@ def _question(receipt_number: str | None) -> Response | None:
     return step_up.question(button=say(mark("コードを表示する")), back=back, anchor="codes")
 
 
-def _page(notice: IdNotice, codes: Mapping[str, ShownCodes]) -> str:
-    names = [line.terminal for line in notice.terminals]
+def _page(receipt_number: str | None, codes: Mapping[str, ShownCodes]) -> str | None:
+    """Return the page of a notice of the visitor's office with the codes that are shown; None where there is none."""
     with doorway().parts.database.snapshot() as session:
+        notice = portal().notices.notice_in(session, receipt_number, office_code(), reader=guard.person().actor)
+        if notice is None:
+            return None
+        names = [line.terminal for line in notice.terminals]
         office = offices.get(session, notice.office_code)
         kinds = terminals.named(session, names)
         certificates = credentials.of_terminals(session, names)
