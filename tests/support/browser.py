@@ -39,6 +39,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+BROWSERS = 2
 DESKTOP = ViewportSize(width=1280, height=900)
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
@@ -140,7 +141,10 @@ class Profile:
 
 
 class Chromium:
-    """Browsers, one for each root they trust, started when first needed; a context manager."""
+    """Browsers, one for each root they trust, started when first needed; a context manager.
+
+    Each demo has a root of its own, so only the browsers that were needed last stay open: one weighs eight processes.
+    """
 
     def __init__(self, programs: Programs, folder: Path, screenshots: Path) -> None:
         self._programs = programs
@@ -149,6 +153,7 @@ class Chromium:
         self._driver = sync_playwright()
         self._playwright: Playwright | None = None
         self._browsers: dict[Path | None, Browser] = {}
+        self._homes = 0
 
     def __enter__(self) -> Self:
         """Start the driver."""
@@ -196,12 +201,19 @@ class Chromium:
 
     def _browser(self, root: Path | None) -> Browser:
         if root not in self._browsers:
-            home = self._folder / f"home-{len(self._browsers)}"
-            trust(self._programs, home, root)
-            self._browsers[root] = self._started.chromium.launch(
-                executable_path=self._programs.chromium, args=ARGUMENTS, env=_environment(home)
-            )
-        return self._browsers[root]
+            self._browsers[root] = self._launched(root)
+        # The one that is needed now goes to the end; at the front is who was not needed for longest.
+        browser = self._browsers[root] = self._browsers.pop(root)
+        idle = [other for other, open_one in self._browsers.items() if not open_one.contexts and open_one is not browser]
+        for other in idle[: max(0, len(self._browsers) - BROWSERS)]:
+            self._browsers.pop(other).close()
+        return browser
+
+    def _launched(self, root: Path | None) -> Browser:
+        home = self._folder / f"home-{self._homes}"
+        self._homes += 1
+        trust(self._programs, home, root)
+        return self._started.chromium.launch(executable_path=self._programs.chromium, args=ARGUMENTS, env=_environment(home))
 
 
 def trust(programs: Programs, home: Path, root: Path | None) -> None:
