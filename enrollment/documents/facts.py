@@ -16,7 +16,7 @@ from kernel.errors import Refused
 from registry import applications, contracts, offices
 from registry.applications import Detail, Query
 from registry.contracts import Contract
-from registry.items import GROUPS, ITEMS, TERMINALS
+from registry.items import ITEMS, TERMINALS, table_of
 from registry.letters import CENTER_JA
 from registry.offices import Office
 from registry.proposals import Change
@@ -85,7 +85,7 @@ def application_form(session: Session, receipt_number: str, publisher: Publisher
                 "name": group.ja,
                 "items": [{"item": item.code, "name": item.ja, "ticked": item.code in ticked} for item in group.items],
             }
-            for group in GROUPS
+            for group in table_of(one.kind)
         ],
         "terminals": list(_applied_for(papers.detail)),
         "remarks": one.remarks,

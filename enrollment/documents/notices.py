@@ -4,7 +4,7 @@ Setting and signing happen outside of any transaction; what was read is read aga
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
@@ -21,8 +21,6 @@ from registry import applications
 from registry.applications import decisions
 from registry.states import ApplicationState
 
-# So many in one round, some twenty each second: the other jobs' threads want their turn.
-_AT_ONCE = 50
 _APPROVED = (ApplicationState.APPROVED, ApplicationState.PREPARED, ApplicationState.COMPLETED)
 
 
@@ -36,16 +34,23 @@ class Equipment:
 
 @dataclass(frozen=True)
 class ApprovalNotices:
-    """Makes notices. `equip(now)` opens the keys, which happens only when there is something to sign."""
+    """Makes notices. `equip(now)` opens the keys, which happens only when there is something to sign.
+
+    What failed waits behind all that did not, and the longest ago comes first: no number of lame ones keeps others waiting.
+    """
 
     database: Database
     publisher: Publisher
     equip: Callable[[datetime], Equipment]
+    # So many in one round, some twenty each second: the other jobs' threads want their turn.
+    at_once: int = 50
+    # When making it failed last, by receipt number.
+    _failed: dict[str, datetime] = field(default_factory=dict, repr=False, compare=False)
 
     def make_due(self, now: datetime) -> int:
         """Make the notices that are not there yet and return how many; one's trouble stops no other one."""
         with self.database.snapshot() as session:
-            due = _due(session)[:_AT_ONCE]
+            due = self._in_turn(_due(session))[: self.at_once]
         if not due:
             return 0
         equipment = self.equip(now)
@@ -54,10 +59,19 @@ class ApprovalNotices:
             try:
                 made += self._make(receipt_number, equipment, now)
             except Exception as error:  # noqa: BLE001 (raised below, after the others had their turn)
+                error.add_note(f"while making the notice of {receipt_number}")
+                self._failed[receipt_number] = now
                 troubles.append(error)
         if troubles:
             raise troubles[0]
         return made
+
+    def _in_turn(self, due: list[str]) -> list[str]:
+        """Put what failed behind the others, and forget what is due no more."""
+        for receipt_number in self._failed.keys() - set(due):
+            del self._failed[receipt_number]
+        fresh = [one for one in due if one not in self._failed]
+        return fresh + sorted(self._failed, key=lambda one: self._failed[one])
 
     def _make(self, receipt_number: str, equipment: Equipment, now: datetime) -> bool:
         today = tokyo_date(now)

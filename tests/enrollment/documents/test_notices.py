@@ -13,13 +13,14 @@ from kernel import audit
 from kernel.clock import day_start, tokyo_date
 from kernel.errors import Refused
 from registry import applications
-from registry.applications import Application
+from registry.applications import Application, Review
 from registry.calendar import next_scheduled
+from registry.drafts import Kind
 from tests.enrollment.documents.conftest import notice_of
-from tests.enrollment.filings import LETTERS, approved, filed, start_of
+from tests.enrollment.filings import LETTERS, approved, filed, filed_of, start_of
 from tests.support.clock import SettableClock
 from tests.support.documents import PUBLISHER, equipment, notices
-from tests.support.house import PREPARER, SECURITY, House
+from tests.support.house import APPROVER, PREPARER, SECURITY, House
 
 
 def desk(house: House) -> Desk:
@@ -183,3 +184,39 @@ def test_the_form_is_there_from_filing_on_and_the_same_each_time(house: House) -
     assert desk(house).form(number) == form
     with pytest.raises(Refused, match="application-unknown"):
         desk(house).form("269999Z")
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_application_has_its_form_and_its_notice(house: House, clock: SettableClock, kind: Kind) -> None:
+    house.new_terminals()
+    number = filed_of(house, kind)
+    assert desk(house).form(number).startswith(b"%PDF-1.7")
+    Review(house.database, clock, LETTERS).approve(number, start_of(house), approver=APPROVER)
+    assert notices(house).make_due(clock.now()) == 1 + (kind is Kind.BROKER_IDS)
+    clock.instant = day_start(start_of(house))
+    assert desk(house).notice(number).startswith(b"%PDF-1.7")
+
+
+def test_what_can_not_be_made_keeps_nobody_waiting_however_much_it_is(house: House, clock: SettableClock) -> None:
+    house.new_terminals()
+    lame = {approved(house, {"add.web.sea": ["1"]}) for _ in range(2)}
+    ready = equipment(house, clock.now())
+
+    class Lame:
+        """Fails with what there was before."""
+
+        @staticmethod
+        def sign(pdf: bytes, *others: object) -> bytes:
+            if any(number.encode() in pdf for number in lame):
+                raise RuntimeError("lame")
+            return ready.signer.sign(pdf, *others)  # type: ignore[arg-type]  # handed on as it came
+
+    lamed = Equipment(Lame(), ready.evidence)  # type: ignore[arg-type]
+    maker = ApprovalNotices(house.database, PUBLISHER, lambda _: lamed, at_once=len(lame))
+    sound = approved(house)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="lame"):
+            maker.make_due(clock.now())
+    assert latest(house, sound) is not None
+    assert not any(latest(house, number) for number in lame)
+    assert notices(house).make_due(clock.now()) == len(lame)
