@@ -8,6 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from kernel.errors import Refused
+from webui.guessable import is_guessable
 
 SHORTEST = 12
 LONGEST = 128
@@ -53,8 +54,11 @@ class Passwords:
         return self._hasher.hash("nobody has this password")
 
 
-def require_good(password: str, *, login: str) -> None:
-    """Raise Refused with the rule that a new password breaks: its length, the log-in name in it, one repeated character."""
+def require_good(password: str, *, login: str, names: tuple[str, ...] = ()) -> None:
+    """Raise Refused with the rule that a new password breaks: its length, the log-in name in it, repetition, being guessable.
+
+    `names` are what else strangers know of the account: its office, its owner's name and address, the service's name.
+    """
     normal = _normal(password)
     if len(normal) < SHORTEST:
         raise Refused("password-too-short", shortest=SHORTEST)
@@ -64,6 +68,8 @@ def require_good(password: str, *, login: str) -> None:
         raise Refused("password-holds-login")
     if len(set(normal)) < SHORTEST // 3:
         raise Refused("password-too-simple")
+    if is_guessable(normal, (login, *names)):
+        raise Refused("password-too-common")
 
 
 def _normal(password: str) -> str:

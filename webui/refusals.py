@@ -28,6 +28,9 @@ SHARED: Mapping[str, Sentence] = {
     "password-too-long": Sentence(mark("パスワードは%(longest)s文字以下にしてください。")),
     "password-holds-login": Sentence(mark("ユーザーIDを含まないパスワードにしてください。")),
     "password-too-simple": Sentence(mark("同じ文字の繰り返しが多すぎます。別のパスワードにしてください。")),
+    "password-too-common": Sentence(
+        mark("推測されやすいパスワードです。よく使われる言葉、並んだキー、数字、ご自身や事業所の名前だけのものは使えません。")
+    ),
     "password-differs": Sentence(mark("確認用のパスワードが一致しません。")),
     "factor-wrong": Sentence(
         mark("確認コードが違います。アプリに表示されている最新のコードを入力してください。一度使ったコードは使えません。")

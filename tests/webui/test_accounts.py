@@ -87,11 +87,13 @@ def test_an_account_has_a_name_and_an_address(accounts: Accounts, login: str, na
         ("x" * 129, "password-too-long"),
         ("my-name-is-hanako", "password-holds-login"),
         ("aaaaaaaaaaaa", "password-too-simple"),
+        ("password1234", "password-too-common"),
+        ("tsukan.shoji-2026", "password-too-common"),  # the address's domain
     ],
 )
 def test_a_poor_password_is_refused(accounts: Accounts, password: str, code: str) -> None:
     with pytest.raises(Refused, match=code):
-        accounts.add(NewAccount("hanako", "通関", "x@example.jp", password, frozenset(), "NAC001"), OPERATOR)
+        accounts.add(NewAccount("hanako", "通関", "x@tsukan-shoji.example.jp", password, frozenset(), "NAC001"), OPERATOR)
 
 
 @pytest.mark.usefixtures("hanako")

@@ -88,7 +88,7 @@ class Accounts:
         now = self.clock.now()
         login = normal(account.login)
         require_well_formed(login=login, name=account.name, mail=account.mail)
-        require_good(account.password, login=login)
+        require_good(account.password, login=login, names=(account.office_code, account.name, account.mail))
         hashed = self.passwords.hash(account.password)
         values: dict[str, object] = {
             "door": account.door.value,
@@ -187,7 +187,7 @@ class Accounts:
             with self.database.transaction() as session:
                 throttle.count_failure(session, key, PER_ACCOUNT_AND_SOURCE, now)
             raise Refused("password-wrong")
-        require_good(new, login=person.login)
+        require_good(new, login=person.login, names=(person.office_code, person.name, person.mail))
         if self.passwords.matches(row.password_hash, new):
             raise Refused("password-same")
         hashed = self.passwords.hash(new)

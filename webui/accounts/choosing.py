@@ -84,7 +84,7 @@ class PasswordLinks:
         `passwords.require_good` says, and then the link stays.
         """
         person = self.owner(door, token)
-        require_good(password, login=person.login)
+        require_good(password, login=person.login, names=(person.office_code, person.name, person.mail))
         hashed = self.passwords.hash(password)
         now = self.clock.now()
         with self.database.transaction() as session:
