@@ -18,6 +18,7 @@ from server.settings import Network
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=31536000")
 # A check raises when something is wrong; what it raises is logged, and only its name is shown.
 Checks = Mapping[str, Callable[[], object]]
 
@@ -25,6 +26,9 @@ Checks = Mapping[str, Callable[[], object]]
 @dataclass(frozen=True)
 class Front:
     """A WSGI app before another one; `proxies` are the reverse proxies whose word we take about addresses.
+
+    With `strict_transport` each answer tells browsers to come by https only, for a year (RFC 6797): this host, and no other
+    below it.
 
     `certificate_proxies` are those whose word we take about client certificates: they have ended the terminals' TLS.
 
@@ -36,6 +40,7 @@ class Front:
     proxies: tuple[Network, ...] = ()
     express: Express | None = None
     certificate_proxies: tuple[Network, ...] = ()
+    strict_transport: bool = False
     _log: Any = field(default_factory=lambda: logs.logger("server.front"), repr=False)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -47,7 +52,7 @@ class Front:
                 return self._readiness(start_response)
         self._believe_proxy(environ)
         _escape_query(environ)
-        return self.app(environ, start_response)
+        return self.app(environ, _strictly(start_response) if self.strict_transport else start_response)
 
     def _believe_proxy(self, environ: Environ) -> None:
         """Take the visitor's address, scheme and certificate from a trusted proxy's headers; nobody else's copies count."""
@@ -87,6 +92,13 @@ class Front:
         if missing:
             return _plain(start_response, "503 Service Unavailable", "".join(f"{name}: not ready\n" for name in missing))
         return _plain(start_response, "200 OK", "".join(f"{name}: ready\n" for name in self.checks))
+
+
+def _strictly(start_response: StartResponse) -> StartResponse:
+    def start(status: str, headers: list[tuple[str, str]], *fault: object) -> object:
+        return start_response(status, [*headers, STRICT_TRANSPORT], *fault)
+
+    return start
 
 
 def _escape_query(environ: Environ) -> None:

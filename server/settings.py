@@ -86,6 +86,13 @@ class DoorSettings(BaseModel):
         """Return the public address, without a slash at its end."""
         return self.public_url or f"{self.scheme}://localhost:{self.port}"
 
+    @property
+    def is_strictly_https(self) -> bool:
+        """Tell whether browsers may be told to come by https only: not to a trial's localhost, where other things run, too."""
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        return parts.scheme == "https" and host != "localhost" and not host.endswith(".localhost") and not _is_loopback(host)
+
 
 class PlainDoor(DoorSettings):
     """SCEP and CMP without TLS: their messages protect themselves, and the address is this machine's own."""

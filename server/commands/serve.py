@@ -68,7 +68,8 @@ def app_of(chosen: Settings, name: str, assemble: Assemble) -> Wsgi:
     made = assemble(chosen)
     if chosen.door(name).scheme == "https":
         keep_written(chosen, name)
-    return Front(made.app, made.checks, chosen.trusted_proxies, made.express, chosen.certificate_proxies)
+    strict = chosen.door(name).is_strictly_https
+    return Front(made.app, made.checks, chosen.trusted_proxies, made.express, chosen.certificate_proxies, strict)
 
 
 def credentials_of(chosen: Settings, name: str) -> Credentials | None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from server.front import Environ, Front, StartResponse
+from server.front import STRICT_TRANSPORT, Environ, Front, StartResponse
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1"))
 
@@ -57,3 +57,15 @@ def test_readiness_names_what_is_missing_and_nothing_more() -> None:
     status, text = readiness({"database": lambda: None, "key": broken})
     assert (status, text) == ("503 Service Unavailable", "key: not ready\n")
     assert readiness({"database": lambda: None}) == ("200 OK", "database: ready\n")
+
+
+@pytest.mark.parametrize("is_strict", [True, False])
+def test_browsers_are_told_to_come_by_https_only_where_that_is_so(is_strict: bool) -> None:  # noqa: FBT001
+    told: list[tuple[str, str]] = []
+
+    def app(_environ: Environ, start_response: StartResponse) -> list[bytes]:
+        start_response("302 Found", [("Location", "/login")])
+        return []
+
+    Front(app, {}, strict_transport=is_strict)({"PATH_INFO": "/"}, lambda _status, headers: told.extend(headers))
+    assert told == [("Location", "/login"), *([STRICT_TRANSPORT] if is_strict else [])]

@@ -5,7 +5,7 @@ import pytest
 from enrollment.deadlines.days import REMINDERS, WARNINGS
 from server import settings
 from server.mailing import letters_of
-from server.settings import Settings, SettingsFault
+from server.settings import DoorSettings, Settings, SettingsFault
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +151,20 @@ def test_where_mails_come_back_to_and_where_they_lie_belong_together(tmp_path: P
     assert "TEGATA_MAIL_BOUNCE_ADDRESS" in faults_of(tmp_path)
     monkeypatch.setenv("TEGATA_MAIL_BOUNCE_ADDRESS", "bounces@example.jp")
     assert settings.load(tmp_path).mail_bounces == Path("/var/lib/tegata/bounces")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_strict"),
+    [
+        ("https://tegata.example.jp", True),
+        ("https://tegata.example.jp:8443/portal", True),
+        ("http://tegata.example.jp", False),
+        ("https://localhost:8443", False),
+        ("https://portal.localhost", False),
+        ("https://127.0.0.1:8443", False),
+        ("https://[::1]:8443", False),
+    ],
+)
+def test_only_an_address_of_the_world_is_said_to_be_https_for_ever(url: str, is_strict: bool) -> None:  # noqa: FBT001
+    assert DoorSettings(bind="127.0.0.1:8443", public_url=url).is_strictly_https is is_strict
+    assert not DoorSettings(bind="127.0.0.1:8443").is_strictly_https
