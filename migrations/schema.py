@@ -19,6 +19,7 @@ import enrollment.tables
 import kernel.audit
 import kernel.outbox
 import kernel.throttle
+import registry.applications.parties
 import registry.applications.versions
 import registry.attachments.records
 import registry.billing.tables

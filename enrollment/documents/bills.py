@@ -9,22 +9,20 @@ from sqlalchemy.orm import Session
 from enrollment.documents.facts import VERSION, DocumentKind, Facts, Publisher
 from kernel.clock import tokyo_date
 from kernel.errors import Refused
-from registry import offices
 from registry.billing import reading
 from registry.billing.bills import Bill, BillLine
 from registry.billing.months import Month
-from registry.offices import Office
 
 
 def bill(session: Session, office_code: str, month: Month, publisher: Publisher) -> tuple[Facts, datetime]:
     """Return the facts of an office's closed month and when it was closed; raises Refused("bill-unknown")."""
-    found, office = reading.find(session, office_code, month), offices.get(session, office_code)
-    if found is None or found.closed_at is None or office is None:
+    found = reading.find(session, office_code, month)
+    if found is None or found.closed_at is None:
         raise Refused("bill-unknown", office_code=office_code, month=str(month))
-    return facts_of(found, office, found.closed_at, publisher), found.closed_at
+    return facts_of(found, found.closed_at, publisher), found.closed_at
 
 
-def facts_of(found: Bill, office: Office, closed_at: datetime, publisher: Publisher) -> Facts:
+def facts_of(found: Bill, closed_at: datetime, publisher: Publisher) -> Facts:
     """Return a bill's facts; sums are in yen."""
     payer = found.payer
     return {
@@ -34,7 +32,7 @@ def facts_of(found: Bill, office: Office, closed_at: datetime, publisher: Publis
         "month": str(found.month),
         "closed_on": tokyo_date(closed_at).isoformat(),
         "issuer": {"name": publisher.name, "service": publisher.service, "help_desk": publisher.help_desk},
-        "office": {"code": office.code, "name": office.name, "company": office.company.name},
+        "office": {"code": found.office_code, "name": payer.office, "company": payer.company},
         "payer": {
             "name": payer.name,
             "postal_code": payer.postal_code,

@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 
 from kernel.clock import tokyo_date
 from kernel.errors import Refused
-from registry import applications, contracts, offices
-from registry.applications import Detail, Query
-from registry.contracts import Contract
+from registry import applications
+from registry.applications import Detail, Query, parties
+from registry.applications.parties import Parties
 from registry.items import ITEMS, TERMINALS, table_of
 from registry.letters import CENTER_JA
-from registry.offices import Office
 from registry.proposals import Change
 from registry.terminals import Terminal
 
@@ -56,16 +55,19 @@ class Edition:
 
 @dataclass(frozen=True)
 class _Papers:
-    """What of the registry a document is made of."""
+    """What of the registry a document is made of: an application, and who it speaks of, as that day had it."""
 
     detail: Detail
-    office: Office
-    contract: Contract
+    parties: Parties
 
 
 def application_form(session: Session, receipt_number: str, publisher: Publisher) -> Facts:
-    """Return the facts of an application's form, as it stands; raises Refused("application-unknown")."""
-    papers = _papers(session, receipt_number)
+    """Return the facts of an application's form: what it wants as it stands, by those who filed it, as they were called then.
+
+    Raises Refused("application-unknown").
+    """
+    detail = _detail(session, receipt_number)
+    papers = _Papers(detail, parties.of_application(session, receipt_number) or _present(session, detail))
     one = papers.detail.application
     ticked = {line.item for line in papers.detail.items}
     return {
@@ -107,11 +109,12 @@ def application_form(session: Session, receipt_number: str, publisher: Publisher
 
 
 def approval_notice(session: Session, receipt_number: str, edition: Edition, publisher: Publisher) -> Facts:
-    """Return the facts of an application's approval.
+    """Return the facts of an application's approval, to its office as it is called on the day of issue.
 
     Raises Refused("application-unknown"), and Refused("application-state") for one that was not approved.
     """
-    papers = _papers(session, receipt_number)
+    detail = _detail(session, receipt_number)
+    papers = _Papers(detail, _present(session, detail))
     one = papers.detail.application
     if one.start_date is None or one.reviewed_at is None:
         raise Refused("application-state", state=one.state.value, event="notice")
@@ -136,19 +139,19 @@ def applied_at(session: Session, receipt_number: str) -> datetime:
     return found.applied_at
 
 
-def _papers(session: Session, receipt_number: str) -> _Papers:
+def _detail(session: Session, receipt_number: str) -> Detail:
     detail = applications.detail(session, receipt_number)
     if detail is None:
         raise Refused("application-unknown", receipt_number=receipt_number)
-    code = detail.application.office_code
-    office, contract = offices.get(session, code), contracts.get(session, code)
-    if office is None or contract is None:
-        raise LookupError(code)
-    return _Papers(detail, office, contract)
+    return detail
+
+
+def _present(session: Session, detail: Detail) -> Parties:
+    return parties.present(session, detail.application.office_code)
 
 
 def _common(kind: DocumentKind, papers: _Papers, publisher: Publisher) -> dict[str, Any]:
-    one, office, company = papers.detail.application, papers.office, papers.office.company
+    one, who = papers.detail.application, papers.parties
     return {
         "document": kind.value,
         "version": VERSION,
@@ -158,16 +161,16 @@ def _common(kind: DocumentKind, papers: _Papers, publisher: Publisher) -> dict[s
         "wished_start": one.wished_start.isoformat(),
         "issuer": {"name": publisher.name, "service": publisher.service, "help_desk": publisher.help_desk},
         "office": {
-            "code": office.code,
-            "name": office.name,
-            "company": company.name,
-            "company_abbreviation": company.abbreviation,
-            "postal_code": office.postal_code,
-            "address": office.address,
-            "phone": office.phone,
+            "code": one.office_code,
+            "name": who.office,
+            "company": who.company,
+            "company_abbreviation": who.company_abbreviation,
+            "postal_code": who.postal_code,
+            "address": who.address,
+            "phone": who.phone,
         },
-        "contractor": {"name": papers.contract.contractor_name, "title": papers.contract.contractor_title},
-        "administrator": {"name": office.administrator.full_name},
+        "contractor": {"name": who.contractor_name, "title": who.contractor_title},
+        "administrator": {"name": who.administrator},
         "items": [{"item": line.item, "name": ITEMS[line.item].ja} for line in papers.detail.items],
         "changes": [
             {"item": line.item, "name": ITEMS[line.item].ja, "before": line.before, "after": line.after}

@@ -81,9 +81,18 @@ class ApprovalNotices:
             told = facts.approval_notice(session, receipt_number, edition, self.publisher)
         content = equipment.signer.sign(typeset(told, now), equipment.evidence, now)
         start_date = date.fromisoformat(told["start_date"])
+        office = told["office"]
         notice = Notice(
-            receipt_number, edition.number, told["office"]["code"], start_date, today, now, store.digest(content)
-        )  # fmt: skip
+            receipt_number=receipt_number,
+            edition=edition.number,
+            office_code=office["code"],
+            start_date=start_date,
+            issued_on=today,
+            made_at=now,
+            company=office["company"],
+            office=office["name"],
+            sha256=store.digest(content),
+        )
         with self.database.transaction() as session:
             one = applications.find(session, receipt_number, lock=True)
             # Moved or cancelled while it was set: the next round says what is true then.

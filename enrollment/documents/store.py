@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, Integer, LargeBinary, String, UniqueConstraint, bindparam, func, select
@@ -33,13 +33,16 @@ class NoticeRow(Base):
     start_date: Mapped[date]
     issued_on: Mapped[date]
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # To whom it is addressed, as it is printed.
+    company: Mapped[str] = mapped_column(String(100))
+    office: Mapped[str] = mapped_column(String(100))
     sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 @dataclass(frozen=True)
 class Notice:
-    """What is on record of an edition, without its octets."""
+    """What is on record of an edition, without its octets; `company` and `office` as it addresses them."""
 
     receipt_number: str
     edition: int
@@ -47,6 +50,8 @@ class Notice:
     start_date: date
     issued_on: date
     made_at: datetime
+    company: str
+    office: str
     sha256: bytes
 
 
@@ -57,23 +62,15 @@ _FACTS = (
     NoticeRow.start_date,
     NoticeRow.issued_on,
     NoticeRow.made_at,
+    NoticeRow.company,
+    NoticeRow.office,
     NoticeRow.sha256,
 )
 
 
 def keep(session: Session, notice: Notice, content: bytes) -> bool:
     """Keep an edition with its audit entry; False when somebody else kept this edition first, whose octets then count."""
-    values = {
-        "receipt_number": notice.receipt_number,
-        "edition": notice.edition,
-        "office_code": notice.office_code,
-        "start_date": notice.start_date,
-        "issued_on": notice.issued_on,
-        "made_at": notice.made_at,
-        "sha256": notice.sha256,
-        "content": content,
-    }
-    if not insert_if_absent(session, NoticeRow, values):
+    if not insert_if_absent(session, NoticeRow, asdict(notice) | {"content": content}):
         return False
     audit.record(
         session,

@@ -22,7 +22,7 @@ from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
 from kernel.throttle import Limit
-from registry import applications, offices
+from registry import applications
 from registry.states import ApplicationState
 
 # A notice of 200 terminals is a third of it; a door takes no larger request anyhow.
@@ -54,11 +54,9 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Issued:
-    """A genuine notice: for whom, and whether it still counts; `replaced_on` is the day of the one that replaced it."""
+    """A genuine notice, and whether it still counts; `replaced_on` is the day of the one that replaced it."""
 
     notice: Notice
-    company: str
-    office: str
     standing: Standing
     replaced_on: date | None = None
 
@@ -130,15 +128,13 @@ def _is_our_signer(session: Session, certificate: bytes) -> bool:
 
 def _issued(session: Session, notice: Notice) -> Issued:
     application = applications.find(session, notice.receipt_number)
-    office = offices.get(session, notice.office_code)
-    if application is None or office is None:
+    if application is None:
         raise LookupError(notice.receipt_number)
-    names = (notice, office.company.name, office.name)
     if application.state in _ENDED:
-        return Issued(*names, Standing.ENDED)
+        return Issued(notice, Standing.ENDED)
     last = store.latest(session, notice.receipt_number)
     if last is not None and last.edition != notice.edition:
-        return Issued(*names, Standing.SUPERSEDED, last.issued_on)
+        return Issued(notice, Standing.SUPERSEDED, last.issued_on)
     if application.start_date != notice.start_date:
-        return Issued(*names, Standing.SUPERSEDED)  # the one that replaces it is being made
-    return Issued(*names, Standing.CURRENT)
+        return Issued(notice, Standing.SUPERSEDED)  # the one that replaces it is being made
+    return Issued(notice, Standing.CURRENT)

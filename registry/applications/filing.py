@@ -11,6 +11,7 @@ from kernel.clock import Clock, tokyo_date
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
 from registry import attachments, drafts, proposals, terminals
+from registry.applications import parties
 from registry.applications.records import (
     WORDS_MOST,
     Application,
@@ -156,6 +157,7 @@ def _enter(session: Session, draft: DraftRow, proposal: Proposal, customer: Cust
     )
     session.add(row)
     session.flush()
+    parties.keep(session, row.receipt_number, customer.office_code)
     enter_content(session, row.receipt_number, proposal, before)
     return row
 

@@ -56,7 +56,7 @@ class BillLine:
 
 @dataclass(frozen=True)
 class Payer:
-    """Who is billed, as the contract had it when the month was closed."""
+    """Who is billed, as the contract had it when the month was closed; `company` and `office` are the names of that day."""
 
     name: str
     postal_code: str
@@ -64,6 +64,8 @@ class Payer:
     contact: str
     billing_code: str
     payment_method: PaymentMethod | None
+    company: str
+    office: str
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from registry.billing.months import Month, month_of
 from registry.billing.prices import Prices
 from registry.billing.tables import BilledStateRow, BillLineRow, BillRow, UsageRow
 from registry.news import NewsKind
-from registry.tables import ContractRow, OfficeRow
+from registry.tables import CompanyRow, ContractRow, OfficeRow
 
 _JOB = audit.job("billing")
 _AT_ONCE = 200
@@ -78,13 +78,16 @@ def enter(session: Session, office_code: str, facts: Facts, prices: Prices, now:
 
 def payer_of(session: Session, contract: ContractRow) -> Payer:
     """Return who is billed as things stand."""
+    office = session.get_one(OfficeRow, contract.office_code)
     return Payer(
         contract.billing_name,
         contract.billing_postal_code,
         contract.billing_address,
         contract.billing_contact,
-        session.get_one(OfficeRow, contract.office_code).billing_code,
+        office.billing_code,
         contract.payment_method,
+        session.get_one(CompanyRow, office.company_abbreviation).name,
+        office.name,
     )
 
 

@@ -46,6 +46,8 @@ def _bill_of(row: BillRow, lines: tuple[BillLine, ...]) -> Bill:
         row.payer_contact,
         row.payer_billing_code,
         row.payer_payment_method,
+        row.payer_company,
+        row.payer_office,
     )
     month = month_of(row.month)
     return Bill(

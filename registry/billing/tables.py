@@ -57,6 +57,8 @@ class BillRow(Base):
     # The month's first day.
     month: Mapped[date]
     price_plan: Mapped[PricePlan | None] = mapped_column(_one_of(PricePlan, "bill_plan"))
+    payer_company: Mapped[str] = mapped_column(String(100))
+    payer_office: Mapped[str] = mapped_column(String(100))
     payer_name: Mapped[str] = mapped_column(String(100))
     payer_postal_code: Mapped[str] = mapped_column(String(7))
     payer_address: Mapped[str] = mapped_column(String(200))

@@ -8,19 +8,25 @@ from enrollment.documents.children import Children
 from enrollment.documents.desk import Desk, NoticeState
 from enrollment.documents.notices import ApprovalNotices, Equipment
 from enrollment.documents.store import Notice
+from enrollment.documents.verification import Verification
 from enrollment.start_moves import StartMoves
 from kernel import audit
 from kernel.clock import day_start, tokyo_date
 from kernel.errors import Refused
-from registry import applications
+from registry import applications, offices
 from registry.applications import Application, Review
+from registry.billing import closing
+from registry.billing.bills import Facts
+from registry.billing.months import Month
+from registry.billing.prices import read_prices
 from registry.calendar import next_scheduled
 from registry.drafts import Kind
+from registry.states import PricePlan
 from tests.enrollment.documents.conftest import notice_of
-from tests.enrollment.filings import LETTERS, approved, filed, filed_of, start_of
+from tests.enrollment.filings import LETTERS, Typed, approved, filed, filed_items, filed_of, start_of
 from tests.support.clock import SettableClock
 from tests.support.documents import PUBLISHER, equipment, notices
-from tests.support.house import APPROVER, PREPARER, SECURITY, House
+from tests.support.house import APPROVER, OFFICE, PREPARER, SECURITY, SOURCE, House
 
 
 def desk(house: House) -> Desk:
@@ -147,7 +153,8 @@ def test_of_two_who_make_the_same_edition_the_first_one_counts(house: House, clo
     house.new_terminals()
     number = approved(house)
     for content, is_first in ((b"one", True), (b"other", False)):
-        values = Notice(number, 1, "NAC001", date(2026, 12, 15), date(2026, 11, 24), clock.now(), store.digest(content))
+        days = (date(2026, 12, 15), date(2026, 11, 24))
+        values = Notice(number, 1, "NAC001", *days, clock.now(), "ナックス商事", "東京営業所", store.digest(content))
         with house.database.transaction() as session:
             assert store.keep(session, values, content) is is_first
     assert notice_of(house, number) == b"one"
@@ -220,3 +227,28 @@ def test_what_can_not_be_made_keeps_nobody_waiting_however_much_it_is(house: Hou
     assert latest(house, sound) is not None
     assert not any(latest(house, number) for number in lame)
     assert notices(house).make_due(clock.now()) == len(lame)
+
+
+def test_what_was_issued_speaks_of_its_day_after_the_company_has_another_name(house: House, clock: SettableClock) -> None:
+    house.new_terminals()
+    names: Typed = {"company_name": ["ナックスホールディングス"], "office_name": ["新東京営業所"]}
+    number = filed_items(house, {"names": names, "contractor": {"contractor_name": ["新　代表"]}})
+    form = desk(house).form(number)
+    review = Review(house.database, clock, LETTERS)
+    review.approve(number, start_of(house), approver=APPROVER)
+    notices(house).make_due(clock.now())
+    october = Month(2026, 10)
+    with house.database.transaction() as session:
+        closing.enter(session, OFFICE, Facts(october, PricePlan.B), read_prices(), clock.now())
+    bill = desk(house).bill(OFFICE, october)
+    for item in ("names", "contractor"):
+        review.mark_executed(number, item, actor=SECURITY)
+    with house.database.snapshot() as session:
+        office = offices.get(session, OFFICE)
+    assert office is not None
+    assert office.company.name == "ナックスホールディングス"
+    assert desk(house).form(number) == form
+    assert desk(house).bill(OFFICE, october) == bill
+    told = Verification(house.database, clock, Children()).judge(notice_of(house, number), SOURCE).issued
+    assert told is not None
+    assert (told.notice.company, told.notice.office) == ("ナックス商事株式会社", "東京営業所")

@@ -17,7 +17,7 @@ from registry.states import PricePlan
 
 NOVEMBER = Month(2026, 11)
 PRICES = read_prices()
-PAYER = Payer("請求先", "1050001", "東京都", "経理", "1234567", None)
+PAYER = Payer("請求先", "1050001", "東京都", "経理", "1234567", None, "通関商事", "東京")
 FACTS = Facts(NOVEMBER, PricePlan.A, ("00001W", "99999W"), ("NAC01",), ("NAC01", "NAC02"))
 USAGE = Usage("2026-11-1", "NAC001", NOVEMBER, "NAC01", "輸入申告", 120, "件", 2_345)
 
