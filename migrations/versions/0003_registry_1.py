@@ -202,6 +202,8 @@ def upgrade() -> None:
             sa.Enum("A", "B", name="ck_registry_bill_plan", native_enum=False, create_constraint=True, length=20),
             nullable=True,
         ),
+        sa.Column("payer_company", sa.String(length=100), nullable=False),
+        sa.Column("payer_office", sa.String(length=100), nullable=False),
         sa.Column("payer_name", sa.String(length=100), nullable=False),
         sa.Column("payer_postal_code", sa.String(length=7), nullable=False),
         sa.Column("payer_address", sa.String(length=200), nullable=False),

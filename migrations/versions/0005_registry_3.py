@@ -11,6 +11,25 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "registry_application_parties",
+        sa.Column("receipt_number", sa.String(length=7), nullable=False),
+        sa.Column("company", sa.String(length=100), nullable=False),
+        sa.Column("company_abbreviation", sa.String(length=3), nullable=False),
+        sa.Column("office", sa.String(length=100), nullable=False),
+        sa.Column("postal_code", sa.String(length=7), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("phone", sa.String(length=11), nullable=False),
+        sa.Column("contractor_name", sa.String(length=80), nullable=False),
+        sa.Column("contractor_title", sa.String(length=40), nullable=False),
+        sa.Column("administrator", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["receipt_number"],
+            ["registry_application.receipt_number"],
+            name=op.f("fk_registry_application_parties_receipt_number"),
+        ),
+        sa.PrimaryKeyConstraint("receipt_number", name=op.f("pk_registry_application_parties")),
+    )
+    op.create_table(
         "registry_application_query",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("receipt_number", sa.String(length=7), nullable=False),
@@ -352,3 +371,4 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_registry_application_query_receipt_number"))
 
     op.drop_table("registry_application_query")
+    op.drop_table("registry_application_parties")

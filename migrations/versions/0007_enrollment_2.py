@@ -19,6 +19,8 @@ def upgrade() -> None:
         sa.Column("start_date", sa.Date(), nullable=False),
         sa.Column("issued_on", sa.Date(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("company", sa.String(length=100), nullable=False),
+        sa.Column("office", sa.String(length=100), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("edition > 0", name="ck_enrollment_notice_edition"),
