@@ -36,6 +36,10 @@ class CertificateView:
     revoked_at: datetime | None
     reason: str | None
 
+    def is_usable(self, now: datetime) -> bool:
+        """Return whether it has not ended, and nobody revoked or holds it."""
+        return self.state is CertificateState.VALID and now <= self.not_after
+
 
 _NAMED = select(CredentialRow.terminal, CredentialRow.issuer, CredentialRow.serial)
 _OF_OFFICE = _NAMED.where(CredentialRow.office_code == bindparam("office_code"))
@@ -51,6 +55,12 @@ def of_office(session: Session, office_code: str) -> dict[str, CertificateView]:
 def of_terminals(session: Session, names: Collection[str]) -> dict[str, CertificateView]:
     """Return the current certificates of some terminals by name."""
     return _views(session, session.execute(_OF_TERMINALS, many(names)).all()) if names else {}
+
+
+def is_usable(session: Session, terminal: str, now: datetime) -> bool:
+    """Return whether a terminal has a current certificate that is usable."""
+    view = of_terminals(session, [terminal]).get(terminal)
+    return view is not None and view.is_usable(now)
 
 
 def ending(session: Session, office_code: str, *, by: date) -> tuple[CertificateView, ...]:

@@ -57,6 +57,11 @@ def notice_address(portal_url: str, receipt_number: str | None) -> str:
     return f"{portal_url}/applications/{receipt_number}/id-notice" if receipt_number else f"{portal_url}/id-notice"
 
 
+def revocation_address(portal_url: str, terminal: str) -> str:
+    """Return the portal's page where an office revokes a terminal's certificate itself."""
+    return f"{portal_url}/terminals/{terminal}/revocation"
+
+
 def post_prepared(to: Envelope, facts: Prepared, applicant: Contact) -> None:
     """Tell administrator and applicant that the certificates can be retrieved."""
     names = "、".join(facts.terminals)

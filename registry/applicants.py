@@ -44,8 +44,8 @@ class Contact:
 
     @property
     def full_name(self) -> str:
-        """Return family and given name with a full-width space between them."""
-        return f"{self.family_name}　{self.given_name}"
+        """Return family and given name with a full-width space between them; of who is known by one name, that."""
+        return f"{self.family_name}　{self.given_name}".strip("　")
 
     @property
     def full_kana(self) -> str:

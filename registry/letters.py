@@ -17,6 +17,9 @@ from kernel.clock import tokyo_date
 from registry.applicants import Contact
 from registry.offices import Office
 
+# Whom a mail reaches of whoever did something, by the actor's text: None when that is nobody, or nobody any more.
+Correspondent = Callable[[Session, str], Contact | None]
+
 CENTER_JA = "利用者認証センター"
 CENTER_EN = "Terminal Authentication Center"
 
@@ -46,14 +49,21 @@ class Asked:
     wished_start: date
 
 
+def nobody(session: Session, actor: str) -> Contact | None:
+    """Reach nobody: where there are no accounts."""
+    del session, actor
+    return None
+
+
 @dataclass(frozen=True)
 class Letters:
-    """Words mails; `portal_url` is where customers log in, the rest is who writes and whom to call."""
+    """Words mails; `portal_url` is where customers log in, the rest is who writes, whom to call, and who is who."""
 
     portal_url: str
     service_ja: str = f"{CENTER_JA} サポートシステム"
     service_en: str = f"{CENTER_EN} Support System"
     help_desk: str = "0120-000-000"
+    correspondent: Correspondent = nobody
 
     def received(self, to: Contact, office: Office, receipt: Receipt, asked: Asked) -> Letter:
         """Word the receipt mail. It names the items; before and after stand in the portal only."""

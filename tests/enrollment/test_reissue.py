@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from ca.certificates import CertificateState
+from ca.revocation import Reason
 from enrollment import id_notices, reissue, reissue_records
 from enrollment.reissue_letters import REASONS
 from enrollment.reissue_records import ReissueReason, ReissueState, ReissueView, Stage
@@ -16,6 +17,7 @@ from kernel.errors import Refused
 from kernel.outbox import Wanted
 from registry import news
 from registry.calendar import add_business_days, months_after
+from registry.letters import Letters
 from tests.crash import ledger
 from tests.enrollment.filings import approved, departures, start_of
 from tests.enrollment.renewing import Renewable, renewable
@@ -198,7 +200,7 @@ def test_an_accepted_request_is_taken_back_until_its_codes_are_made(terminal: Re
     [
         (PC, False, CUSTOMER, "今の証明書は引き続きご利用になれます。"),
         (PC, True, APPROVER, "今の証明書は引き続きご利用になれます。"),
-        (ReissueReason.STOLEN, False, APPROVER, "今の証明書は引き続きご利用になれます。"),
+        (ReissueReason.STOLEN, False, APPROVER, "次のページで今すぐ失効させてください。"),
         (ReissueReason.STOLEN, True, CUSTOMER, "今の証明書は失効したままです。"),
     ],
 )
@@ -223,6 +225,42 @@ def test_who_was_told_of_a_request_is_told_that_it_was_taken_back(
     assert ("センターが取り下げました" in japanese, "by the center" in english) == (who is APPROVER, who is APPROVER)
     assert afterwards in japanese
     assert "The present certificate" in english
+
+
+def mail_of(terminal: Renewable, subject: str) -> str:
+    with terminal.house.database.snapshot() as session:
+        wanted = Wanted(office_code=OFFICE, mentioning=f"【NSS】{subject}お知らせ({terminal.terminal})")
+        return outbox.search(session, wanted)[0].body
+
+
+@pytest.mark.parametrize("reason", [ReissueReason.LOST, ReissueReason.STOLEN, ReissueReason.COMPROMISED])
+def test_whoever_lost_a_key_is_told_that_it_is_good_and_how_to_end_it(terminal: Renewable, reason: ReissueReason) -> None:
+    house = replace(terminal.house.reissues, letters=Letters("https://portal.example.jp"))
+    slip = house.request(terminal.terminal, reason, CUSTOMER)
+    own = f"https://portal.example.jp/terminals/{terminal.terminal}/revocation"
+    japanese, _, english = mail_of(terminal, "再発行申込受付の").partition("-" * 64)
+    assert "今の証明書をご利用になれます" not in japanese
+    assert "今の証明書は、センターが承認するまで有効です。" in japanese
+    assert "The present certificate stays good until the center accepts the request." in english
+    assert (japanese.count(own), english.count(own)) == (1, 1)
+    house.accept(slip.id, APPROVER)
+    assert "今の証明書はただちに失効しました。" in mail_of(terminal, "再発行の")
+
+
+def test_no_mail_calls_a_certificate_good_that_has_ended(terminal: Renewable) -> None:
+    house = terminal.house
+    house.endings.revoke(terminal.terminal, Reason.KEY_COMPROMISE, CUSTOMER)
+    for reason in (PC, ReissueReason.LOST):
+        slip = house.reissues.request(terminal.terminal, reason, CUSTOMER)
+        house.reissues.decline(slip.id, "不要です。", APPROVER)
+        house.reissues.accept(house.reissues.request(terminal.terminal, reason, CUSTOMER).id, APPROVER)
+        subjects = ("再発行申込受付の", "再発行の", "再発行をお受けできない")
+        for japanese, _, english in (mail_of(terminal, subject).partition("-" * 64) for subject in subjects):
+            assert "いまログオンできる証明書がありません。" in japanese
+            assert "The terminal has no certificate that logs on now" in english
+            assert "ご利用になれます" not in japanese.replace("いつもご利用いただき", "")
+        slip = house.reissues.request(terminal.terminal, ReissueReason.STOLEN, CUSTOMER)
+        house.reissues.withdraw(slip.id, CUSTOMER)
 
 
 def test_staff_find_reissues_by_stage_terminal_and_office(terminal: Renewable, clock: SettableClock) -> None:

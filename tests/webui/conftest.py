@@ -44,7 +44,7 @@ from tests.support.house import House, build_house, company, contract, office
 from tests.webui.routes import keep_compiled_routes
 from tests.webui.visitors import PASSWORD, TOTP_SECRET, Visitor, code_at
 from webui import bulletin, center, portal
-from webui.accounts import Accounts, Door, NewAccount, Person, Right, Role
+from webui.accounts import Accounts, Door, NewAccount, Person, Right, Role, contact_of
 from webui.bulletin import BulletinParts
 from webui.center.parts import CenterParts
 from webui.doorway import DoorParts, DoorSettings
@@ -78,6 +78,8 @@ class CompiledTemplates(BytecodeCache):
 
 # What signs the audit log's heads, where a test seals it.
 LOG_KEY = Ed25519PrivateKey.generate()
+# What words mails, and knows how to reach who did something.
+LETTERS = Letters("https://localhost:8443", correspondent=contact_of)
 # Where no file can be put.
 NOWHERE = Path("/dev/null")
 TEMPLATES = CompiledTemplates()
@@ -171,7 +173,7 @@ def doors(database: Database, clock: SettableClock, accounts: Accounts, tmp_path
         clock,
         CodeHasher(b"a secret of thirty-two octets ..."),
         Sealer(sealing.public_key()),
-        Letters("https://localhost:8443"),
+        LETTERS,
     )
     return open_doors(accounts, preparation, IdNotices(database, clock, Opener(sealing)), tmp_path)
 
@@ -201,7 +203,7 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     factors = Factors(database, clock, Vault(b"another secret of thirty-two ...", "second factors"), words)
     _add_people(accounts, factors)
     door = door_parts(accounts, factors, "https://localhost:8443")
-    letters = Letters("https://localhost:8443")
+    letters = LETTERS
     drafts, applications = Drafts(database, clock), Applications(database, clock, letters)
     review = Review(database, clock, letters)
     shown = replace(notices, administrators=accounts.administrators, letters=letters)
@@ -265,7 +267,7 @@ def door_parts(accounts: Accounts, factors: Factors, public_url: str) -> DoorPar
         factors=factors,
         passkeys=passkeys,
         log_ins=LogIns(database, clock, words),
-        letters=Letters("https://localhost:8443"),
+        letters=LETTERS,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from kernel import audit
 from kernel.errors import Refused
+from registry.applicants import Contact
 from webui.tables import AccountRow
 
 NAME_MOST = 80
@@ -142,6 +143,16 @@ def find(session: Session, door: Door, office_code: str, login: str, *, lock_row
     named = (AccountRow.door == door.value) & (AccountRow.office_code == office_code) & (AccountRow.login == login)
     query = select(AccountRow).where(named)
     return session.scalar(query.with_for_update() if lock_row else query)
+
+
+def contact_of(session: Session, actor: str) -> Contact | None:
+    """Return how to reach a customer whom the audit log names so; None for anyone else, and for who may not log in any more."""
+    kind, _, named = actor.partition(":")
+    office_code, _, login = named.rpartition("/")
+    row = find(session, Door.PORTAL, office_code, login) if kind == "customer" else None
+    if row is None or row.state != AccountState.ACTIVE:
+        return None
+    return Contact(row.name, "", "", "", "", "", "", "", row.mail)
 
 
 def subject_of(person: Person) -> str:

@@ -71,7 +71,7 @@ def accept(reissue_id: str) -> Response | str:
             button=say(mark("承認する")),
             pairs=_about(file),
             notes=(
-                *consequences(reissue.reason, has_certificate=file.certificate is not None),
+                *consequences(reissue.reason, file.certificate, doorway().parts.clock.now()),
                 say(mark("管理責任者にメールで知らせます。コードは、あなた以外の発行担当が準備します。")),
             ),
             cautions=(say(mark("承認すると、今の証明書はすぐに失効します。失効は元に戻せません。")),) if ends_at_once else (),
@@ -251,8 +251,7 @@ def _asking(file: TerminalFile, sheet: Sheet) -> Response:
 
 
 def _request(file: TerminalFile, wish: _Wish) -> Confirmation:
-    has_certificate = file.current is not None
-    ends_at_once = wish.reason.is_compromise and has_certificate
+    ends_at_once = wish.reason.is_compromise and file.current is not None
     return Confirmation(
         title=say(mark("再発行を依頼する")),
         subject=file.terminal.name,
@@ -264,7 +263,7 @@ def _request(file: TerminalFile, wish: _Wish) -> Confirmation:
             (say(mark("備考")), wish.remark),
         ),
         notes=(
-            *consequences(wish.reason, has_certificate=has_certificate),
+            *consequences(wish.reason, file.current, doorway().parts.clock.now()),
             say(mark("職員の依頼は、そのまま承認されます。管理責任者にメールで知らせます。")),
             say(mark("コードは、あなた以外の発行担当が準備します。")),
         ),

@@ -93,7 +93,7 @@ def listed() -> str:
 def show(reissue_id: str) -> str:
     """Show a reissue: who asked and why, the terminal's certificate, what acceptance does, and what can be done now."""
     file = of(reissue_id)
-    reissue, certificate = file.reissue, file.certificate
+    reissue, certificate, now = file.reissue, file.certificate, doorway().parts.clock.now()
     return flask.render_template(
         "reissue.html",
         file=file,
@@ -102,9 +102,9 @@ def show(reissue_id: str) -> str:
         certificate=certificate,
         possible=possible(file),
         labels=labels(reissue),
-        consequences=consequences(reissue.reason, has_certificate=certificate is not None),
+        consequences=consequences(reissue.reason, certificate, now),
         is_retrievable=file.terminal.state in RETRIEVABLE,
-        now=doorway().parts.clock.now(),
+        now=now,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import flask
 from sqlalchemy.orm import Session
@@ -30,6 +31,8 @@ from webui.words import fault_sentence
 blueprint = flask.Blueprint("reissues", __name__)
 
 _LIVING = (TerminalState.PENDING, TerminalState.IN_SERVICE)
+# Such a request ended no certificate, and none ends because of it any more, or not yet.
+_UNDONE = (ReissueState.REQUESTED, ReissueState.DECLINED)
 _OF_TERMINAL = "/terminals/<string(length=6):terminal>/reissue"
 _ONE = "/reissues/<string(length=32):reissue_id>"
 
@@ -95,8 +98,8 @@ def request(terminal: str) -> Response | str:
     if isinstance(wish, Sheet):
         return _form(subject, wish)
     if step != "do":
-        told = consequences(wish.reason, has_certificate=subject.certificate is not None)
-        return flask.render_template("reissue-confirm.html", subject=subject, wish=wish, consequences=told, now=_now())
+        told = consequences(wish.reason, subject.certificate, now := _now())
+        return flask.render_template("reissue-confirm.html", subject=subject, wish=wish, consequences=told, now=now)
     actor, office = guard.person().actor, office_code()
     try:
         asked = portal().reissues.request(terminal, wish.reason, actor, office_code=office, remark=wish.remark)
@@ -112,17 +115,21 @@ def request(terminal: str) -> Response | str:
 def show(reissue_id: str) -> str:
     """Show how far a reissue of the office is, and what comes next."""
     reissue = _own(reissue_id)
-    subject = _subject(reissue.terminal)
+    subject, now = _subject(reissue.terminal), _now()
     may_apply = guard.person().may(Right.APPLY)
+    is_usable = subject.certificate is not None and subject.certificate.is_usable(now)
     return flask.render_template(
         "reissue.html",
         reissue=reissue,
         subject=subject,
-        next_steps=_next_steps(reissue),
+        next_steps=_next_steps(reissue, is_usable=is_usable),
+        # Others may have the key, and nothing has ended it.
+        is_exposed=is_usable and reissue.reason.is_compromise and reissue.state in _UNDONE,
+        may_revoke=may_apply,
         asker=_asker(reissue.requester),
         may_withdraw=may_apply and LIFECYCLE.allows(reissue.state, ReissueEvent.WITHDRAW),
         may_ask=may_apply and subject.terminal.state in _LIVING and (subject.open is None or subject.open == reissue),
-        now=_now(),
+        now=now,
     )
 
 
@@ -161,14 +168,15 @@ def _read(subject: Subject, sheet: Sheet) -> _Wish | Sheet:
 
 
 def _form(subject: Subject, sheet: Sheet) -> Response:
+    now = _now()
     page = flask.render_template(
         "reissue-form.html",
         subject=subject,
         sheet=sheet,
         reasons=choices(subject.reasons),
-        consequences=consequences(None, has_certificate=subject.certificate is not None),
+        consequences=consequences(None, subject.certificate, now),
         longest=LONGEST_REMARK,
-        now=_now(),
+        now=now,
     )
     return flask.make_response(page, 422 if sheet.faults else 200)
 
@@ -195,8 +203,11 @@ def _own(reissue_id: str) -> ReissueView:
     return reissue
 
 
-def _next_steps(reissue: ReissueView) -> tuple[str, ...]:
-    """Return what comes next, in the order in which it is done, finished sentences; nothing when it is over."""
+def _next_steps(reissue: ReissueView, *, is_usable: bool) -> tuple[str, ...]:
+    """Return what comes next, in the order in which it is done, finished sentences; nothing when it is over.
+
+    `is_usable` says whether the present certificate logs on.
+    """
     if reissue.state is ReissueState.REQUESTED:
         return (say(mark("センターが内容を確認しています。結果はメールと新着情報でお知らせします。")),)
     if reissue.state is ReissueState.ACCEPTED:
@@ -205,12 +216,17 @@ def _next_steps(reissue: ReissueView) -> tuple[str, ...]:
         return (told, say(mark("準備ができると、メールと新着情報でお知らせします。")))
     if reissue.state is not ReissueState.PREPARED:
         return ()
-    swap = () if reissue.reason.is_compromise else (mark("取得するまで、これまでのPCでログオンできます。"),)
+    swap = (mark("取得するまで、これまでのPCでログオンできます。"),) if is_usable else ()
+    ends = (
+        mark("取得した時点で、前の証明書は失効します。新しい端末アクセスキーでログオンします。")
+        if is_usable
+        else mark("取得すると、新しい端末アクセスキーでログオンできます。")
+    )
     return (
         say(mark("「ID通知内容」で、新しい端末アクセスキーと認証コードを確認します。")),
         say(mark("新しく使うPCで、%(day)sまでに証明書を取得します。"), day=show_day(reissue.ends_on)),
         *(say(one) for one in swap),
-        say(mark("取得した時点で、前の証明書は失効します。新しい端末アクセスキーでログオンします。")),
+        say(ends),
     )
 
 
@@ -235,5 +251,5 @@ def _told(refused: Refused) -> str:
     return sentence_of({**SHARED, **doorway().furnishing.sentences}, refused)
 
 
-def _now() -> object:
+def _now() -> datetime:
     return doorway().parts.clock.now()

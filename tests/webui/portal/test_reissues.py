@@ -6,23 +6,26 @@ from datetime import date, timedelta
 import pytest
 
 from ca.certificates import CertificateState
+from ca.revocation import Reason
 from enrollment import reissue_records
 from enrollment.credentials import of_terminals
 from enrollment.ending import Endings
 from enrollment.reissue import ReissuePreparation, Reissues
 from enrollment.reissue_letters import REASONS
 from enrollment.reissue_records import ReissueReason, ReissueState, ReissueView
-from kernel import audit
+from kernel import audit, outbox
 from kernel.clock import day_end, day_start, tokyo_date
 from tests.support.house import SOURCE, House, new_request
-from tests.webui.conftest import HANAKO, KATO, SATO, TERMINAL, Doors
+from tests.webui.conftest import HANAKO, KATO, LETTERS, SATO, TERMINAL, Doors
 from tests.webui.visitors import Visitor
+from webui.accounts import UserLetters, Users
 from webui.portal.parts import RenewalTerms
 
 # What PostgreSQL does is watched in the use cases' own tests and in tests/journeys/test_pc_swap.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 PATH = f"/terminals/{TERMINAL}/reissue"
+HANAKO_MAIL = "hanako@example.jp"  # the administrator's, too
 PC, LOST = ReissueReason.PC_REPLACED, ReissueReason.LOST
 
 
@@ -111,6 +114,69 @@ def test_what_is_wrong_stands_beside_its_field(doors: Doors, form: dict[str, str
     assert answer.status_code == 422
     assert "入力内容に1件の誤りがあります" in answer.text
     assert reissues_of(doors) == []
+
+
+def test_whoever_asked_is_mailed_what_becomes_of_it(doors: Doors) -> None:
+    reissues, jiro = Reissues(doors.database, doors.clock, letters=LETTERS), doors.person("jiro", "NAC001")
+    slips = [reissues.request(TERMINAL, PC, jiro.actor)]
+    reissues.withdraw(slips[0].id, jiro.actor)
+    slips.append(reissues.request(TERMINAL, PC, jiro.actor))
+    reissues.decline(slips[1].id, "同じPCのため。", SATO)
+    slips.append(reissues.request(TERMINAL, PC, jiro.actor))
+    ready_on = reissues.accept(slips[2].id, SATO).ready_on
+    assert ready_on
+    doors.clock.instant = day_start(ready_on)
+    ReissuePreparation(doors.preparation).prepare(slips[2].id, KATO)
+    with doors.database.snapshot() as session:
+        mails = outbox.search(session, outbox.Wanted(office_code="NAC001", mentioning=TERMINAL), most=100)
+    to = {address: sorted(mail.subject for mail in mails if mail.recipient == address) for address in (jiro.mail, HANAKO_MAIL)}
+    assert len(to[jiro.mail]) == 7
+    assert to[jiro.mail] == to[HANAKO_MAIL]
+    own = next(mail.body for mail in mails if mail.recipient == jiro.mail)
+    assert "\n通関 花子　様\n" in own
+    assert "To: 通関 花子, NAC001" in own
+
+
+def test_who_may_not_log_in_any_more_is_mailed_nothing(doors: Doors) -> None:
+    jiro = doors.person("jiro", "NAC001")
+    slip = Reissues(doors.database, doors.clock, letters=LETTERS).request(TERMINAL, PC, jiro.actor)
+    Users(doors.database, doors.clock, UserLetters(LETTERS)).disable("NAC001", "jiro", doors.person("hanako", "NAC001"))
+    Reissues(doors.database, doors.clock, letters=LETTERS).accept(slip.id, SATO)
+    with doors.database.snapshot() as session:
+        mails = outbox.search(session, outbox.Wanted(recipient=jiro.mail), most=100)
+    assert [mail.subject for mail in mails if TERMINAL in mail.subject] == [f"【NSS】再発行申込受付のお知らせ({TERMINAL})"]
+
+
+def test_while_a_lost_certificate_is_good_the_office_is_led_to_its_revocation(issuing_doors: Doors, issued: str) -> None:
+    doors, own = issuing_doors, f"/terminals/{issued}/revocation"
+    reissue, visitor = asked(doors, LOST, issued), doors.customer()
+    path = f"/reissues/{reissue.id}"
+    page = visitor.get(path).text
+    assert "今の証明書は、まだ使えます" in page
+    assert f'<a class="button danger" href="{own}">今すぐ失効させる</a>' in page
+    assert own not in doors.customer("jiro", address="192.0.2.9").get(path).text
+    assert visitor.get(own).status_code == 200
+    Endings(doors.database, doors.clock).revoke(issued, Reason.KEY_COMPROMISE, HANAKO.actor)
+    assert "まだ使えます" not in visitor.get(path).text
+    # What a request says that hurries nobody.
+    Reissues(doors.database, doors.clock).withdraw(reissue.id, HANAKO.actor)
+    assert own not in visitor.get(f"/reissues/{asked(doors, PC, issued).id}").text
+
+
+def test_with_a_revoked_certificate_nobody_is_told_that_the_old_pc_logs_on(issuing_doors: Doors, issued: str) -> None:
+    doors = issuing_doors
+    Endings(doors.database, doors.clock).revoke(issued, Reason.CESSATION_OF_OPERATION, HANAKO.actor)
+    visitor, path = doors.customer(), f"/terminals/{issued}/reissue"
+    for page in (visitor.get(path).text, visitor.post(path, {"reason": "pc-replaced"}).text):
+        assert "新しい証明書を取得するまで使えます" not in page
+        assert "いまログオンできる証明書はありません。" in page
+    reissue = accepted(doors, PC, issued)
+    assert reissue.ready_on
+    doors.clock.instant = day_start(reissue.ready_on) + timedelta(hours=10)
+    ReissuePreparation(doors.preparation).prepare(reissue.id, KATO)
+    page = doors.customer().get(f"/reissues/{reissue.id}").text
+    assert "これまでのPCでログオンできます" not in page
+    assert "取得すると、新しい端末アクセスキーでログオンできます。" in page
 
 
 def test_pressed_twice_it_is_one_request(doors: Doors) -> None:
