@@ -4,7 +4,7 @@
     check_file(name, content) -> FileType | str     the type, or a fault's code
 
 Fault codes: file-empty, file-type (no such extension), file-content (the extension says something else than the content),
-file-active (macros or other programs inside), file-locked (encrypted: nobody can look into it), file-packed (it would
+file-active (macros, scripts or other programs inside), file-locked (encrypted: nobody can look into it), file-packed (it would
 unpack to far more than it should).
 
 What is accepted is still a stranger's file: it is never opened here, never shown inline, and handed out as octets only.
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 from registry.attachments.names import extension_of
 from registry.attachments.office_documents import check_document, check_workbook
+from registry.attachments.portable_documents import check_portable
 
 _PNG_BEGIN = b"\x89PNG\r\n\x1a\n"
 # ISO/IEC 15948 §5.3: length, type, data, CRC.
 _CHUNK_FRAME = 12
-_PDF_TAIL = 2048
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _LINE_CONTROLS = {"\t", "\n", "\r", "\f"}
 # A program or an archive that could pass for a text in some encoding.
@@ -34,11 +34,6 @@ class FileType:
     name: str
     extensions: tuple[str, ...]
     check: Callable[[bytes], str | None]
-
-
-def _pdf(content: bytes) -> str | None:
-    is_whole = content.startswith((b"%PDF-1.", b"%PDF-2.")) and b"%%EOF" in content[-_PDF_TAIL:]
-    return None if is_whole else "file-content"
 
 
 def _png(content: bytes) -> str | None:
@@ -76,7 +71,7 @@ def _text(content: bytes) -> str | None:
 
 
 TYPES = (
-    FileType("PDF", ("pdf",), _pdf),
+    FileType("PDF", ("pdf",), check_portable),
     FileType("PNG", ("png",), _png),
     FileType("JPEG", ("jpg", "jpeg"), _jpeg),
     FileType("Excel (XLSX)", ("xlsx",), check_workbook),
