@@ -164,6 +164,14 @@ class _Look:
         is_open = self.now >= self.begins_at and not self.wrong_keys.locked_for
         return is_good and is_open and self.terminal.state is TerminalState.IN_SERVICE
 
+    @property
+    def is_redeemable(self) -> bool:
+        """Whether there are codes that a certificate can be retrieved with now."""
+        codes = self.codes
+        is_living = codes is not None and codes.state in _REDEEMABLE and tokyo_date(self.now) <= codes.expires_on
+        is_stopped = self.terminal.state is TerminalState.SUSPENDED
+        return is_living and codes is not None and codes.locked_until is None and not is_stopped
+
     def findings(self) -> Iterator[Finding]:
         """Find what there is, in the order of the checks."""
         yield from self.service
@@ -242,7 +250,7 @@ class _Look:
         current = self.current
         if current is None:
             if self.codes is not None:
-                yield _notice(Check.CERTIFICATE, "certificate-none", "E103")
+                yield _notice(Check.CERTIFICATE, "certificate-none" if self.is_redeemable else "certificate-none-yet", "E103")
             return
         facts: dict[str, Fact] = {"serial": current.serial, "last_on": _day(current.not_after)}
         if current.state is CertificateState.REVOKED:
@@ -313,9 +321,11 @@ class _Look:
         elif reissue.state is ReissueState.ACCEPTED and reissue.ready_on is not None:
             yield _notice(Check.REISSUE, "reissue-accepted", None, **facts, ready_on=reissue.ready_on.isoformat())
         elif reissue.ends_on is not None:
-            yield _notice(Check.REISSUE, "reissue-prepared", None, **facts, ends_on=reissue.ends_on.isoformat())
+            topic = "reissue-prepared" if self.is_redeemable else "reissue-prepared-closed"
+            yield _notice(Check.REISSUE, topic, None, **facts, ends_on=reissue.ends_on.isoformat())
 
 
+_REDEEMABLE = (CodeSetState.PREPARED, CodeSetState.CLAIMED)
 # Nobody has approved these yet.
 _UNDECIDED = (ApplicationState.APPLIED, ApplicationState.QUERIED)
 

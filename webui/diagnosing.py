@@ -3,6 +3,7 @@
 A stored case holds findings, no words (`enrollment.diagnosis_cases`); each door says where a remedy's button leads.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +14,7 @@ import flask
 from enrollment.diagnosis import Check, Diagnosis, Finding, Verdict
 from enrollment.diagnosis_cases import shown
 from enrollment.reissue_records import ReissueReason
-from webui.diagnosis_topics import TOPICS, Way
+from webui.diagnosis_topics import TOPICS, Topic, Way
 from webui.doorway import doorway
 from webui.reissuing import reason_name
 from webui.texts import gettext, language, mark, say, show_day, show_instant
@@ -34,13 +35,18 @@ VERDICTS: Mapping[Verdict, Label] = {
     Verdict.FAULT: Label(mark("要対応"), "bad"),
     Verdict.SKIPPED: Label(mark("未確認")),
 }
+# Codes that the customers' software shows.
+_SEEN = re.compile(r"[A-Z][0-9]+")
 # Where a remedy's button leads at the present door; empty where that door has no such page, or the reader not the right.
 Lead = Callable[[Way, Finding], str]
 
 
 @dataclass(frozen=True)
 class Told:
-    """A finding in the reader's language: finished sentences; `address` is where the remedy is done, `label` its button."""
+    """A finding in the reader's language: finished sentences; `address` is where the remedy is done, `label` its button.
+
+    `code` is one that people meet on their screens, as A0036; what only our programs call something is a link without name.
+    """
 
     check: str
     verdict: Label
@@ -71,7 +77,9 @@ class Report:
 
 def report(found: Diagnosis, lead: Lead) -> Report:
     """Put a diagnosis into words; `lead` says where remedies are done."""
-    told = {id(one): _told(one, lead) for one in found.findings}
+    # Who has one under way is not sent to ask for another.
+    reissue = next((one for one in found.findings if one.check is Check.REISSUE), None)
+    told = {id(one): _told(one, lead, reissue) for one in found.findings}
     main = told[id(found.main)] if found.main else None
     return Report(
         terminal=found.terminal,
@@ -96,15 +104,18 @@ def equip(templates: dict[str, object]) -> None:
     templates |= {"case_number": shown}
 
 
-def _told(finding: Finding, lead: Lead) -> Told:
+def _told(finding: Finding, lead: Lead, reissue: Finding | None) -> Told:
     topic, facts = TOPICS[finding.topic], _facts(finding)
     address = lead(topic.way, finding) if topic.way else ""
+    if topic.way is Way.REISSUE and reissue is not None:
+        topic = Topic(topic.cause, topic.meanwhile, Way.OPEN_REISSUE)
+        address = lead(Way.OPEN_REISSUE, reissue)
     return Told(
         check=gettext(CHECKS[finding.check]),
         verdict=VERDICTS[finding.verdict],
         cause=say(topic.cause, **facts),
         remedy=say(topic.remedy, **facts) if topic.remedy else "",
-        code=finding.code or "",
+        code=finding.code if finding.code and _SEEN.fullmatch(finding.code) else "",
         code_address=bulletin_address(f"codes/{quote(finding.code)}") if finding.code else "",
         address=address,
         label=gettext(topic.way.label) if topic.way and address else "",

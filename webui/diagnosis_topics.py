@@ -25,11 +25,15 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Topic:
-    """The cause and the remedy; without one nothing is to be done."""
+    """The cause and the remedy; without one nothing is to be done.
+
+    `meanwhile` is the remedy of what a reissue mends, where one is under way already.
+    """
 
     cause: str
     remedy: str = ""
     way: Way | None = None
+    meanwhile: str = mark("再発行を手続き中です。新しい証明書を取得すると、ログオンできるようになります。")
 
 
 _CALL = mark("ヘルプデスクへご連絡ください。")
@@ -121,6 +125,7 @@ TOPICS: Mapping[str, Topic] = {
     "certificate-none": Topic(
         mark("証明書は、まだ取得されていません。"), mark("使用するPCで、コードを使って取得してください。"), Way.RETRIEVAL
     ),
+    "certificate-none-yet": Topic(mark("証明書は、まだ取得されていません。")),
     "certificate": Topic(mark("証明書は有効です(%(last_on)sまで、シリアル番号：%(serial)s)。")),
     "certificate-expired": Topic(
         mark("証明書の有効期限は%(last_on)sに切れました。"),
@@ -157,6 +162,7 @@ TOPICS: Mapping[str, Topic] = {
         mark("端末アクセスキーの誤りが続いたため、%(until_at)sまでログオンできません。"),
         mark("時間をおいてから、正しい端末アクセスキーでログオンしてください。わからないときは、再発行を申請してください。"),
         Way.REISSUE,
+        mark("時間をおいてから、正しい端末アクセスキーでログオンしてください。再発行を手続き中です。"),
     ),
     "logon-refused": Topic(
         mark("%(last_at)sのログオンが拒否されました(このコードは、これまで%(times)s回)。"),
@@ -180,7 +186,7 @@ TOPICS: Mapping[str, Topic] = {
     ),
     "renewal-blocked": Topic(
         mark("再発行が承認されているため、今の証明書は更新できません。"),
-        mark("新しいコードで、再発行の証明書を取得してください。"),
+        mark("新しいコードの準備ができたら、再発行の証明書を取得してください。"),
     ),
     "renewal-unfinished": Topic(
         mark("更新が途中で止まっています。今の証明書は、%(last_on)sまで使えます。"),
@@ -200,6 +206,11 @@ TOPICS: Mapping[str, Topic] = {
     "reissue-prepared": Topic(
         mark("再発行のコードが準備されています(理由：%(reason)s、取得期限：%(ends_on)s)。"),
         mark("「ID通知内容」の新しいコードで、期限までに新しい証明書を取得してください。"),
+        Way.OPEN_REISSUE,
+    ),
+    "reissue-prepared-closed": Topic(
+        mark("再発行のコードが準備されましたが、いまは使えません(理由：%(reason)s、取得期限：%(ends_on)s)。"),
+        mark("コードについての対処を先に行ってください。"),
         Way.OPEN_REISSUE,
     ),
 }

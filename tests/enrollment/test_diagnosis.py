@@ -66,19 +66,19 @@ def test_the_way_of_codes(house: House, clock: SettableClock, topics: Callable[[
     for _ in range(4):
         with pytest.raises(Refused):
             house.redemption.redeem(wrong, new_request().pem, SOURCE)
-    assert topics(name) == ["codes-locked", "certificate-none"]
+    assert topics(name) == ["codes-locked", "certificate-none-yet"]
     clock.advance(timedelta(hours=1))
     house.notices.freeze(None, OFFICE, name, HANAKO)
-    assert topics(name) == ["codes-frozen-consent", "certificate-none"]
+    assert topics(name) == ["codes-frozen-consent", "certificate-none-yet"]
     house.preparation.thaw(name, SECURITY)
-    assert topics(name) == ["codes-frozen-consent", "certificate-none"]
+    assert topics(name) == ["codes-frozen-consent", "certificate-none-yet"]
     notices = replace(house.notices, administrators=lambda _: (str(HANAKO),))
     notices.consent(None, OFFICE, name, HANAKO)
     assert topics(name) == ["codes-unredeemed", "certificate-none"]
     clock.advance(timedelta(days=70))
     assert topics(name)[0] == "codes-expired"
     id_notices.expire_due(house.database, clock.now())
-    assert topics(name) == ["codes-expired", "certificate-none"]
+    assert topics(name) == ["codes-expired", "certificate-none-yet"]
 
 
 def test_a_terminal_that_works(house: House, look: Callable[..., Diagnosis]) -> None:

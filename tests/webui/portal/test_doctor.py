@@ -1,5 +1,6 @@
 """The doctor page: one's own terminals in plain words, where remedies lead, and cases, which the help desk sees alike."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from ca.revocation import Reason
 from enrollment.diagnosis_cases import shown
 from enrollment.ending import Endings
-from enrollment.reissue import Reissues
+from enrollment.reissue import ReissuePreparation, Reissues
 from enrollment.reissue_records import ReissueReason
+from kernel.clock import day_start
 from tests.support.house import SOURCE, House, new_request
-from tests.webui.conftest import HANAKO, SATO, TERMINAL, Doors
+from tests.webui.conftest import HANAKO, KATO, SATO, TERMINAL, Doors
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -56,6 +58,45 @@ def test_a_reissue_leads_to_its_page(issuing_doors: Doors) -> None:
     assert "PCの入替え" in page
     staff = issuing_doors.staff().get(PATH).text
     assert f'href="/reissues/{reissue.id}"' in staff
+
+
+def test_codes_that_can_not_be_used_are_not_recommended(issuing_doors: Doors, house: House) -> None:
+    doors = issuing_doors
+    number, (name, _) = doors.prepared()
+    visitor, path = doors.customer(), f"/terminals/{name}/doctor"
+    assert "コードを使って取得してください" in visitor.get(path).text
+    house.notices.freeze(number, "NAC001", name, HANAKO.actor)
+    page = visitor.get(path).text
+    assert "事業所の方が凍結しました" in page
+    assert "コードを使って取得してください" not in page
+    assert re.search(r"codes-[a-z]+<", page) is None
+    assert '<a href="/bulletin/codes/codes-frozen">この状態の説明を読む</a>' in page
+    doors.clock.advance(timedelta(days=120))
+    page = doors.customer().get(path).text
+    assert "が過ぎています" in page
+    assert "コードを使って取得してください" not in page
+    assert re.search(r"codes-[a-z]+<", page) is None
+
+
+def test_who_has_a_reissue_under_way_is_not_sent_for_another(issuing_doors: Doors, house: House, issued: str) -> None:
+    doors, path = issuing_doors, f"/terminals/{issued}/doctor"
+    Endings(doors.database, doors.clock).revoke(issued, Reason.CESSATION_OF_OPERATION, SATO)
+    assert "再発行を申請する" in doors.customer().get(path).text
+    reissue = Reissues(doors.database, doors.clock).request(issued, ReissueReason.PC_REPLACED, HANAKO.actor)
+    for page in (doors.customer().get(path).text, doors.staff().get(path).text):
+        assert "再発行を申請中です" in page
+        assert "再発行を申請する" not in page
+        assert "再発行を申請してください" not in page
+        assert page.count(f'<a href="/reissues/{reissue.id}">手続き中の再発行を見る</a>') == 2
+    ready_on = Reissues(doors.database, doors.clock).accept(reissue.id, SATO).ready_on
+    assert ready_on
+    doors.clock.instant = day_start(ready_on) + timedelta(hours=10)
+    ReissuePreparation(doors.preparation).prepare(reissue.id, KATO)
+    assert "新しいコードで、期限までに新しい証明書を取得してください。" in doors.customer().get(path).text
+    house.notices.freeze(None, "NAC001", issued, HANAKO.actor)
+    page = doors.customer().get(path).text
+    assert "再発行のコードが準備されましたが、いまは使えません" in page
+    assert "新しい証明書を取得してください" not in page
 
 
 def test_a_case_is_the_very_same_view_for_the_help_desk(issuing_doors: Doors, issued: str) -> None:
