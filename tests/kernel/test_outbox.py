@@ -204,3 +204,27 @@ def test_a_delay_of_a_mail_that_has_not_left_is_not_noted(database: Database, no
     with database.transaction() as session:
         assert not outbox.note_delay(session, _mails(database)[0].return_token, "4.4.1")
     assert _mails(database)[0].last_error is None
+
+
+def test_mails_are_looked_for_among_the_newest_and_counted_up_to_a_bound(database: Database, now: datetime) -> None:
+    _post(database, now, *(f"{name}@example.jp" for name in "abcde"))
+    with database.snapshot() as session:
+
+        def found(**wanted: object) -> list[str]:
+            return [mail.recipient[0] for mail in outbox.search(session, outbox.Wanted(**wanted))]  # type: ignore[arg-type]
+
+        assert found(among=2) == ["e", "d"]
+        assert found(among=2, mentioning="a@") == []
+        assert found(among=5, mentioning="a@") == found(mentioning="a@") == ["a"]
+        assert [outbox.count(session, outbox.Wanted(), most=most) for most in (3, 4, 5, 9)] == [4, 5, 5, 5]
+        assert outbox.count(session, outbox.Wanted(among=2), most=9) == 2
+
+
+def test_a_tally_tells_an_offices_mails_that_mention_a_number_and_those_given_up(database: Database, now: datetime) -> None:
+    _post(database, now, "260001A@example.jp", "other@example.jp")
+    with database.snapshot() as session:
+        assert outbox.tally(session, "NAC001", "260001A") == (1, 0)
+        assert outbox.tally(session, "NAC002", "260001A") == (0, 0)
+    outbox.deliver(database, Postman(DeliveryFailed("550", permanent=True)), now=now)
+    with database.snapshot() as session:
+        assert outbox.tally(session, "NAC001", "260001A") == (1, 1)

@@ -33,12 +33,14 @@ _LAST_ID = 2**63 - 1
 def listed() -> str:
     """Show mails, newest first: of an office, in a state, about an application.
 
-    A number that is no application's and no terminal's is looked for in the newest mails, or in all when that is asked for.
+    A number that is no application's and no terminal's is looked for in the newest mails as it was typed, or in all when that is
+    asked for.
     """
     state = listing.chosen("state", tuple(MailState))
-    office_code, number = listing.searched("office").upper(), listing.searched("number").upper()
+    office_code, number = listing.searched("office").upper(), listing.searched("number")
     with doorway().parts.database.snapshot() as session:
-        whose = office_code or _office_of(session, number)
+        about = _office_of(session, number.upper())
+        number, whose = number.upper() if about else number, office_code or about
         among = _NEWEST if number and not whose and listing.chosen("all", ("1",)) == "" else None
         wanted = Wanted(office_code=whose, state=MailState(state) if state else None, mentioning=number, among=among)
         counted = outbox.count(session, wanted, most=COUNTED)

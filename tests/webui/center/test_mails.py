@@ -80,6 +80,16 @@ def test_mails_are_paged(doors: Doors, sato: Visitor) -> None:
     assert 'rel="prev"' in sato.get("/mails/?page=999999").text
 
 
+def test_a_word_is_looked_for_in_the_newest_mails_and_in_all_where_that_is_asked_for(doors: Doors, sato: Visitor) -> None:
+    number = file_application(doors)
+    page = sato.get("/mails/?number=example&state=waiting").text
+    assert "hanako@example.jp" in page
+    assert "「example」は受付番号でも論理端末名でもないため、最新の2,000通だけを探しました。" in page
+    assert 'href="/mails/?all=1&amp;office=&amp;number=example&amp;state=waiting"' in page
+    for query in ("number=example&all=1", f"number={number}", "number=example&office=NAC001", ""):
+        assert "だけを探しました" not in sato.get(f"/mails/?{query}").text
+
+
 def test_a_mail_that_is_not_there_is_not_found(sato: Visitor) -> None:
     for address in ("/mails/1", f"/mails/{2**63}", f"/mails/{2**70}", "/mails/x"):
         assert sato.get(address).status_code == 404
