@@ -29,6 +29,7 @@ from registry.applications.completion import (
     complete_due,
     due_abolitions,
     mark_prepared,
+    missing_settings,
     overdue_settings,
     terminals_to_prepare,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "find",
     "last_applicant",
     "mark_prepared",
+    "missing_settings",
     "move_start",
     "of_office",
     "open_of_office",

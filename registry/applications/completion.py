@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from kernel import audit
@@ -91,20 +91,28 @@ def due_abolitions(session: Session, today: date) -> tuple[DueAbolition, ...]:
 
 def overdue_settings(session: Session, today: date) -> tuple[str, ...]:
     """Return the receipt numbers of applications whose system settings were not complete on their last day."""
+    return tuple(session.scalars(_without_settings().where(ApplicationRow.settings_deadline < today)))
+
+
+def missing_settings(session: Session, office_code: str, today: date) -> tuple[str, ...]:
+    """Return the receipt numbers of an office's applications whose system settings are to be completed yet, and can be."""
+    ahead = (ApplicationRow.office_code == office_code) & (ApplicationRow.settings_deadline >= today)
+    return tuple(session.scalars(_without_settings().where(ahead)))
+
+
+def _without_settings() -> Select[str]:
     needing = [code for code, item in ITEMS.items() if item.needs_settings]
-    query = (
+    return (
         select(ApplicationRow.receipt_number)
         .join(ApplicationItemRow)
         .where(
             ApplicationRow.state.in_(_WAITING),
-            ApplicationRow.settings_deadline < today,
             ApplicationItemRow.item.in_(needing),
             ApplicationItemRow.executed_at.is_(None),
         )
         .distinct()
         .order_by(ApplicationRow.receipt_number)
     )
-    return tuple(session.scalars(query))
 
 
 def complete_due(database: Database, *, now: datetime) -> int:

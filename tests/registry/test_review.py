@@ -93,6 +93,9 @@ def test_items_that_need_system_settings_get_a_deadline_which_is_mailed(database
     assert "2026年12月4日" in mails(database)[-1].body
     with database.snapshot() as session:
         assert room.overdue_settings(session, date(2026, 12, 4)) == ()
+        assert room.missing_settings(session, "NAC001", date(2026, 12, 4)) == (number,)
+        assert room.missing_settings(session, "NAC002", date(2026, 12, 4)) == ()
+        assert room.missing_settings(session, "NAC001", date(2026, 12, 5)) == ()
         assert room.overdue_settings(session, date(2026, 12, 5)) == (number,)
 
 

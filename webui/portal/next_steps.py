@@ -3,8 +3,9 @@
 Certificates that end have a banner of their own (`renewals`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import flask
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from enrollment.waiting_codes import WaitingCodes
 from kernel.clock import tokyo_date
 from registry import applications
 from registry.applications import Application
+from registry.drafts import Kind
 from registry.states import ApplicationState
 from webui.accounts import Person, Right
 from webui.texts import mark, say, show_day
@@ -40,7 +42,7 @@ def of_office(session: Session, office_code: str, person: Person, now: datetime)
     codes = [_codes(one, person) for one in waiting_codes.of_office(session, office_code, today)]
     tomorrow = today + timedelta(days=1)
     starts = [_start(one) for one in open_ones if one.state in _STARTING and one.start_date == tomorrow]
-    return (*questions, *starts, *codes)[:_MOST]
+    return (*questions, *_settings(session, open_ones, person, today), *starts, *codes)[:_MOST]
 
 
 def _question(one: Application, person: Person) -> Step:
@@ -49,6 +51,26 @@ def _question(one: Application, person: Person) -> Step:
     )
     may = person.may(Right.APPLY)
     return Step(sentence, flask.url_for("applications.show", receipt_number=one.receipt_number) if may else "")
+
+
+def _settings(session: Session, open_ones: Sequence[Application], person: Person, today: date) -> list[Step]:
+    """Return a step for each application that becomes void unless its system settings are complete in time."""
+    due = [one for one in open_ones if one.settings_deadline is not None and one.settings_deadline >= today]
+    missing = applications.missing_settings(session, due[0].office_code, today) if due else ()
+    asked = any(one.kind is Kind.SYSTEM_SETTINGS for one in open_ones)
+    return [_setting(one, person, is_asked=asked) for one in due if one.receipt_number in missing]
+
+
+def _setting(one: Application, person: Person, *, is_asked: bool) -> Step:
+    """Lead to where settings are applied for; who has done so, or may not, to the application that needs them."""
+    sentence = say(
+        mark("申込%(number)sには、システム設定が必要です。%(day)sまでに完了しないと、申込は無効になります。"),
+        number=one.receipt_number,
+        day=show_day(one.settings_deadline),
+    )
+    if is_asked or not person.may(Right.APPLY):
+        return Step(sentence, flask.url_for("applications.show", receipt_number=one.receipt_number))
+    return Step(sentence, flask.url_for("apply.guidance", kind=Kind.SYSTEM_SETTINGS.value))
 
 
 def _codes(one: WaitingCodes, person: Person) -> Step:
@@ -68,6 +90,6 @@ def _codes(one: WaitingCodes, person: Person) -> Step:
 
 def _start(one: Application) -> Step:
     return Step(
-        say(mark("あした(%(day)s)は、申込%(number)sの利用開始日です。"), day=show_day(one.start_date), number=one.receipt_number),
+        say(mark("明日(%(day)s)は、申込%(number)sの利用開始日です。"), day=show_day(one.start_date), number=one.receipt_number),
         flask.url_for("applications.show", receipt_number=one.receipt_number),
     )
