@@ -29,7 +29,7 @@ from registry.offices import Company, OfficeEntry
 from registry.registration import Offices
 from registry.states import DeviceClass, PaymentMethod, PricePlan, SystemClass
 from registry.terminals import Takeover
-from server import demo_bills
+from server import demo_bills, demo_notices
 from server.custody import Custody
 from server.doors import listen
 from server.founding import Say
@@ -135,6 +135,7 @@ def make(settings: Settings, database: Database, say: Say) -> None:
     say("company, office and people")
     _register(database, clock, today)
     demo_bills.make(database, clock, OFFICE, TERMINAL, USER_CODE)
+    demo_notices.make(database, clock, audit.staff(REVIEWER), audit.staff(ISSUER))
     _add_people(Accounts(database, clock), factors_of(settings, database, clock), log_ins)
     say(f"terminal {TERMINAL} retrieves its certificate")
     _prepare_terminal(settings, database, clock, today)
