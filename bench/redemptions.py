@@ -109,19 +109,27 @@ class Supply:
 
     house: House
     _made: int = field(default=0, repr=False)
+    _newest: list[str] = field(default_factory=list, repr=False)
 
     def make(self, count: int) -> tuple[list[str], list[str]]:
         """Return JSON bodies for the retrieval door, and those for cfssl of the same requests."""
         names = [f"{number % 100_000:05}{'ABCDEFGHJK'[number // 100_000]}" for number in range(self._made, self._made + count)]
         self._made += count
         requests = [new_request().pem.decode("ascii") for _ in names]
-        ours = [json.dumps(codes | {"csr": pem}) for codes, pem in zip(self._codes(names), requests, strict=True)]
-        return ours, [json.dumps({"certificate_request": pem}) for pem in requests]
+        with self.house.database.transaction() as session:
+            session.execute(insert(TerminalRow), [_terminal(name, self.house) for name in names])
+        self._newest = names
+        return self._bodies(names, requests), [json.dumps({"certificate_request": pem}) for pem in requests]
+
+    def make_following(self) -> list[str]:
+        """Return JSON bodies for the retrieval door, of the terminals that were made last and have their certificates by now."""
+        return self._bodies(self._newest, [new_request().pem.decode("ascii") for _ in self._newest])
+
+    def _bodies(self, names: Sequence[str], requests: Sequence[str]) -> list[str]:
+        return [json.dumps(codes | {"csr": pem}) for codes, pem in zip(self._codes(names), requests, strict=True)]
 
     def _codes(self, names: Sequence[str]) -> list[dict[str, str]]:
         house, now = self.house, self.house.clock.now()
-        with house.database.transaction() as session:
-            session.execute(insert(TerminalRow), [_terminal(name, house) for name in names])
         with house.database.snapshot() as session:
             found = list(terminals.named(session, names).values())
         made = house.preparation.make_sets(found, str(APPROVER), PREPARER, now)

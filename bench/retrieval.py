@@ -1,6 +1,7 @@
 """Retrieval from end to end: codes and a fresh key in, a certificate out, behind nginx with TLS, beside cfssl.
 
 Each request is one redemption at the retrieval door: codes that were prepared and a P-256 request that was made in advance.
+Then the same terminals fetch their second certificates, as in a generation change: each ends the first one.
 32 clients ask, with a full TLS handshake for each request, and over kept-alive ones. cfssl (Debian's
 golang-cfssl) signs the same requests behind the same nginx, without codes, into a database of the same kind. Rates are per
 core-second of all processes that did the work: door, nginx, PostgreSQL's server. The limit is what verifying a request,
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from sqlalchemy import func, select, text
@@ -38,6 +40,7 @@ from tests.crash.homes import RealHome, found_home
 from tests.support.postgres import PostgresServer, private_server
 
 DOOR, PEER, FRONT = 19_100, 19_101, 19_102
+FOLLOWING = "ours, a certificate that follows another"
 STATIC = 3  # so many times more of what nginx answers by itself, as it is so cheap
 NGINX = """
 user root; worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -137,10 +140,11 @@ def run(folder: Path, kind: Kind, chosen: argparse.Namespace) -> dict[str, objec
             with door(home, folder, "retrieval", DOOR) as serving:
                 cases = [
                     Asking(
-                        "ours",
+                        what,
                         Target(FRONT, "/api/v1/retrievals", 201),
                         lambda: [*tree(serving), *nginx(), *kind.servers()],
-                    ),
+                    )
+                    for what in ("ours", FOLLOWING)
                 ]
                 if not number:
                     cases += [
@@ -166,12 +170,16 @@ def _measured(cases: Sequence[Asking], supply: Supply, home: RealHome, chosen: a
             codes, requests = supply.make(chosen.count)
             before = _redeemed(home.house.database)
             for case in cases:
-                case.ask({"ours": codes, "cfssl": requests}.get(case.what, STATIC * codes), anew=anew)
+                if case.what == FOLLOWING:
+                    case.ask(supply.make_following(), anew=anew)
+                else:
+                    case.ask({"ours": codes, "cfssl": requests}.get(case.what, STATIC * codes), anew=anew)
                 if not round_:
                     case.forget()
             home.house.database.dispose()
-            if _redeemed(home.house.database) - before != chosen.count:
-                raise RuntimeError("not every request became a certificate")
+            now = _redeemed(home.house.database)
+            if (now.valid - before.valid, now.revoked - before.revoked) != (chosen.count, chosen.count):
+                raise RuntimeError("not every request became a certificate, or not every first one was ended by the second")
         facts[mode] = {case.what: case.summary() for case in cases} | _ratios({case.what: case.rate for case in cases})
         for case in cases:
             case.forget()
@@ -188,10 +196,16 @@ def _ratios(rates: dict[str, float]) -> dict[str, object]:
     return {"limit": round(limit), "openssl_speed": speed} | of
 
 
-def _redeemed(database: Database) -> int:
+class _Redeemed(NamedTuple):
+    valid: int
+    revoked: int
+
+
+def _redeemed(database: Database) -> _Redeemed:
     with database.snapshot() as session:
-        query = select(func.count()).where(CertificateRow.kind == "terminal", CertificateRow.state == "valid")
-        return session.scalar(query) or 0
+        query = select(CertificateRow.state, func.count()).where(CertificateRow.kind == "terminal").group_by(CertificateRow.state)
+        found = {row[0]: row[1] for row in session.execute(query)}
+    return _Redeemed(found.get("valid", 0), found.get("revoked", 0))
 
 
 def tree(pid: int) -> list[int]:
@@ -262,8 +276,8 @@ def fill(home: RealHome, among: int) -> None:
         values = {"issuer": home.house.issuing.issuer.name, "first": present + 1, "last": among}
         dates = {"now": "2026-11-01 00:00:00", "end": "2027-10-31 14:59:59"}
         session.execute(text(FILL[database.engine.dialect.name]), values | dates)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+    with database.transaction() as session:
+        session.execute(text("ANALYZE"))
 
 
 def _sqlite(folder: Path) -> Kind:
