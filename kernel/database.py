@@ -53,6 +53,9 @@ FRESH = 1.0
 STATEMENTS = 512
 # From so many rows on PostgreSQL is sent one stream of them (COPY): that costs it and us half of what a statement each does.
 STREAM = 16
+# What a connection to SQLite keeps of the file, in kibibytes: each thread has one, and 2,000, SQLite's own choice, were a fifth
+# of a door's weight, while the system has the same pages. What a transaction writes stays in memory up to 2,000, as it did.
+KEPT, SPILLED = "cache_size=-500", "cache_spill=-2000"
 # To SQLite a mistake in our own statements is "operational", too; these are the results that the world causes.
 SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
 
@@ -355,7 +358,7 @@ def _require_alive(dialect: Dialect, connection: Any, record: Any, _proxy: objec
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 (the driver's own type)
     # The driver's own implicit BEGIN would start deferred transactions, which fail instead of waiting.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", KEPT, SPILLED):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import cast
 
 import click
+from sqlalchemy.orm import configure_mappers
 
 from server import logs, process, shared
 from server.cli import telling
@@ -55,11 +56,12 @@ def serve_part(chosen: Settings, part: str, listener: socket.socket | None, star
 def door_of(chosen: Settings, name: str) -> Door:
     """Return a door with its app (made later, in the worker) and its TLS files.
 
-    Its module is loaded before any worker forks: its code is in memory once. By itself a door loads only what it uses.
+    Its module is loaded, and its tables are settled, before any worker forks: that is in memory once.
     """
     credentials = credentials_of(chosen, name)
     worker = ExpressWorker if name == "status" else PatientWorker
     assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
+    configure_mappers()
     return Door(name, chosen.door(name), partial(app_of, chosen, name, assemble), credentials, worker)
 
 

@@ -306,3 +306,12 @@ def test_a_restart_of_the_server_between_two_use_cases_goes_unnoticed(postgresql
     _end_connections(other)
     other.dispose()
     assert _count(postgresql_database) == 1
+
+
+def test_a_connection_to_sqlite_keeps_little_and_lets_a_transaction_have_more(tmp_path: Path) -> None:
+    database = connect(f"sqlite:///{tmp_path / 'small.db'}")
+    with database.snapshot() as session:
+        pages = session.execute(text("PRAGMA page_size")).scalar_one()
+        assert session.execute(text("PRAGMA cache_size")).scalar_one() == -500
+        assert session.execute(text("PRAGMA cache_spill")).scalar_one() > 400 * 4_096 // pages
+    database.dispose()
