@@ -166,3 +166,22 @@ def test_keyboard_and_no_script_are_enough_to_approve(
         page.get_by_role("button", name="承認する").press("Enter")
         assert page.get_by_role("status").text_content() == f"申込{number}を承認しました。お客様にメールでお知らせします。"
         assert START.strftime("%Y/%m/%d") in page.get_by_role("main").inner_text()
+
+
+@ONE_DATABASE
+def test_the_bars_are_one_row_each_on_a_desktop_in_both_languages(
+    issuing_doors: Doors, chromium: Chromium, center_url: str, root: Path
+) -> None:
+    with chromium.visit(root, viewport=ViewportSize(width=1280, height=720)) as visit:
+        page = visit.page
+        log_in(page, issuing_doors, center_url, "mori")
+        for language, other in (("ja", "English"), ("en", "日本語")):
+            page.goto(center_url)
+            assert page.locator("html").get_attribute("lang") == language
+            inspect(visit, f"center-bars-{language}-wide")
+            for rows in ("nav.main li", ".bar > *, .who > *"):
+                boxes = page.locator(rows).evaluate_all(
+                    "all => all.map(one => [one.offsetTop, one.offsetTop + one.offsetHeight])"
+                )
+                assert max(begin for begin, _ in boxes) < min(end for _, end in boxes), (language, rows)
+            page.get_by_role("button", name=other).click()
