@@ -212,7 +212,7 @@ class ReissuePreparation:
             row.preparer, row.prepared_at, row.ends_on = str(actor), now, made.expires_on
             session.flush()
             trace(session, terminal, "reissue.prepare", actor, now, reissue=row.id)
-            announce(session, terminal, "codes-prepared", now)
+            announce(session, terminal, "reissue-prepared", now, target=_target(row))
             to = Envelope(session, self.preparation.letters, row.office_code, now)
             reissue_letters.post_prepared(to, view_of(row))
             return view_of(row)

@@ -12,11 +12,12 @@ from kernel import audit
 from kernel.errors import Refused
 from registry import letters, news, offices
 from registry.applicants import Contact
+from registry.changes import counted, from_stored
 from registry.drafts import Kind
 from registry.news import RECEIPT_NUMBER, NewsKind
 from registry.offices import CONTACT_FIELDS
 from registry.states import APPLICATION, OPEN_STATES, ApplicationEvent, ApplicationState
-from registry.tables import ApplicationRow, TerminalChangeRow
+from registry.tables import ApplicationItemRow, ApplicationRow, TerminalChangeRow
 
 # Characters of what the center asks or gives as a reason, and of a customer's answer.
 WORDS_MOST = 1000
@@ -156,7 +157,21 @@ def leave_trace(session: Session, row: ApplicationRow, deed: Deed, **facts: audi
         kind=NEWS_KINDS[Kind(row.kind)],
         code=f"application-{row.state if deed.news is None else deed.news}",
         target=f"application:{row.receipt_number}",
+        about=_about(session, row),
     )
+
+
+# What news call an application for brokers' IDs that adds none.
+DELETES_BROKERS = "broker_ids_deleted"
+
+
+def _about(session: Session, row: ApplicationRow) -> str:
+    """Return what the news call an application: its kind's name."""
+    if row.kind != Kind.BROKER_IDS:
+        return row.kind
+    item = session.get(ApplicationItemRow, (row.receipt_number, row.kind))
+    is_adding = item is not None and counted(from_stored(item.item, item.entries)).added > 0
+    return row.kind if is_adding else DELETES_BROKERS
 
 
 Write = Callable[[Contact, offices.Office, letters.Receipt], letters.Letter]

@@ -2,10 +2,16 @@
 
 import re
 
+from enrollment.reissue import ReissuePreparation, Reissues
+from enrollment.reissue_records import ReissueReason
+from kernel.clock import day_start
 from registry import news
+from registry.drafts import Kind
 from registry.news import NewsKind
 from registry.states import APPLICATION, ApplicationState
-from tests.webui.conftest import HANAKO, Doors
+from tests.enrollment.filings import filed_items, filed_of
+from tests.support.house import House
+from tests.webui.conftest import HANAKO, KATO, SATO, START, TERMINAL, Doors
 from webui.portal.news import SENTENCES
 
 
@@ -54,6 +60,45 @@ def test_older_news_are_found_by_kind_and_number(doors: Doors) -> None:
     assert "利用申込の審査を終了しました" not in visitor.get("/news?kind=certificate").text
     assert "該当する新着情報はありません" in visitor.get("/news?number=999999Z").text
     assert visitor.get("/news?kind=nonsense&page=x").status_code == 200
+
+
+def test_each_kind_of_application_has_its_own_sentences(issuing_doors: Doors, house: House) -> None:
+    doors = issuing_doors
+    settings, brokers = filed_of(house, Kind.SYSTEM_SETTINGS), filed_of(house, Kind.BROKER_IDS)
+    for number in (settings, brokers):
+        doors.review.query(number, "内容をご確認ください。", actor=SATO)
+        doors.applications.answer(HANAKO, number, "はい。")
+        doors.review.approve(number, START, approver=SATO)
+    doors.review.mark_executed(brokers, "broker_ids", actor=SATO)
+    deletion = filed_items(house, {"broker_ids": {"NAC02-0A1.delete": ["yes"]}}, Kind.BROKER_IDS)
+    doors.review.approve(deletion, START, approver=SATO)
+    visitor = doors.customer()
+
+    def told(number: str) -> str:
+        return visitor.get(f"/news?number={number}").text
+
+    assert "システム設定申込の審査を終了しました。確定した" in told(settings)
+    assert "システム設定申込内容に確認事項があります。" in told(settings)
+    assert "通関士IDの追加申込の審査を終了しました。追加した利用者を確認してください。" in told(brokers)
+    assert "通関士IDの追加申込に確認事項があります。" in told(brokers)
+    assert "通関士IDの削除申込の審査を終了しました。確定した" in told(deletion)
+    for number in (settings, brokers, deletion):
+        assert "利用申込の" not in told(number)
+    visitor.post("/language", {"language": "en"})
+    assert "Application for system settings: the review has ended." in told(settings)
+
+
+def test_a_reissue_that_is_ready_names_its_terminal_and_leads_to_it(doors: Doors) -> None:
+    reissues = Reissues(doors.database, doors.clock)
+    reissue = reissues.accept(reissues.request(TERMINAL, ReissueReason.PC_REPLACED, HANAKO.actor).id, SATO)
+    assert reissue.ready_on
+    doors.clock.instant = day_start(reissue.ready_on)
+    ReissuePreparation(doors.preparation).prepare(reissue.id, KATO)
+    visitor = doors.customer()
+    newest = visitor.get("/").text.partition('<span class="what">')[2]
+    assert newest.startswith(f"端末{TERMINAL}のデジタル証明書を再発行しました。")
+    opened = re.findall(r'action="(/news/\d+)"', newest)[0]
+    assert visitor.post(opened).location == f"/reissues/{reissue.id}"
 
 
 def test_every_state_of_an_application_has_its_sentence() -> None:
