@@ -10,17 +10,20 @@
 
 Fields of a page: a form's are called by their codes, a list's `<ref>.<field>` and `<ref>.delete`, new rows' `new1.<field>`.
 What the contract says already is never refused; a field that was not sent stays as it is. Fault codes, besides those of
-the fields: unchanged, row-twice, row-last, own-office, latin-required (with `most`). What is wrong with a whole list is
-told of the field `entries`.
+the fields: unchanged, owned-none, row-twice, row-last, own-office, office-unknown, receipt-unknown, date-past, date-far (with
+`last`), date-old, day-before-start (both with `first`), latin-required (with `most`). What is wrong with a whole list is told
+of the field `entries`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
+from registry.calendar import HORIZON
 from registry.faults import Faults, FieldFault, Typed, first
-from registry.fields import Field, Language, Owned
-from registry.forms import FORMS, OFFICE_CODE, Edit, Form
+from registry.fields import DAY, Field, Language, Owned
+from registry.forms import FORMS, OFFICE_CODE, RECEIPT, Edit, Form
 
 # New rows at once.
 NEW_MOST = 20
@@ -43,12 +46,29 @@ Present = Mapping[str, tuple[Row, ...]]
 
 
 @dataclass(frozen=True)
+class Known:
+    """Of what is referred to, that which is there: offices, and receipt numbers of the office's own applications."""
+
+    offices: frozenset[str] = frozenset()
+    receipts: frozenset[str] = frozenset()
+
+
+NOTHING_KNOWN = Known()
+
+
+@dataclass(frozen=True)
 class Ground:
-    """What a check needs to know: the office, its contract by item, and which values `Owned` fields may take, by item."""
+    """What a check needs to know: the office, its contract by item, and which values `Owned` fields may take, by item.
+
+    `today` is the day of the check, and `start` the wished start date.
+    """
 
     office_code: str
     present: Present
+    today: date
+    start: date
     offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known: Known = NOTHING_KNOWN
 
 
 @dataclass(frozen=True)
@@ -119,6 +139,8 @@ def check_item(item: str, typed: Typed, ground: Ground, *, may_stay: bool = Fals
         faults += _faults_together(form, rows, entries)
     if faults:
         return Faults(faults)
+    if not entries and not rows and lacks_owned(item, ground.offered):
+        return Faults([FieldFault("entries", "owned-none")])
     if not entries and not may_stay:
         return Faults([FieldFault(_first_name(form), "unchanged")])
     return ItemChange(item, tuple(entries))
@@ -246,14 +268,55 @@ class _Page:
     def _checked(self, asked: Field, name: str) -> str:
         value = asked.check(name, first(self.typed, name))
         if isinstance(value, str) and value:
-            if isinstance(asked.kind, Owned) and value not in self.ground.offered.get(asked.kind.item, ()):
-                value = FieldFault(name, "option-unknown")
-            elif asked.kind is OFFICE_CODE and value == self.ground.office_code:
-                value = FieldFault(name, "own-office")
+            value = _fault_here(asked, name, value, self.ground) or value
         if isinstance(value, FieldFault):
             self.faults.append(value)
             return ""
         return value
+
+
+def referred(sections: Mapping[str, Typed]) -> Known:
+    """Return the offices and receipt numbers to which the pages of an application refer, whether they are there or not."""
+    found: dict[object, set[str]] = {OFFICE_CODE: set(), RECEIPT: set()}
+    for item in sections.keys() & FORMS.keys():
+        kinds = {asked.code: asked.kind for asked in FORMS[item].fields if asked.kind in (OFFICE_CODE, RECEIPT)}
+        for name in sections[item]:
+            kind = kinds.get(name.rpartition(".")[2])
+            value = kind.check(name, first(sections[item], name)) if kind else None
+            if kind and isinstance(value, str):
+                found[kind].add(value)
+    return Known(frozenset(found[OFFICE_CODE]), frozenset(found[RECEIPT]))
+
+
+def _fault_here(asked: Field, name: str, value: str, ground: Ground) -> FieldFault | None:
+    """Find what is wrong with a clean value in this office and on this day."""
+    if isinstance(asked.kind, Owned) and value not in ground.offered.get(asked.kind.item, ()):
+        return FieldFault(name, "option-unknown")
+    if asked.kind is OFFICE_CODE and value == ground.office_code:
+        return FieldFault(name, "own-office")
+    if asked.kind is OFFICE_CODE and value not in ground.known.offices:
+        return FieldFault(name, "office-unknown")
+    if asked.kind is RECEIPT and value not in ground.known.receipts:
+        return FieldFault(name, "receipt-unknown")
+    return _fault_of_day(asked, name, date.fromisoformat(value), ground) if asked.kind is DAY else None
+
+
+def _fault_of_day(asked: Field, name: str, day: date, ground: Ground) -> FieldFault | None:
+    eve = ground.start - timedelta(days=1)
+    if day > ground.today + HORIZON:
+        return FieldFault(name, "date-far", {"last": ground.today + HORIZON})
+    if asked.may_be_past:
+        return FieldFault(name, "date-old", {"first": ground.today - HORIZON}) if day < ground.today - HORIZON else None
+    if day < ground.today:
+        return FieldFault(name, "date-past")
+    return FieldFault(name, "day-before-start", {"first": eve}) if day < eve else None
+
+
+def lacks_owned(item: str, offered: Mapping[str, tuple[str, ...]]) -> bool:
+    """Return whether nothing can be added to an item's list, because what each row must refer to is not there."""
+    form = FORMS[item]
+    owned = [field.kind.item for field in form.asked(Edit.ADD) if isinstance(field.kind, Owned) and field.required]
+    return Edit.ADD in form.edits and any(not offered.get(other) for other in owned)
 
 
 def _faults_together(form: Form, rows: Iterable[Row], entries: Iterable[Entry]) -> Iterator[FieldFault]:

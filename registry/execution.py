@@ -1,6 +1,7 @@
 """Carrying out a change item: the contract's rows become what an application wants, or nothing does.
 
     conflicts(session, office_code, change) -> tuple[Conflict, ...]
+    obstacles(session, office_code, change) -> tuple[Refused, ...]
     carry_out(session, office_code, change, start_date) -> None
 
 What the contract said when the customer applied must still be so for whatever changes; where it says already what is
@@ -22,7 +23,7 @@ from registry import contracts, offices, terminals
 from registry.billing import states
 from registry.changes import Entry, ItemChange, Row, Values
 from registry.contracts import Contract
-from registry.forms import FORMS, Edit
+from registry.forms import FORMS, OFFICE_CODE, Edit
 from registry.offices import Office
 from registry.series import next_general_name, next_line_number
 from registry.states import PaymentMethod, PricePlan, SystemClass
@@ -82,6 +83,17 @@ def conflicts(session: Session, office_code: str, change: ItemChange) -> tuple[C
     return tuple(conflict for entry in change.entries for conflict in _against(change.item, entry, rows))
 
 
+def obstacles(session: Session, office_code: str, change: ItemChange) -> tuple[Refused, ...]:
+    """Return why a change can not be carried out as things stand, apart from conflicts: office-unknown, terminals-remain."""
+    codes = [field.code for field in FORMS[change.item].fields if field.kind is OFFICE_CODE]
+    named = {entry.after[code] for entry in change.entries if entry.after for code in codes}
+    missing = sorted(named - offices.names(session, named).keys()) if named else []
+    found = [Refused("office-unknown", office_code=code) for code in missing]
+    if change.item == "termination" and (left := len(terminals.all_of_office(session, office_code))):
+        found.append(Refused("terminals-remain", count=left))
+    return tuple(found)
+
+
 def carry_out(session: Session, office_code: str, change: ItemChange, start_date: date) -> None:
     """Change the contract as an application wants it.
 
@@ -93,8 +105,10 @@ def carry_out(session: Session, office_code: str, change: ItemChange, start_date
     found = conflicts(session, office_code, change)
     if found:
         raise Refused("contract-differs", item=change.item)
+    for obstacle in obstacles(session, office_code, change):
+        raise obstacle
     if change.item == "termination":
-        _terminate(session, contract, change)
+        _terminate(contract, change)
     if form.is_request:
         return
     write = _WRITERS.get(change.item)
@@ -166,9 +180,7 @@ def _write_form(item: str, deed: Deed, rows: Mapping[str, Base]) -> None:
         setattr(rows[place], column, stored(column, deed.after.get(name, "")))
 
 
-def _terminate(session: Session, contract: ContractRow, change: ItemChange) -> None:
-    if terminals.all_of_office(session, contract.office_code):
-        raise Refused("terminals-remain")
+def _terminate(contract: ContractRow, change: ItemChange) -> None:
     (entry,) = change.entries
     contract.ends_on = date.fromisoformat((entry.after or {})["last_day"])
 
@@ -191,8 +203,6 @@ def _broker(deed: Deed) -> None:
 
 def _partnership(deed: Deed) -> None:
     wanted = {"user_code": "", **(deed.after or deed.entry.before or {})}
-    if deed.entry.after is not None and offices.get(deed.session, wanted["partner"]) is None:
-        raise Refused("office-unknown", office_code=wanted["partner"])
     own = Deed(deed.session, deed.office_code, _completed(deed.entry), deed.start_date)
     _write_row(own, PartnershipRow, ("user_code", "partner"))
     if code := wanted["user_code"]:

@@ -111,7 +111,7 @@ class Field:
 
     `column` says where a form's value lives: `company.name`, `office.fax`, `contract.billing_name`; a field of a
     company counts for all its offices. `when_added` is asked only for new rows, `is_shown` never asked. `hint_ja` and
-    `hint_en` say what is wanted.
+    `hint_en` say what is wanted. A day lies ahead unless it `may_be_past`, by a year at most.
     """
 
     code: str
@@ -122,6 +122,7 @@ class Field:
     column: str = ""
     when_added: bool = False
     is_shown: bool = False
+    may_be_past: bool = False
     hint_ja: str = ""
     hint_en: str = ""
 

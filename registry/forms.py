@@ -346,7 +346,7 @@ FORMS: Mapping[str, Form] = {
             Field("successor", "承継する企業名", "Successor", NAME),
             Field("successor_contractor", "承継後の契約者名", "Contractor afterwards", wide(80)),
             Field("successor_title", "承継後の契約者の役職", "Contractor's title afterwards", SHORT, required=False),
-            Field("succession_day", "承継日", "Day of the succession", DAY),
+            Field("succession_day", "承継日", "Day of the succession", DAY, may_be_past=True),
             Field("succession_reason", "承継の理由", "Reason", words()),
         ),
         is_request=True,

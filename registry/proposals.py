@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -28,7 +29,7 @@ from kernel.errors import Refused
 from registry import contracts, offices, schedule, terminals
 from registry.applicants import Contact, check_contact
 from registry.calendar import RULE, Schedule
-from registry.changes import Ground, ItemChange, Present, check_item
+from registry.changes import NOTHING_KNOWN, Ground, ItemChange, Known, Present, check_item, referred
 from registry.drafts import Draft, Section
 from registry.faults import Faults, FieldFault, Typed, first
 from registry.fields import Owned
@@ -37,7 +38,7 @@ from registry.items import FIRST_TIME, TERMINALS, Choice, check_choice
 from registry.japanese import free_text, half_width
 from registry.offices import Office
 from registry.states import DeviceClass, SystemClass
-from registry.tables import TerminalChangeRow, TerminalRow
+from registry.tables import ApplicationRow, TerminalChangeRow, TerminalRow
 from registry.terminals import PACKAGES, Terminal
 
 # More at once is a project, not an application: the center is asked first.
@@ -61,7 +62,8 @@ class Situation:
     """What the rules need to know of an office on a day.
 
     `busy` tells which terminal is changed by which open application; `present` what the contract says, by item;
-    `siblings` are the company's other offices, by code and name; `published` are the start dates.
+    `siblings` are the company's other offices, by code and name; `published` are the start dates; `known` is what there is of
+    what the pages refer to.
     """
 
     today: date
@@ -72,6 +74,7 @@ class Situation:
     present: Present
     siblings: Mapping[str, str]
     published: Schedule = RULE
+    known: Known = NOTHING_KNOWN
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,10 @@ class TerminalLine:
     count: int = 1
 
 
-def situation(session: Session, office_code: str, today: date, *, correcting: str = "") -> Situation:
-    """Read what the rules need to know of an office; raise Refused("office-unknown").
+def situation(
+    session: Session, office_code: str, today: date, *, correcting: str = "", sections: Mapping[str, Typed] = MappingProxyType({})
+) -> Situation:
+    """Read what the rules need to know of an office for the pages of a draft; raise Refused("office-unknown").
 
     Terminals that the application `correcting` changes are free for its own correction.
     """
@@ -147,6 +152,15 @@ def situation(session: Session, office_code: str, today: date, *, correcting: st
         present=contracts.present(office, contract),
         siblings=offices.siblings(session, office_code),
         published=schedule.read(session),
+        known=_known(session, office_code, referred(sections)),
+    )
+
+
+def _known(session: Session, office_code: str, named: Known) -> Known:
+    own = (ApplicationRow.office_code == office_code, ApplicationRow.receipt_number.in_(named.receipts))
+    return Known(
+        frozenset(offices.names(session, named.offices)) if named.offices else frozenset(),
+        frozenset(session.scalars(select(ApplicationRow.receipt_number).where(*own))) if named.receipts else frozenset(),
     )
 
 
@@ -191,7 +205,9 @@ def ground(item: str, draft: Draft, choice: Choice, situation: Situation) -> Gro
     """Return what the check of an item's page needs to know; what the same application adds can be chosen, too."""
     wanted = {field.kind.item: field.kind.field for field in FORMS[item].fields if isinstance(field.kind, Owned)}
     offered = {other: _offered(other, field, draft, choice, situation) for other, field in wanted.items()}
-    return Ground(situation.office.code, situation.present, offered)
+    return Ground(
+        situation.office.code, situation.present, situation.today, choice.wished_start, offered, situation.known
+    )  # fmt: skip
 
 
 def _offered(item: str, field: str, draft: Draft, choice: Choice, situation: Situation) -> tuple[str, ...]:

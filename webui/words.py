@@ -135,6 +135,8 @@ FAULTS: Mapping[str, str] = {
     "mail-invalid": mark("メールアドレスの形式で入力してください。"),
     "mail-differs": mark("確認用のE-mailアドレスが一致しません。"),
     "date-form": mark("日付は20261210または2026/12/10の形で入力してください。"),
+    "date-old": mark("%(first)s以降の日付を入力してください。"),
+    "day-before-start": mark("利用開始希望日の前日(%(first)s)以降の日付を入力してください。"),
     "date-impossible": mark("実在する日付を入力してください。"),
     "date-past": mark("今日以降の日付を入力してください。"),
     "date-far": mark("%(last)sまでの日付を入力してください。"),
@@ -155,6 +157,9 @@ FAULTS: Mapping[str, str] = {
     "number-digits": mark("半角数字で入力してください。"),
     "number-most": mark("%(most)s以下の数を入力してください。"),
     "option-unknown": mark("選択肢から選んでください。"),
+    "office-unknown": mark("この事業所コードは登録されていません。"),
+    "receipt-unknown": mark("この事業所の申込に、この受付番号はありません。"),
+    "owned-none": mark("選択できる登録がないため、この項目は入力できません。この画面の案内をご覧ください。"),
     "own-office": mark("ほかの事業所の事業所コードを入力してください。"),
     "postal-code": mark("郵便番号は7桁の数字で入力してください。"),
     "file-active": mark(

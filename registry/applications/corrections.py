@@ -88,7 +88,9 @@ class Corrections:
 
     def _correct(self, session: Session, row: ApplicationRow, draft: DraftRow, customer: Customer, now: datetime) -> None:
         number, typed = row.receipt_number, drafts.draft_of(draft)
-        situation = proposals.situation(session, customer.office_code, tokyo_date(now), correcting=number)
+        situation = proposals.situation(
+            session, customer.office_code, tokyo_date(now), correcting=number, sections=typed.sections
+        )
         proposal, answer = proposals.read(typed, situation), proposals.check_answer(typed.section(Section.REMARKS))
         if isinstance(proposal, Faults) or isinstance(answer, Faults):
             faults = [proposal] if isinstance(proposal, Faults) else []

@@ -65,8 +65,9 @@ class Applications:
                 return submitted_before(session, customer, draft_id)
             if draft.version != version:
                 raise Refused("draft-stale")
-            situation = proposals.situation(session, customer.office_code, tokyo_date(now))
-            proposal = proposals.read(drafts.draft_of(draft), situation)
+            typed = drafts.draft_of(draft)
+            situation = proposals.situation(session, customer.office_code, tokyo_date(now), sections=typed.sections)
+            proposal = proposals.read(typed, situation)
             if isinstance(proposal, Faults):
                 raise Invalid(proposal)
             row = _enter(session, draft, proposal, customer, now)

@@ -22,7 +22,7 @@ from registry import contracts, proposals
 from registry.applicants import Contact, check_contact, contact_form
 from registry.bulletin import check_content
 from registry.bulletin.contents import Content, content_form
-from registry.changes import Ground, ItemChange, as_stored, check_item, from_stored, retyped, told
+from registry.changes import Ground, ItemChange, Known, as_stored, check_item, from_stored, retyped, told
 from registry.drafts import Kind
 from registry.faults import Faults, Typed
 from registry.forms import FORMS
@@ -49,7 +49,8 @@ _END = "\x1e"
 TODAY = MORNING.date()
 HERE = Office(**{field.name: getattr(OFFICE, field.name) for field in fields(OFFICE)}, company=COMPANY)
 PRESENT = contracts.present(HERE, CONTRACT)
-GROUND = Ground("NAC001", PRESENT, {"user_codes": ("NAC01",), "lines": ()})
+KNOWN = Known(frozenset({"NAC001", "ABC001"}), frozenset({"260001A"}))
+GROUND = Ground("NAC001", PRESENT, TODAY, TODAY, {"user_codes": ("NAC01",), "lines": ()}, KNOWN)
 SITUATION = Situation(
     today=TODAY, first_time=False, office=HERE, terminals=OWN, busy={"77777W": "260001A"}, present=PRESENT, siblings={}
 )

@@ -1,4 +1,5 @@
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import date
 
 import pytest
 
@@ -7,6 +8,7 @@ from registry.changes import (
     Entry,
     Ground,
     ItemChange,
+    Known,
     as_stored,
     changes_company,
     check_item,
@@ -15,6 +17,7 @@ from registry.changes import (
     in_words,
     new_refs,
     prefilled,
+    referred,
     told,
 )
 from registry.faults import Faults, Typed
@@ -25,7 +28,15 @@ from tests.registry.conftest import COMPANY, CONTRACT, OFFICE
 
 HERE = Office(**{field.name: getattr(OFFICE, field.name) for field in fields(OFFICE)}, company=COMPANY)
 PRESENT = contracts.present(HERE, CONTRACT)
-GROUND = Ground("NAC001", PRESENT, {"user_codes": ("NAC01",), "lines": ()})
+TODAY, WISHED = date(2026, 11, 24), date(2026, 12, 15)
+GROUND = Ground(
+    "NAC001",
+    PRESENT,
+    TODAY,
+    WISHED,
+    {"user_codes": ("NAC01",), "lines": ()},
+    Known(frozenset({"NAC001", "NAC002"}), frozenset({"260001A"})),
+)
 CODE: Typed = {
     "new1.user_code": ["ｎａｃ０２"],
     "new1.id_number": ["001"],
@@ -50,7 +61,7 @@ def faults(item: str, typed: Typed) -> dict[str, str]:
 @pytest.mark.parametrize("item", [item for item, form in FORMS.items() if not form.is_request])
 def test_a_page_that_is_sent_as_it_was_filled_in_changes_nothing(item: str) -> None:
     typed = {**prefilled(item, PRESENT), "new1.nothing": [""]}
-    assert "unchanged" in faults(item, typed).values() or set(faults(item, typed).values()) == {"required"}
+    assert "unchanged" in faults(item, typed).values() or set(faults(item, typed).values()) <= {"required", "choice-none"}
     assert not isinstance(check_item(item, typed, GROUND, may_stay=True), Faults) or item in {"payment_method", "price_plan"}
 
 
@@ -77,18 +88,59 @@ def test_a_field_that_was_not_sent_stays_and_one_that_was_emptied_does_not() -> 
         ("mailboxes", {"mailboxes": ["-1"]}, {"mailboxes": "number-digits"}),
         ("mailboxes", {"mailboxes": ["１０００"]}, {"mailboxes": "number-most"}),
         ("payment_method", {"payment_method": ["cash"]}, {"payment_method": "option-unknown"}),
-        ("user_codes", {"new1.user_code": ["x"]}, dict.fromkeys(["new1.user_code"], "code-form")),
+        ("user_codes", {"new1.user_code": ["x"]}, dict.fromkeys(["new1.user_code"], "code-length")),
         ("user_codes", {**CODE, "new1.user_code": ["NAC01"]}, {"new1.user_code": "row-twice"}),
         ("id_numbers", {"new1.user_code": ["NAC09"], "new1.id_number": ["002"]}, {"new1.user_code": "option-unknown"}),
         ("id_numbers", {"NAC01-001.delete": ["yes"]}, {"NAC01-001.delete": "row-last"}),
         ("sharing", {"new1.user_code": ["NAC01"], "new1.partner": ["NAC001"]}, {"new1.partner": "own-office"}),
         ("termination", {"ending": ["office"], "last_day": ["20270231"]}, {"last_day": "date-impossible"}),
         ("transfer", {"to_office": ["NAC001"], "what": ["all"], "details": ["x"]}, {"to_office": "own-office"}),
+        ("transfer", {"to_office": ["ZZZ998"]}, {"to_office": "office-unknown"}),
+        ("sharing", {"new1.user_code": ["NAC01"], "new1.partner": ["ZZZ999"]}, {"new1.partner": "office-unknown"}),
+        ("joint_use", {"new1.partner": ["zzz999"]}, {"new1.partner": "office-unknown"}),
+        ("system_settings", {"for_receipt": ["999999Z"]}, {"for_receipt": "receipt-unknown"}),
+        ("termination", {"last_day": ["1999/01/01"]}, {"last_day": "date-past"}),
+        ("termination", {"last_day": ["2026/12/13"]}, {"last_day": "day-before-start"}),
+        ("termination", {"last_day": ["2027/11/26"]}, {"last_day": "date-far"}),
+        ("succession", {"succession_day": ["1999/01/01"]}, {"succession_day": "date-old"}),
+        ("succession", {"succession_day": ["2027/11/26"]}, {"succession_day": "date-far"}),
     ],
 )
 def test_what_can_not_be_is_told_beside_its_field(item: str, typed: Typed, expected: dict[str, str]) -> None:
     found = faults(item, typed)
     assert expected.items() <= found.items()
+
+
+def test_days_offices_and_applications_that_are_there_are_taken() -> None:
+    (entry,) = change("termination", {"ending": ["office"], "last_day": ["2026/12/14"]}).entries
+    assert (entry.after or {})["last_day"] == "2026-12-14"
+    past = {"successor": ["新"], "successor_contractor": ["新"], "succession_day": ["2026/4/1"], "succession_reason": ["合併"]}
+    assert change("succession", past).entries
+    assert change("joint_use", {"new1.partner": ["nac002"]}).entries
+    asked = {"setting": ["output"], "setting_details": ["x"], "for_receipt": ["２６０００１ａ"], "setting_user_code": [""]}
+    assert change("system_settings", asked).entries
+
+
+def test_what_pages_refer_to_is_found_as_it_will_be_stored() -> None:
+    pages: dict[str, Typed] = {
+        "sharing": {"new2.partner": [" nac002 "], "new1.user_code": ["NAC01"], "new1.partner": ["?"]},
+        "transfer": {"to_office": ["ＺＺＺ９９８"]},
+        "system_settings": {"for_receipt": ["260001a"]},
+        "choice": {"partner": ["AAA001"]},
+    }
+    assert referred(pages) == Known(frozenset({"NAC002", "ZZZ998"}), frozenset({"260001A"}))
+
+
+@pytest.mark.parametrize("item", ["id_numbers", "sharing", "broker_ids"])
+def test_a_list_whose_rows_would_refer_to_nothing_can_not_be_passed_by(item: str) -> None:
+    bare = replace(GROUND, present={}, offered={"user_codes": ()})
+    for may_stay in (False, True):
+        found = check_item(item, {"new1.user_code": [""]}, bare, may_stay=may_stay)
+        assert isinstance(found, Faults)
+        assert [(fault.field, fault.code) for fault in found] == [("entries", "owned-none")]
+    assert check_item("id_numbers", {"new1.user_code": [""]}, replace(bare, offered=GROUND.offered), may_stay=True) == ItemChange(
+        "id_numbers"
+    )
 
 
 def test_rows_are_added_changed_and_deleted_on_one_page() -> None:
@@ -158,3 +210,10 @@ def test_every_form_is_whole() -> None:
         for field in form.fields:
             if isinstance(field.kind, Choice):
                 assert all(option.ja and option.en for option in field.kind.options)
+
+
+def test_a_choice_that_is_missing_and_a_code_of_another_length_are_told_as_what_they_are() -> None:
+    assert faults("user_codes", {**CODE, "new1.business": [""]}) == {"new1.business": "choice-none"}
+    found = check_item("user_codes", {**CODE, "new1.user_code": ["1AAB"]}, GROUND)
+    assert isinstance(found, Faults)
+    assert [(fault.code, dict(fault.facts)) for fault in found] == [("code-length", {"shape": "1AABC", "least": 5, "most": 8})]

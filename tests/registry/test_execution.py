@@ -11,8 +11,10 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import contracts, execution, offices, terminals
 from registry.applications import Review
+from registry.changes import Entry, ItemChange
 from registry.contracts import Contract
 from registry.drafts import Customer
+from registry.faults import Invalid
 from registry.offices import Office
 from registry.registration import Offices
 from registry.states import PaymentMethod, SystemClass, TerminalEvent
@@ -183,8 +185,38 @@ def test_a_shared_code_is_marked_as_long_as_it_is_shared(database: Database, car
 def test_joint_use_names_the_other_office_which_must_be_there(database: Database, carry_out: File) -> None:
     carry_out({"joint_use": {"new1.partner": ["NAC002"]}})
     assert [(one.user_code, one.partner) for one in contract_of(database).partners] == [("", "NAC002")]
-    with pytest.raises(Refused, match="office-unknown"):
+    with pytest.raises(Invalid, match=r"joint_use\.new1\.partner"):
         carry_out({"joint_use": {"new1.partner": ["ZZZ999"]}})
+
+
+@pytest.mark.parametrize(
+    ("item", "values"),
+    [
+        ("joint_use", {"partner": "ZZZ999"}),
+        ("sharing", {"user_code": "NAC01", "partner": "ZZZ999"}),
+        ("transfer", {"to_office": "ZZZ999", "what": "all", "details": "すべて"}),
+    ],
+)
+def test_what_names_an_office_that_is_not_there_is_not_carried_out(
+    database: Database, item: str, values: dict[str, str]
+) -> None:  # fmt: skip
+    change = ItemChange(item, (Entry("", None, values),))
+    before = contract_of(database)
+    with database.snapshot() as session:
+        assert [one.facts for one in execution.obstacles(session, "NAC001", change)] == [{"office_code": "ZZZ999"}]
+    with pytest.raises(Refused, match="office-unknown"), database.transaction() as session:
+        execution.carry_out(session, "NAC001", change, START)
+    assert contract_of(database) == before
+
+
+def test_the_application_that_settings_belong_to_is_the_offices_own(file: File) -> None:
+    request: Typed = {"setting": ["output"], "setting_details": ["二台目へ"], "setting_user_code": [""]}
+    with pytest.raises(Invalid, match="for_receipt"):
+        file(items=("system_settings",), changes={"system_settings": request | {"for_receipt": ["999999Z"]}})
+    own = file(items=("contractor",), changes={"contractor": {"contractor_name": ["新　代表"]}})
+    with pytest.raises(Invalid, match="for_receipt"):
+        file(customer=SABURO, items=("system_settings",), changes={"system_settings": request | {"for_receipt": [own]}})
+    assert file(items=("system_settings",), changes={"system_settings": request | {"for_receipt": [own]}})
 
 
 def test_customs_brokers_are_entered_and_ended_by_their_own_kind_of_application(database: Database, carry_out: File) -> None:

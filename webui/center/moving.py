@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from kernel.errors import Refused
 from registry.applications.records import WORDS_MOST
+from registry.applications.review import settings_deadline
 from registry.calendar import read_start
 from registry.faults import FieldFault
 from registry.japanese import free_text
@@ -21,6 +22,7 @@ from webui.center.parts import center
 from webui.center.reviewing import about, address_of, dossier_of, proposed_starts, today, wrong_state
 from webui.center.sentences import sentence_of
 from webui.center.urgency import start_warnings
+from webui.doorway import doorway
 from webui.sheet import Sheet
 from webui.texts import mark, say, show_day
 from webui.words import fault_sentence
@@ -54,9 +56,9 @@ def move(number: str) -> Response | str:
     typed = _typed()
     if isinstance(typed, Sheet):
         return _form(dossier, typed)
-    if not deeds.is_confirmed():
-        return deeds.show(_confirmation(dossier, typed))
     try:
+        if not deeds.is_confirmed():
+            return deeds.show(_confirmation(dossier, typed))
         names = center().start_moves.move(number, typed.start, typed.reason, guard.person().actor)
     except Refused as refused:
         if refused.code in _OF_DATE:
@@ -95,7 +97,12 @@ def _form(dossier: Dossier, sheet: Sheet) -> Response:
 
 
 def _confirmation(dossier: Dossier, typed: _Typed) -> Confirmation:
+    """Return what the new day means; raises Refused with start-same or settings-too-late."""
     application = dossier.detail.application
+    if typed.start == application.start_date:
+        raise Refused("start-same")
+    with doorway().parts.database.snapshot() as session:
+        deadline = settings_deadline(session, application.receipt_number, typed.start, today())
     names = "\n".join(terminal.name for terminal in dossier.detail.terminals) or say(mark("なし"))
     is_later = application.start_date is not None and typed.start > application.start_date
     cautions = [*start_warnings(typed.start, today())]
@@ -113,6 +120,7 @@ def _confirmation(dossier: Dossier, typed: _Typed) -> Confirmation:
             (say(mark("対象の端末")), names),
             (say(mark("変更前の利用開始日")), show_day(application.start_date)),
             (say(mark("変更後の利用開始日")), show_day(typed.start)),
+            *([(say(mark("システム設定の締切日")), show_day(deadline))] if deadline else []),
             (say(mark("お客様に伝える理由")), typed.reason),
         ),
         notes=(

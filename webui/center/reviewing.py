@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import flask
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from kernel.clock import tokyo_date
@@ -11,6 +12,7 @@ from kernel.errors import Refused
 from registry import calendar, execution, offices
 from registry.applications import Detail
 from registry.applications.records import WORDS_MOST
+from registry.applications.review import settings_deadline
 from registry.applications.workload import BY_ITSELF
 from registry.calendar import read_start
 from registry.changes import ItemChange, changes_company
@@ -61,9 +63,9 @@ def approve(number: str) -> Response | str:
     start = _start(dossier)
     if isinstance(start, Sheet):
         return _start_form(dossier, start)
-    if not deeds.is_confirmed():
-        return deeds.show(_approval(dossier, start))
     try:
+        if not deeds.is_confirmed():
+            return deeds.show(_approval(dossier, start))
         center().review.approve(number, start, approver=guard.person().actor, version=_version_read(dossier))
     except Refused as refused:
         if refused.code in _OF_DATE:
@@ -284,21 +286,27 @@ def _start_form(dossier: Dossier, sheet: Sheet) -> Response:
 
 
 def _approval(dossier: Dossier, start: date) -> Confirmation:
+    """Return what an approval with a start date means; raises Refused("settings-too-late")."""
     detail = dossier.detail
-    wished = detail.application.wished_start
+    number, wished = detail.application.receipt_number, detail.application.wished_start
     cautions = list(start_warnings(start, today()))
+    with doorway().parts.database.snapshot() as session:
+        deadline = settings_deadline(session, number, start, today())
+        for line in detail.items:
+            cautions += [words for words, _ in _hindrances(session, dossier, line.change)]
     if start != wished:
         cautions.append(say(mark("希望日(%(wished)s)と異なる日付です。"), wished=show_day(wished)))
     return Confirmation(
         title=say(mark("申込を承認する")),
-        subject=detail.application.receipt_number,
-        address=address_of(detail.application.receipt_number),
+        subject=number,
+        address=address_of(number),
         button=say(mark("承認する")),
         pairs=(
             *about(dossier),
             (say(mark("追加する端末")), say(mark("%(count)s台"), count=_added(detail))),
             (say(mark("利用開始希望日")), show_day(wished)),
             (say(mark("利用開始日")), show_day(start)),
+            *([(say(mark("システム設定の締切日")), show_day(deadline))] if deadline else []),
         ),
         notes=(
             say(mark("追加する端末に論理端末名を割り当て、申込担当者と管理責任者にメールで知らせます。")),
@@ -363,9 +371,25 @@ def _words_form(wording: Wording, dossier: Dossier, sheet: Sheet) -> Response:
     return flask.make_response(page, 422 if sheet.faults else 200)
 
 
+def _hindrances(session: Session, dossier: Dossier, change: ItemChange) -> list[tuple[str, str]]:
+    """Return what must be different before an item can be carried out, each with a page that helps; empty for none."""
+    found = execution.obstacles(session, dossier.office.code, change) if change.item in FORMS else ()
+    terminals = flask.url_for("terminals.listed", q=dossier.office.code)
+    return [
+        (
+            say(mark("論理端末が%(count)s台残っています。すべて廃止されるまで、契約の終了は実施できません。"), **one.facts),
+            terminals,
+        )
+        if one.code == "terminals-remain"
+        else (say(mark("事業所%(office_code)sは登録されていません。このままでは実施できません。"), **one.facts), "")
+        for one in found
+    ]
+
+
 def _execution(dossier: Dossier, change: ItemChange) -> str:
     office_code = dossier.office.code
     with doorway().parts.database.snapshot() as session:
+        hindrances = _hindrances(session, dossier, change)
         conflicts = execution.conflicts(session, office_code, change)
         siblings = offices.siblings(session, office_code) if changes_company(change) else {}
     return flask.render_template(
@@ -373,6 +397,7 @@ def _execution(dossier: Dossier, change: ItemChange) -> str:
         dossier=dossier,
         line=next(line for line in dossier.detail.items if line.item == change.item),
         conflicts=conflicts,
+        hindrances=hindrances,
         siblings=siblings,
         is_request=FORMS[change.item].is_request,
     )

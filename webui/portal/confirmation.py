@@ -105,6 +105,7 @@ def _page(file_faults: Faults = NO_FAULTS) -> str:
         siblings=present.situation.siblings if any(map(changes_company, proposal.changes)) else {},
         correcting=correcting(),
         corrected=_corrected(present.draft, proposal),
+        remaining=len(present.situation.terminals) if "termination" in proposal.choice.items else 0,
         **sending.facts(portal().attachments.of_draft(present.draft.id)),
     )
 
@@ -158,8 +159,7 @@ def _register(form: Form) -> Response:
     if draft is None or draft.id != form.draft_id:
         # Registered already (then this is its number), or discarded.
         return _to_completion(deeds.submit(customer(), form.draft_id, version=0))
-    if wizard.progress_of(draft).fingerprint() != form.shown:
-        return _show_again()
+    # What was typed and chosen here is kept first, whatever is found of the other pages below.
     if dict(draft.section(Section.REMARKS)) != _typed():
         draft = parts.drafts.save(customer(), draft.id, Section.REMARKS, _typed())
     sent = parts.attachments.attach(customer(), draft.id, form.chosen) if form.chosen else ()

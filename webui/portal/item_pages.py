@@ -7,14 +7,15 @@ import flask
 from werkzeug.wrappers import Response
 
 from registry import proposals
-from registry.changes import NEW_MOST, Row, name_of, new_refs, prefilled
+from registry.changes import NEW_MOST, Row, lacks_owned, name_of, new_refs, prefilled
+from registry.drafts import Kind
 from registry.fields import Choice, Field, Owned
 from registry.forms import FORMS, Edit, Form
-from registry.items import ITEMS
+from registry.items import EXCLUSIVE, ITEMS
 from webui import guard
 from webui.accounts import Right
 from webui.portal import wizard
-from webui.portal.kinds import KindBlueprint
+from webui.portal.kinds import KindBlueprint, kind
 from webui.sheet import Sheet
 from webui.texts import gettext, language, mark, say
 
@@ -55,7 +56,8 @@ class PageRow:
 def show(item: str) -> str:
     """Show an item's page."""
     present = _at(item)
-    form, rows = FORMS[item], tuple(_rows(item, present))
+    offered = _offered(item, present)
+    form, rows = FORMS[item], tuple(_rows(item, present, offered))
     before = {name: texts[0] for name, texts in prefilled(item, present.situation.present).items()}
     sheet = present.sheet(item)
     labels = {field.name: f"{row.legend} {field.label}".strip() for row in rows for field in row.fields}
@@ -72,6 +74,9 @@ def show(item: str) -> str:
         siblings=present.situation.siblings if form.is_companys else {},
         may_move_lines=item == "names" and bool(present.situation.present["lines"]) and not _ticked(present, "lines"),
         may_add=Edit.ADD in form.edits,
+        lacks=lacks_owned(item, offered),
+        may_tick=kind() is Kind.CONTRACT_CHANGE and item not in EXCLUSIVE,
+        remaining=len(present.situation.terminals) if item == "termination" else 0,
     )
 
 
@@ -104,11 +109,14 @@ def _ticked(present: wizard.Progress, item: str) -> bool:
     return present.choice is not None and item in present.choice.items
 
 
-def _rows(item: str, present: wizard.Progress) -> Iterator[PageRow]:
+def _offered(item: str, present: wizard.Progress) -> dict[str, tuple[str, ...]]:
+    if present.choice is None:
+        return {}
+    return dict(proposals.ground(item, present.draft, present.choice, present.situation).offered)
+
+
+def _rows(item: str, present: wizard.Progress, offered: dict[str, tuple[str, ...]]) -> Iterator[PageRow]:
     form, typed = FORMS[item], present.draft.section(item)
-    offered = {}
-    if present.choice:
-        offered = dict(proposals.ground(item, present.draft, present.choice, present.situation).offered)
     if form.is_request:
         yield PageRow("", "", tuple(_field(field, "", None, offered) for field in form.asked(Edit.ADD)))
         return
@@ -135,12 +143,18 @@ def _field(field: Field, ref: str, row: Row | None, offered: dict[str, tuple[str
     return PageField(
         name=name_of(field.code, ref),
         label=field.label(language()),
-        hint=_hint(field, now) if row else field.hint(language()),
+        hint=_hint(field, now) if row else _hint_of_new(field, choices),
         widget=widget,
         required=field.required,
         choices=choices if widget == "radios" else (("", gettext(mark("選択してください"))), *choices),
         most=getattr(field.kind, "most", 0) * 2,  # half-width kana are twice as many characters
     )
+
+
+def _hint_of_new(field: Field, choices: tuple[tuple[str, str], ...]) -> str:
+    if isinstance(field.kind, Owned) and not choices:
+        return say(mark("選択できる登録がありません。"))
+    return field.hint(language())
 
 
 def _hint(field: Field, now: str) -> str:

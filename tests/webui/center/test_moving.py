@@ -70,6 +70,7 @@ def test_what_can_not_be_is_told_beside_its_field(
 ) -> None:
     path = f"/applications/{prepared}/start"
     sato.get(path)
+    assert sato.post(path, typed).status_code == 422  # already before it is confirmed
     response = sato.post(path, typed | {"step": "do"})
     assert response.status_code == 422
     assert all(sentence in response.text for sentence in sentences)

@@ -92,10 +92,12 @@ def test_a_wrong_date_is_told_beside_the_field_and_kept(
 def test_a_date_that_leaves_no_time_for_system_settings_is_refused_beside_the_field(doors: Doors, sato: Visitor) -> None:
     number = file_application(doors, items=("mailboxes",), changes={"mailboxes": {"mailboxes": "1"}})
     sato.get(f"/applications/{number}/approve")
-    response = sato.post(f"/applications/{number}/approve", {"start_date": "2026/11/26", "step": "do"})
-    assert response.status_code == 422
-    assert "システム設定の締切日(2026/11/19)を過ぎるため" in response.text
-    assert 'value="2026/11/26"' in response.text
+    for step in ({}, {"step": "do"}):  # already before it is confirmed
+        response = sato.post(f"/applications/{number}/approve", {"start_date": "2026/11/26", **step})
+        assert response.status_code == 422
+        assert "システム設定の締切日(2026/11/19)を過ぎるため" in response.text
+        assert 'value="2026/11/26"' in response.text
+    assert "2026/12/09" in sato.post(f"/applications/{number}/approve", {"start_date": "2026/12/15"}).text
 
 
 def test_going_back_shows_the_form_as_it_was_typed(doors: Doors, sato: Visitor) -> None:
@@ -218,8 +220,15 @@ def test_a_contract_that_has_changed_meanwhile_is_shown_and_stays(doors: Doors, 
 def test_a_contract_does_not_end_while_it_has_terminals(doors: Doors, sato: Visitor) -> None:
     changes = {"termination": {"ending": "office", "last_day": "20270331", "ending_reason": ""}}
     number = file_application(doors, items=("termination",), changes=changes)
+    sato.get(f"/applications/{number}/approve")
+    confirmation = sato.post(f"/applications/{number}/approve", {"start_date": "2026/12/15"}).text
+    assert "論理端末が1台残っています。" in confirmation
     doors.review.approve(number, START, approver=SATO)
-    sato.get("/")
+    page = sato.get(f"/applications/{number}/items/termination").text
+    assert "まだ実施できません" in page
+    assert f'href="/applications/{number}/cancel"' in page
+    assert "/terminals/?q=NAC001" in page
+    assert "実施済みにする</button>" not in page
     assert "論理端末が残っています" in sato.get(sato.post(f"/applications/{number}/items/termination").location).text
 
 

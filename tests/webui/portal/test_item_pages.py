@@ -151,6 +151,51 @@ def test_an_item_that_was_not_ticked_has_no_page(doors: Doors, item: str) -> Non
     assert response.status_code == 404 or response.location == "/apply/items/contractor"
 
 
+def test_who_ends_the_contract_is_told_of_the_terminals_that_remain(doors: Doors) -> None:
+    visitor = begun(doors.customer(), "termination")
+    assert "論理端末が1台残っています" in visitor.get("/apply/items/termination").text
+    send(visitor, "items/termination", {"ending": "contract", "last_day": "1999/01/01", "ending_reason": ""})
+    assert "今日以降の日付を入力してください。" in visitor.get("/apply/items/termination").text
+    send(visitor, "items/termination", {"ending": "contract", "last_day": "2027/03/31", "ending_reason": ""})
+    assert "論理端末が1台残っています" in visitor.get("/apply/confirm").text
+
+
+def test_an_office_or_application_that_is_not_there_is_refused_beside_its_field(doors: Doors) -> None:
+    visitor = begun(doors.customer(), "transfer")
+    send(visitor, "items/transfer", {"to_office": "ZZZ998", "what": "all", "details": "すべて"})
+    assert "この事業所コードは登録されていません。" in visitor.get("/apply/items/transfer").text
+    assert send(visitor, "items/transfer", {"to_office": "NAC002", "what": "all", "details": "x"}).location == "/apply/confirm"
+
+
+def test_an_office_without_user_codes_is_led_to_them(doors: Doors) -> None:
+    # The office had no terminal yet: with its first ones it must tick ID numbers, too.
+    visitor = begun(doors.customer("saburo", office_code="NAC002"), "id_numbers", "terminals", "price_plan")
+    path = "/apply/items/id_numbers"
+    page = visitor.get(path).text
+    assert "利用者コードの登録がありません" in page
+    assert 'href="/apply/items"' in page
+    assert "選択できる登録がありません。" in page
+    assert send(visitor, "items/id_numbers", {"new1.user_code": "", "new1.id_number": ""}).location == f"{path}#faults"
+    assert "この画面の案内をご覧ください" in visitor.get(path).text
+    both = {"items": ["id_numbers", "terminals", "price_plan", "user_codes"], "wished_start": "20261215"}
+    send(visitor, "items", both)
+    assert send(visitor, "items/user_codes", CODE).location == path
+    assert "利用者コードの登録がありません" not in visitor.get(path).text
+    assert send(visitor, "items/id_numbers", {"new1.user_code": "", "new1.id_number": ""}).location == "/apply/terminals"
+
+
+@pytest.mark.parametrize("path", ["/apply/broker_ids/items/broker_ids", "/apply/items/sharing"])
+def test_where_user_codes_can_not_be_ticked_along_the_other_application_is_named(doors: Doors, path: str) -> None:
+    visitor, root = doors.customer("saburo", office_code="NAC002"), path.rpartition("/items/")[0]
+    visitor.get(root)
+    visitor.post(root)
+    visitor.post(f"{root}/items", {"items": ["sharing"], "wished_start": "20261215"})
+    visitor.post(f"{root}/applicant", APPLICANT)
+    page = visitor.get(path).text
+    assert "利用者コードの登録がありません" in page
+    assert '<a href="/apply">契約内容の変更へ</a>' in page
+
+
 def test_the_items_of_the_exclusive_group_are_described_on_pages_of_their_own(doors: Doors) -> None:
     visitor = begun(doors.customer(), *sorted(EXCLUSIVE - {"sharing"}))
     forms: dict[str, Form] = {

@@ -85,6 +85,18 @@ def test_a_double_press_with_a_file_registers_once(doors: Doors, draft: Draft) -
     assert [answer.location for answer in answers] == ["/apply/done/260001A"] * 2
 
 
+def test_what_was_typed_and_chosen_stays_when_another_window_changed_a_page(doors: Doors, draft: Draft) -> None:
+    visitor = doors.customer()
+    form = shown(visitor.get(CONFIRM).text) | {"remarks": "三行の備考"}
+    doors.drafts.save(HANAKO, draft.id, Section.TERMINALS, {"add.net.sea": ["3"]})
+    assert send(visitor, CONFIRM, form, ("図面.pdf", PDF)).location == CONFIRM
+    page = visitor.get(CONFIRM).text
+    assert "別の画面で申込内容が変更されました" in page
+    assert "三行の備考" in page
+    assert "図面.pdf" in page
+    assert send(visitor, CONFIRM, shown(page) | {"remarks": "三行の備考"}).location == "/apply/done/260001A"
+
+
 def test_a_file_that_was_not_shown_is_not_registered(doors: Doors, draft: Draft) -> None:
     del draft
     visitor, other = doors.customer(), doors.customer()
