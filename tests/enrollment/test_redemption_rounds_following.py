@@ -138,18 +138,9 @@ def _record(house: House, name: str) -> dict[str, Any]:
 
         return {
             "terminal": (terminal.state, terminal.changed_at),
-            "certificates": [
-                (row.issuer, row.state, row.reason, row.revoked_at, row.invalid_since, row.issued_at, row.not_after)
-                for row in own
-            ],
-            "credential": (
-                place[credential.serial],
-                credential.issuer,
-                credential.office_code,
-                credential.last_day,
-                credential.since,
-                [credential.access_key_digest == row.access_key_digest for row in sets],
-            ),
+            "certificates": [_of(row, "issuer state reason revoked_at invalid_since issued_at not_after") for row in own],
+            "credential": (place[credential.serial], *_of(credential, "issuer office_code last_day since")),
+            "key": [credential.access_key_digest == row.access_key_digest for row in sets],
             "sets": [(row.state, place[row.serial], row.claimed_at, row.redeemed_at, row.sealed is None) for row in sets],
             "audit": [
                 (entry.at, entry.actor.replace(name, ""), entry.action, entry.office_code, _facts(entry, place))
@@ -166,6 +157,10 @@ def _record(house: House, name: str) -> dict[str, Any]:
             "reissues": [(row.state, row.ended_at, row.ends_on) for row in rows(ReissueRow, ReissueRow.terminal == name)],
             "renewals": [(row.state, place[row.serial]) for row in rows(RenewalRow, RenewalRow.terminal == name)],
         }
+
+
+def _of(row: object, columns: str) -> tuple[object, ...]:
+    return tuple(getattr(row, column) for column in columns.split())
 
 
 def _octets(own: Sequence[CertificateRow], row: CrlEntryRow) -> bytes:

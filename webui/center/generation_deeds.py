@@ -46,8 +46,9 @@ FAULTS: Mapping[str, str] = {
         "この件数では、最終日の%(days)s日前までにすべての端末のコードを準備できません。件数を増やすか、最終日を延ばしてください。"
     ),
 }
-# Retrievals an hour that one machine carried in `bench/`; whoever has measured their own types that.
-USUAL_CAPACITY = 36_000
+# Retrievals an hour: a third of the 300 a second that a core carried of certificates that follow others, on the slower database
+# (docs/performance.md, "Retrieval"); whoever has measured their own types that.
+USUAL_CAPACITY = 360_000
 _NUMBERS = range(1, MOST_WAVES + 1)
 _FIELDS = (
     "name",
