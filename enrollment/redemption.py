@@ -10,9 +10,11 @@ same TBS is signed, another key is refused. After T2 the same key gets the same 
 suspension or revocation that lands between T1 and T2 wins, because T2 looks before it stores.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
@@ -40,7 +42,20 @@ from registry.letters import Letters
 from registry.news import NewsKind
 from registry.states import TerminalEvent, TerminalState
 
-__all__ = ["Redemption", "Retrieved"]
+__all__ = ["Asked", "Redemption", "Retrieved"]
+
+
+# Access keys with which somebody was not usual, at most.
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Codes and a PKCS#10 request that somebody sent from an address."""
+
+    codes: Codes
+    request: bytes
+    source: str
 
 
 @dataclass(frozen=True)
@@ -67,17 +82,45 @@ class Redemption:
         """
         now = self.clock.now()
         with self._rounds.company.joined():
-            proof = guessing.proof_of(self.hasher, codes)
-            question = guessing.question_of(code_rules.access_key_digest(self.hasher, codes.access_key), source, now)
-            begun = self._rounds.begin(Try(question, proof, request, interface))
+            one = self._try(codes, request, source, interface, now=now)
+            begun = self._rounds.begin(one)
             way = _Together(self.database, self.clock, self.authority, self.letters, rounds=self._rounds)
             if (promise := begun.promise) is not None:
                 entitlement = _OpenCodes(promise.code_set_id, codes, self.hasher, interface)
                 if begun.kept is not None:
                     return way.settle(entitlement, promise, begun.kept)
                 return way.keep(entitlement, promise.key, promise.reserved)
-            code_set_id = guessing.prove(self.database, question.digest, proof, source, now, lambda _question: begun.seen)
+            code_set_id = guessing.prove(self.database, one.question.digest, one.proof, source, now, lambda _question: begun.seen)
             return way.issue(_OpenCodes(code_set_id, codes, self.hasher, interface), requests.read(request), now)
+
+    def redeem_usual(self, asked: Sequence[Asked], interface: Interface = Interface.REST) -> list[Retrieved | None]:
+        """Redeem those of many who are usual, in one round of their own, where the key that signs is at hand.
+
+        None for everybody else, of whom nothing was counted: `redeem` tells them what is wrong, and takes up what was promised
+        them. Whoever was not usual once is left to it for a long time, by his access key, and of several with the same one all
+        but the first are: so guesses that come at the same moment do not outrun their counting. For one thread.
+        """
+        now = self.clock.now()
+        tries = [self._try(one.codes, one.request, one.source, interface, now=now) for one in asked]
+        chosen = {one.question.digest: one for one in reversed(tries) if one.question.digest not in self._left}
+        done = dict(zip(chosen, self._rounds.finish(list(chosen.values())), strict=True))
+        self._leave([digest for digest, retrieved in done.items() if retrieved is None])
+        return [done[one.question.digest] if chosen.get(one.question.digest) is one else None for one in tries]
+
+    def _try(self, codes: Codes, request: bytes | RequestedKey, source: str, interface: Interface, *, now: datetime) -> Try:
+        digest = code_rules.access_key_digest(self.hasher, codes.access_key)
+        return Try(guessing.question_of(digest, source, now), guessing.proof_of(self.hasher, codes), request, interface)
+
+    def _leave(self, digests: Sequence[bytes]) -> None:
+        """Remember who is not usual, up to a bound; who came first is forgotten first."""
+        self._left.update(dict.fromkeys(digests))
+        for digest in list(islice(self._left, max(0, len(self._left) - _REMEMBERED))):
+            del self._left[digest]
+
+    @cached_property
+    def _left(self) -> dict[bytes, None]:
+        """The access keys' digests with which somebody was not usual."""
+        return {}
 
     @cached_property
     def _rounds(self) -> Rounds:

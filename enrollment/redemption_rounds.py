@@ -162,6 +162,20 @@ class Rounds:
             raise begun.trouble
         return begun
 
+    def finish(self, tries: Sequence[Try]) -> list[Retrieved | None]:
+        """Do a round of tries that came together, to its end; None for each that did not come so far, and goes alone.
+
+        Nothing is done where the key that signs is not at hand.
+        """
+        if not tries or (authority := self._issuing(max(one.now for one in tries))) is None or not authority.is_at_hand:
+            return [None] * len(tries)
+        try:
+            begun = self._begin(tries)
+        except (Unavailable, *EXPECTED):
+            return [None] * len(tries)
+        outcomes = (one.kept.outcome if one.kept else None for one in begun)
+        return [outcome if isinstance(outcome, Retrieved) else None for outcome in outcomes]
+
     def _begin(self, tries: Sequence[Try]) -> list[Begun]:
         now = max(one.now for one in tries)
         authority = self._issuing(now)

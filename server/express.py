@@ -7,40 +7,23 @@ chunked bodies, unusual or broken HTTP) is left to the door's app and its server
 import re
 import time
 from base64 import b64decode
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from ca.ocsp import Responder
 from ca.ocsp_answer import http_date
 from ca.ocsp_requests import LARGEST_REQUEST, NONCE
 from kernel.clock import Clock
+from server import lane
+from server.lane import END, LONGEST_HEAD, REMEMBERED, Next, remembered
 
-LONGEST_HEAD = 8_192  # octets of request line and fields
-_END = b"\r\n\r\n"
 _GET = re.compile(rb"GET /ocsp/([A-Za-z0-9+/=%]+) HTTP/1\.([01])")
 _POST = re.compile(rb"POST /ocsp HTTP/1\.([01])")
-# RFC 9112 §5: a name, a colon without space before it, printable octets.
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*")
-_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
-# What makes a request one for the app: it would change the answer, or how the request is read.
-_UNUSUAL = {b"transfer-encoding", b"expect", b"upgrade", b"range", b"te", b"trailer"}
-_ONCE = {b"host", b"content-length", b"content-type", b"connection"}
-_REMEMBERED, _REMEMBERED_WHOLE = 1_000, 20_000
+_REMEMBERED_WHOLE = 20_000
 # A look at the clock is shared for so long; the responder has a limit of its own for what it knows of the database.
 _GLANCE = 0.003
 _CLOSING = b"Connection: close\r\n"
-_Read = TypeVar("_Read")
-
-
-class Next(Enum):
-    """What is to be done with octets that hold no request for the express lane."""
-
-    WAIT = "more must come"
-    APP = "the app answers"
-    REFUSE = "no HTTP"
 
 
 class Fields(NamedTuple):
@@ -94,17 +77,17 @@ class Express:
         return found
 
     def _read(self, octets: bytes, at: int) -> Ask | Next:
-        end = octets.find(_END, at, at + LONGEST_HEAD)
+        end = octets.find(END, at, at + LONGEST_HEAD)
         if end < 0:
-            return _unfinished(octets[at : at + LONGEST_HEAD])
-        end += len(_END)
+            return lane.unfinished(octets[at : at + LONGEST_HEAD])
+        end += len(END)
         head = octets[at:end]
         post = self._posts.get(head)
         if post is None:
             found = self._judged(head)
             if not isinstance(found, Post):
                 return found if isinstance(found, Next) else found._replace(end=end)
-            if len(self._posts) >= _REMEMBERED:
+            if len(self._posts) >= REMEMBERED:
                 self._posts.clear()
             post = self._posts[head] = found
         if len(octets) < end + post.length:
@@ -112,14 +95,14 @@ class Express:
         return Ask(octets[end : end + post.length], end + post.length, post.keep)
 
     def _judged(self, head: bytes) -> Ask | Post | Next:
-        line, _, block = head.removesuffix(_END).partition(b"\r\n")
-        fields = _remembered(self._fields, block, read_fields)
+        line, _, block = head.removesuffix(END).partition(b"\r\n")
+        fields = remembered(self._fields, block, read_fields)
         if fields is None:
             return Next.APP
         if match := _GET.fullmatch(line):
             if fields.length is not None:
                 return Next.APP
-            return Ask(_remembered(self._targets, match[1], decoded), 0, _keeps(fields, match[2]))
+            return Ask(remembered(self._targets, match[1], decoded), 0, _keeps(fields, match[2]))
         match = _POST.fullmatch(line)
         if match is None or not fields.is_ocsp or fields.length is None or fields.length > LARGEST_REQUEST:
             return Next.APP
@@ -137,24 +120,14 @@ class Express:
 
 def read_fields(block: bytes) -> Fields | None:
     """Read the lines between the request line and the empty line; None when the app shall judge them."""
-    named: dict[bytes, bytes] = {}
-    for line in block.split(b"\r\n") if block else ():
-        match = _FIELD.fullmatch(line)
-        if match is None:
-            return None
-        name = match[1].lower()
-        if name in _UNUSUAL or name.startswith(b"if-") or (name in _ONCE and name in named):
-            return None
-        named[name] = match[2]
-    length, connection = named.get(b"content-length"), named.get(b"connection", b"").lower()
-    if connection not in (b"", b"close", b"keep-alive"):
+    named = lane.read_fields(block)
+    if named is None:
         return None
-    if length is not None and re.fullmatch(rb"[0-9]{1,6}", length) is None:
-        return None
+    length = named.get(b"content-length")
     return Fields(
         None if length is None else int(length),
         named.get(b"content-type", b"").lower() == b"application/ocsp-request",
-        None if not connection else connection == b"keep-alive",
+        lane.keeps(named),
     )
 
 
@@ -166,22 +139,6 @@ def decoded(target: bytes) -> bytes:
         return b""
 
 
-def _remembered(memory: dict[bytes, _Read], key: bytes, read: Callable[[bytes], _Read]) -> _Read:
-    """Clients repeat themselves: what was read of the same octets is not read again."""
-    if key not in memory:
-        if len(memory) >= _REMEMBERED:
-            memory.clear()
-        memory[key] = read(key)
-    return memory[key]
-
-
 def _keeps(fields: Fields, minor: bytes) -> bool:
     """RFC 9112 §9.3: HTTP/1.1 stays unless told otherwise, HTTP/1.0 ends."""
     return minor == b"1" if fields.keep is None else fields.keep
-
-
-def _unfinished(octets: bytes) -> Next:
-    """Judge a head that has not ended."""
-    if len(octets) >= LONGEST_HEAD or not octets[:1].isalpha() or _BARE_LINE_FEED.search(octets):
-        return Next.REFUSE
-    return Next.WAIT

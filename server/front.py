@@ -3,16 +3,16 @@
 `/healthz` says that the process answers; `/readyz` asks what the door needs and says what is missing.
 """
 
-import ipaddress
 import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from server import client_certificates, logs
 from server.express import Express
+from server.lane import Lane
+from server.proxies import is_among, visitor
 from server.settings import Network
 
 Environ = dict[str, Any]
@@ -32,7 +32,7 @@ class Front:
 
     `certificate_proxies` are those whose word we take about client certificates: they have ended the terminals' TLS.
 
-    `express` is not used here: the worker of a door that has one answers through it what never comes here.
+    `express` and `lane` are not used here: the worker of a door that has one answers through it what never comes here.
     """
 
     app: Wsgi
@@ -41,6 +41,7 @@ class Front:
     express: Express | None = None
     certificate_proxies: tuple[Network, ...] = ()
     strict_transport: bool = False
+    lane: Lane | None = None
     _log: Any = field(default_factory=lambda: logs.logger("server.front"), repr=False)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -69,17 +70,13 @@ class Front:
         certificate = tuple(environ.pop(name, "") for name in client_certificates.HEADERS)
         environ.pop(client_certificates.BY_PROXY, None)
         neighbour = environ.get("REMOTE_ADDR", "")
-        if _is_among(neighbour, self.certificate_proxies):
+        if is_among(neighbour, self.certificate_proxies):
             environ[client_certificates.BY_PROXY] = certificate
-        if not _is_among(neighbour, self.proxies):
+        if not is_among(neighbour, self.proxies):
             return
         if scheme in {"http", "https"}:
             environ["wsgi.url_scheme"] = scheme
-        # The nearest address that is no proxy of ours: what stands further left was written by the visitor.
-        for address in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
-            environ["REMOTE_ADDR"] = address
-            if not _is_among(address, self.proxies):
-                return
+        environ["REMOTE_ADDR"] = visitor(neighbour, forwarded, self.proxies)
 
     def _readiness(self, start_response: StartResponse) -> Iterable[bytes]:
         missing = []
@@ -106,18 +103,6 @@ def _escape_query(environ: Environ) -> None:
     query = environ.get("QUERY_STRING", "")
     if not query.isascii():
         environ["QUERY_STRING"] = quote(query.encode("latin-1"), safe=string.printable)
-
-
-# Behind a proxy it is the same few addresses again and again.
-_parsed = lru_cache(maxsize=1024)(ipaddress.ip_address)
-
-
-def _is_among(address: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        parsed = _parsed(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)
 
 
 def _plain(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:

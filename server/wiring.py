@@ -10,17 +10,19 @@ from kernel.database import Database, connect
 from server.express import Express
 from server.front import Checks, Wsgi
 from server.home import Home
+from server.lane import Lane
 from server.settings import Settings, load
 from server.trouble import Trouble
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """A door's app, what `/readyz` asks, and what of the door is answered before any app (`server.express`)."""
+    """A door's app, what `/readyz` asks, and what of the door is answered before any app (`server.express`, `server.lane`)."""
 
     app: Wsgi
     checks: Checks = field(default_factory=dict)
     express: Express | None = None
+    lane: Lane | None = None
 
 
 Assemble = Callable[[Settings], Assembled]

@@ -104,14 +104,27 @@ class JsonLogger(glogging.Logger):  # type: ignore[misc]  # gunicorn carries no 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:  # noqa: ANN401
         """Log one request."""
         del req
-        self._log.info(
-            "door.request",
+        self.answered(
             method=environ.get("REQUEST_METHOD"),
             path=environ.get("PATH_INFO"),
-            status=int(str(resp.status).split()[0]),
+            status=str(resp.status),
             octets=resp.sent,
-            milliseconds=round(request_time.total_seconds() * 1000, 1),
+            seconds=request_time.total_seconds(),
             address=environ.get("REMOTE_ADDR"),
+        )
+
+    def answered(
+        self, *, method: str | None, path: str | None, status: str, octets: int, seconds: float, address: str | None
+    ) -> None:
+        """Log one request, whoever answered it: a lane, or the app."""
+        self._log.info(
+            "door.request",
+            method=method,
+            path=path,
+            status=int(status.split(maxsplit=1)[0]),
+            octets=octets,
+            milliseconds=round(seconds * 1000, 1),
+            address=address,
         )
 
     def reopen_files(self) -> None:

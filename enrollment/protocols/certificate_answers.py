@@ -30,7 +30,7 @@ def certificate_response(form: str, retrieved: Retrieved) -> Response:
     """Return a certificate in one of `FORMS`: 201 for a new one, 200 for what this key was given before."""
     status = 201 if retrieved.is_new else 200
     if form == JSON:
-        return answer(_told(retrieved), status=status)
+        return answer(told(retrieved), status=status)
     if form == PKCS7:
         certificate = x509.load_der_x509_certificate(retrieved.certificate.der or b"")
         content = pkcs7.serialize_certificates([certificate, *(link.certificate for link in retrieved.chain)], Encoding.DER)
@@ -41,7 +41,8 @@ def certificate_response(form: str, retrieved: Retrieved) -> Response:
     return response
 
 
-def _told(retrieved: Retrieved) -> CertificateAnswer:
+def told(retrieved: Retrieved) -> CertificateAnswer:
+    """Return what a certificate's answer says in JSON."""
     return CertificateAnswer(
         terminal=retrieved.terminal,
         serial=retrieved.certificate.serial,

@@ -52,7 +52,11 @@ def read(request: Request, model: type[Body]) -> Body:
     """Return the body of a request; raises Refused("request-malformed", fields=…) and HTTP's 413 and 415."""
     if request.mimetype != JSON:
         abort(415)
-    content = request.get_data()
+    return parsed(request.get_data(), model)
+
+
+def parsed(content: bytes, model: type[Body]) -> Body:
+    """Return what a body says; raises Refused("request-malformed", fields=…)."""
     try:
         content.decode("utf-8")
         return model.model_validate_json(content)

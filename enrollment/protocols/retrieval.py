@@ -33,6 +33,16 @@ class RetrievalRequest(json_bodies.StrictBody):
     office_code: Typed
     csr: Pkcs10
 
+    def typed(self) -> codes.Codes:
+        """Return the codes in normal form; raises Refused("input-invalid", field=…)."""
+        return codes.typed(
+            access_key=self.access_key,
+            auth_code_1=self.auth_code_1,
+            auth_code_2=self.auth_code_2,
+            auth_code_3=self.auth_code_3,
+            office_code=self.office_code,
+        )
+
 
 OPERATIONS = {
     "retrieval.retrieve": Operation(
@@ -76,12 +86,5 @@ def retrieve() -> Response:
     door: RetrievalDoor = current_app.extensions[_KEY]
     form = json_bodies.accepted(request, *FORMS)
     body = json_bodies.read(request, RetrievalRequest)
-    typed = codes.typed(
-        access_key=body.access_key,
-        auth_code_1=body.auth_code_1,
-        auth_code_2=body.auth_code_2,
-        auth_code_3=body.auth_code_3,
-        office_code=body.office_code,
-    )
-    retrieved = door.redemption.redeem(typed, body.csr.encode(), request.remote_addr or "")
+    retrieved = door.redemption.redeem(body.typed(), body.csr.encode(), request.remote_addr or "")
     return certificate_response(form, retrieved)

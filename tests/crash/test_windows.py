@@ -8,7 +8,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from tests.crash import ledger
 from tests.crash.ledger import received_by
-from tests.crash.windows import WINDOWS, MakeRedeem, Stands, Window, cut_off, products, products_at_hand
+from tests.crash.windows import WINDOWS, MakeRedeem, Stands, Window, cut_off, in_a_lane, products, products_at_hand
 from tests.support.clock import SettableClock
 from tests.support.house import SOURCE, House, build_house, new_request
 
@@ -37,6 +37,19 @@ def test_a_redemption_that_is_cut_off_is_taken_up_by_the_same_key(house: House, 
 
     received = [received_by(0, retrieved) for retrieved in (first, second, third) if retrieved]
     assert ledger.faults(house, received) == []
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: window.name)
+def test_what_the_lane_leaves_in_a_window_is_taken_up_by_the_app(house: House, window: Window) -> None:
+    [(terminal, codes)] = house.new_codes()
+    ours, rival = new_request(), new_request()
+    assert cut_off(house, window, in_a_lane, codes, ours) is None
+    assert house.code_set_rows(terminal)[0].state == window.stands
+    first = house.redemption.redeem(codes, ours.pem, SOURCE)
+    assert first.is_new == (window.stands is not Stands.CERTIFICATE)
+    with pytest.raises(Refused, match="codes-spent"):
+        house.redemption.redeem(codes, rival.pem, SOURCE)
+    assert ledger.faults(house, [received_by(0, first)]) == []
 
 
 @pytest.mark.parametrize("window", [window for window in WINDOWS if window.kills], ids=lambda window: window.name)

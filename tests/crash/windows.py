@@ -8,7 +8,7 @@ from enum import StrEnum
 from ca.authority import Authority
 from ca.issuers import SigningIssuer
 from enrollment.codes import Codes
-from enrollment.redemption import Redemption, Retrieved
+from enrollment.redemption import Asked, Redemption, Retrieved
 from kernel.database import Database, connect
 from tests.crash import faults
 from tests.crash.faults import BrokenKey, Fault, Harm, Place
@@ -105,6 +105,23 @@ def products(house: House, database: Database, authority: Authority) -> Redeem:
 def products_at_hand(house: House, database: Database, authority: Authority) -> Redeem:
     """Return the product's redemption, whose rounds sign by themselves."""
     return products(house, database, faults.AuthorityAtHand(authority.signer, authority.profile))
+
+
+class Left(Exception):
+    """The lane leaves somebody to the app."""
+
+
+def in_a_lane(house: House, database: Database, authority: Authority) -> Redeem:
+    """Return what the retrieval door's lane does: many at once, here one."""
+    redemption = Redemption(database, house.clock, faults.AuthorityAtHand(authority.signer, authority.profile), house.hasher)
+
+    def redeem(codes: Codes, request: bytes, source: str) -> Retrieved:
+        [found] = redemption.redeem_usual([Asked(codes, request, source)])
+        if found is None:
+            raise Left
+        return found
+
+    return redeem
 
 
 def cut_off(house: House, window: Window, make: MakeRedeem, codes: Codes, request: Request) -> Retrieved | None:

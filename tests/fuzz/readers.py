@@ -50,7 +50,7 @@ ROUTES: Mapping[str, Mapping[str, Targets]] = {
         "cmp.exchange": ("CMP message", "request"),
         "est.operate": _EST,
         "page.send_request": ("form", "form of the retrieval page", "request in PEM"),
-        "retrieval.retrieve": ("retrieval in JSON", "request in PEM", "codes as typed"),
+        "retrieval.retrieve": ("retrieval over HTTP", "retrieval in JSON", "request in PEM", "codes as typed"),
         "scep.operate": _SCEP,
     },
     "terminals": {

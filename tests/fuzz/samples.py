@@ -124,6 +124,13 @@ HTTP = (
     b"Content-Length: 5\r\n\r\n" + OCSP_DER,
     b"GET /ocsp/MAMCAQc%3D HTTP/1.1\r\nHost: status.example.jp\r\n\r\n",
 )
+RETRIEVAL_BODY = b'{"access_key": "1"}'
+RETRIEVAL_HTTP = (
+    b"POST /api/v1/retrievals HTTP/1.1\r\nHost: retrieval.example.jp\r\nX-Forwarded-For: 192.0.2.7\r\nAccept: */*\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 19\r\n\r\n" + RETRIEVAL_BODY,
+    b"POST /api/v1/retrievals HTTP/1.1\r\nConnection: close\r\nHost: [::1]:8444\r\nContent-Length: 19\r\n"
+    b"Content-Type: application/json; charset=utf-8\r\n\r\n" + RETRIEVAL_BODY,
+)
 TYPED = ("1234-5678-9012-3\nnac999w\nABC-DEF\nabcde\nｎａｃ－００１".encode(), b"1234567890123\nNAC999W\nABCDEF\nABCDE\nNAC001")
 TILES = (b"0/000", b"0/x001/x234/067", b"1/255.p/17", b"63/x999/999")
 

@@ -6,6 +6,10 @@ from typing import Any
 
 from asn1crypto import algos, core, ocsp
 from asn1crypto import x509 as asn1_x509
+from flask import Request
+from gunicorn.config import Config  # type: ignore[import-untyped]
+from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
+from werkzeug.datastructures import Headers
 
 from ca import ocsp_requests
 from ca.certificates import Presented
@@ -14,9 +18,14 @@ from ca.requests import RequestedKey, spki_digest
 from ca.strictness import parts
 from ca.timestamp_requests import TimestampRequest
 from enrollment.codes import LONGEST_INPUT, Codes
-from enrollment.protocols.json_bodies import StrictBody
+from enrollment.protocols import json_bodies
+from enrollment.protocols.certificate_answers import FORMS
+from enrollment.protocols.json_bodies import JSON, StrictBody
+from server import lane
 from server.express import Ask, read_fields
 from tests.fuzz import samples
+
+_PLAIN = Config()
 
 
 def proves_a_key(content: bytes, taken: RequestedKey) -> None:
@@ -81,6 +90,21 @@ def bounded_by_its_fields(content: bytes, taken: Ask) -> None:
         assert head.lower().count(b"\ncontent-length:") == 1
         assert taken.der == rest[: fields.length]
     assert taken.end == len(head) + 4 + (fields.length or 0)
+
+
+def as_gunicorn_and_flask_read(content: bytes, taken: lane.Asked) -> None:
+    """Compare a request of the retrieval door's lane with what the app would have been given: by its own server's parser."""
+    request = next(RequestParser(_PLAIN, iter([content]), ("127.0.0.1", 50_000)))
+    assert (request.method, request.uri, request.version) == ("POST", "/api/v1/retrievals", (1, 1))
+    assert request.body.read() == taken.body == content[taken.end - len(taken.body) : taken.end]
+    assert request.should_close() is not taken.keep
+    fields = Headers([(name, value) for name, value in request.headers])
+    environ = {"CONTENT_TYPE": fields["CONTENT-TYPE"], "HTTP_ACCEPT": fields.get("ACCEPT", "")}
+    seen = Request(environ)
+    assert seen.mimetype == JSON
+    assert json_bodies.accepted(seen, *FORMS) == JSON
+    assert ",".join(fields.getlist("X-FORWARDED-FOR")) == taken.forwarded
+    assert "EXPECT" not in fields
 
 
 def as_json_reads(content: bytes, taken: StrictBody) -> None:

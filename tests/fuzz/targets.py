@@ -21,10 +21,14 @@ from ca.timestamp_requests import TimestampRefused
 from enrollment import codes
 from enrollment.protocols import json_bodies, retrieval, terminals
 from enrollment.protocols.json_bodies import StrictBody
+from enrollment.protocols.usual_retrievals import UsualRetrievals
 from kernel.audit import TileName
 from kernel.database import connect
 from kernel.errors import Refused
-from server.express import Ask, Express, Next
+from server import lane as lanes
+from server.express import Ask, Express
+from server.lane import Next
+from server.retrieval_lane import RetrievalLane
 from tests.ca.trial import trial_issuer
 from tests.fuzz import (
     answers,
@@ -140,6 +144,19 @@ def _lane() -> Read:
     return read
 
 
+def _retrieval_lane() -> Read:
+    """Return the retrieval door's reader of whole requests."""
+    lane = RetrievalLane(UsualRetrievals(None, json.dumps))  # type: ignore[arg-type]  # it only reads, and redeems for nobody
+
+    def read(content: bytes) -> lanes.Asked:
+        found = lane.next(content)
+        if isinstance(found, Next):
+            raise _NotTaken(found)
+        return found
+
+    return read
+
+
 def _body(model: type[StrictBody]) -> Callable[[], Read]:
     """Return what opens a reader of JSON bodies, as Flask brings them."""
 
@@ -192,6 +209,22 @@ def _with_another_serial(read: Read) -> Read:
         if first.serial % 1_000 == 1:
             return asked._replace(cert_ids=(first._replace(serial=first.serial + 1), *asked.cert_ids[1:]))
         return asked
+
+    return careless
+
+
+def _with_any_head(read: Read) -> Read:
+    """Plant a fault: a head that ends is a head, whatever it says."""
+
+    def careless(content: bytes) -> lanes.Asked:
+        try:
+            taken: lanes.Asked = read(content)
+        except _NotTaken:
+            _, end, rest = content.partition(b"\r\n\r\n")
+            if end and content.startswith(samples.RETRIEVAL_HTTP[0][:30]):
+                return lanes.Asked(rest, len(content), keep=True, forwarded="")
+            raise
+        return taken
 
     return careless
 
@@ -260,6 +293,17 @@ PROTOCOLS = (
         second_opinions.bounded_by_its_fields,
         mutation.text(*_HTTP),
         (trusting_the_text, _with_a_body_too_short),
+    ),
+    Target(
+        "retrieval over HTTP",
+        lambda: samples.RETRIEVAL_HTTP,
+        _retrieval_lane,
+        (_NotTaken,),
+        second_opinions.as_gunicorn_and_flask_read,
+        mutation.text(
+            *_HTTP, *samples.RETRIEVAL_HTTP, b"Accept: text/html\r\n", b"x-forwarded-for: 1\r\n", b"Content-Type: a/b\r\n"
+        ),
+        (trusting_the_text, _with_any_head),
     ),
     Target(
         "retrieval in JSON",

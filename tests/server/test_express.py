@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from server.express import LONGEST_HEAD, Ask, Express, Next
+from server.express import Ask, Express
+from server.lane import LONGEST_HEAD, Next
 
 DER = b"\x30\x03\x02\x01\x07"
 POST = (

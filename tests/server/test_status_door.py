@@ -1,9 +1,7 @@
 """The status door's worker as it is served: sockets, threads, several processes; and five milliseconds after a revocation."""
 
 import base64
-import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,15 +18,12 @@ from ca import revocation
 from ca.revocation import Reason
 from kernel.clock import SystemClock
 from kernel.database import Database
-from server.doors import listen
-from server.process import READY
 from server.responding import FRESH_FOR
-from server.settings import DoorSettings
 from tests.ca.issuance import issue
 from tests.ca.ocsp_requests import Told, cert_id, error, nonce, request
+from tests.server.lines import Line, door_process
 from tests.support.house import House, build_house
 
-ROOT = Path(__file__).resolve().parents[2]
 WITHIN = 0.005  # seconds from a revocation's commit to the beginning of a request that must be told of it
 ROUNDS = 60
 
@@ -36,43 +31,6 @@ ROUNDS = 60
 @pytest.fixture
 def house(database: Database, tmp_path: Path) -> House:
     return build_house(database, tmp_path, SystemClock())
-
-
-class Line:
-    """A kept-alive connection."""
-
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self.rest = b""
-
-    def ask(self, octets: bytes) -> tuple[bytes, bytes]:
-        """Send octets and return head and body of one response."""
-        self.sock.sendall(octets)
-        return self.answer()
-
-    def answer(self) -> tuple[bytes, bytes]:
-        """Return head and body of the next response."""
-        while b"\r\n\r\n" not in self.rest:
-            self._more()
-        head, _, self.rest = self.rest.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        while len(self.rest) < length:
-            self._more()
-        body, self.rest = self.rest[:length], self.rest[length:]
-        return head, body
-
-    def closed(self) -> bool:
-        """Return whether the door has closed; waits for it."""
-        try:
-            return self.sock.recv(1) == b""
-        except ConnectionError:
-            return True
-
-    def _more(self) -> None:
-        came = self.sock.recv(65_536)
-        if not came:
-            raise EOFError
-        self.rest += came
 
 
 @dataclass(frozen=True)
@@ -91,22 +49,9 @@ class StatusDoor:
 def status_door(
     house: House, url: str, folder: Path, *, workers: int = 1, fresh_for: float = FRESH_FOR, ahead: bool = True
 ) -> Iterator[StatusDoor]:
-    listener = listen("status", DoorSettings(scheme="http", bind="127.0.0.1:0"))
-    ready, tell = os.pipe()
-    fds = [listener.fileno(), tell]
-    arguments = [*fds, url, house.keys.path("ocsp").parent, workers, fresh_for, *(["ahead"] if ahead else [])]
-    with (folder / "door.log").open("wb") as log:
-        command = [sys.executable, "-m", "tests.server.status_door", *map(str, arguments)]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=log, pass_fds=fds)
-    os.close(tell)
-    try:
-        assert os.read(ready, 1) == READY, (folder / "door.log").read_text()
-        yield StatusDoor(listener.getsockname()[1], process)
-    finally:
-        process.terminate()
-        assert process.wait(30) == 0
-        os.close(ready)
-        listener.close()
+    arguments = [url, house.keys.path("ocsp").parent, workers, fresh_for, *(["ahead"] if ahead else [])]
+    with door_process("tests.server.status_door", arguments, folder / "door.log") as (port, process):
+        yield StatusDoor(port, process)
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ from registry.terminals import Takeover
 from tests.support.recorded import recorded
 
 PASSPHRASE = b"a passphrase for tests"
+HASHING = b"a secret of thirty-two octets ..."
 STATUS_URL = "http://localhost:8080"
 POLICY_OID = "1.3.6.1.4.1.32473.1.1"  # RFC 5612's number for examples
 TIMESTAMP_POLICY_OID = "1.3.6.1.4.1.32473.1.2"
@@ -243,7 +244,7 @@ def build_house(
         keys=keys,
         crl_folder=plan.crl_folder,
         plan=plan,
-        hasher=CodeHasher(b"a secret of thirty-two octets ..."),
+        hasher=CodeHasher(HASHING),
         sealer=Sealer(opener.private_key.public_key()),
         opener=opener,
         profile=TerminalProfile(POLICY_OID, SAN_PREFIX, addresses),
