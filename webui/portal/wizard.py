@@ -119,7 +119,7 @@ def progress() -> Progress:
 def progress_of(draft: Draft) -> Progress:
     """Return what a draft has come to."""
     with doorway().parts.database.snapshot() as session:
-        situation = proposals.situation(session, office_code(), today(), correcting=draft.receipt_number)
+        situation = proposals.situation(session, office_code(), today(), correcting=draft.receipt_number, sections=draft.sections)
     choice = proposals.choice_of(draft, situation)
     return Progress(draft, situation, None if isinstance(choice, Faults) else choice)
 
