@@ -5,7 +5,8 @@ its digits; an empty text is "none". The edge has the sentences for faults; labe
 both languages, because pages, mails and documents name them alike.
 
 Fault codes, besides those of `japanese` and `applicants`: option-unknown, postal-code, number-digits, number-most (with
-`most`), latin, code-form (with `shape`), date-form, date-impossible.
+`most`), latin, code-form (with `shape`), code-length (with
+`shape`, `least`, `most`), choice-none, date-form, date-impossible.
 """
 
 import re
@@ -141,7 +142,8 @@ class Field:
     def check(self, name: str, text: str) -> str | FieldFault:
         """Check what was typed under a name of a page."""
         if not text.strip():
-            return FieldFault(name, "required") if self.required else ""
+            is_chosen = self.kind.widget == "choice"
+            return FieldFault(name, "choice-none" if is_chosen else "required") if self.required else ""
         return self.kind.check(name, text)
 
 
@@ -155,13 +157,17 @@ def words(most: int = 400) -> Text:
     return Text(lambda field, text: free_text(field, text, most=most, required=True), most, "area")
 
 
-def code(pattern: str, shape: str, most: int) -> Text:
-    """Return a code in half width and capitals; `shape` shows what it looks like."""
+def code(pattern: str, shape: str, most: int, *, lengths: tuple[int, int] | None = None) -> Text:
+    """Return a code in half width and capitals; `shape` shows what it looks like, `lengths` are its least and most."""
     wanted = re.compile(pattern)
 
     def check(field: str, text: str) -> str | FieldFault:
         value = half_width(text).upper()
-        return value if wanted.fullmatch(value) else FieldFault(field, "code-form", {"shape": shape})
+        if wanted.fullmatch(value):
+            return value
+        if lengths:
+            return FieldFault(field, "code-length", {"shape": shape, "least": lengths[0], "most": lengths[1]})
+        return FieldFault(field, "code-form", {"shape": shape})
 
     return Text(check, most)
 

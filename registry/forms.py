@@ -142,7 +142,7 @@ SETTINGS = Choice(
     )
 )
 OFFICE_CODE = code("[A-Z]{3}[0-9]{3}", "ABC001", 12)
-USER_CODE = code("[A-Z0-9]{5,8}", "1AABC", 16)
+USER_CODE = code("[A-Z0-9]{5,8}", "1AABC", 16, lengths=(5, 8))
 ID_NUMBER = code("[A-Z0-9]{3}", "001", 6)
 RECEIPT = code("[0-9]{6}[A-Z]", "260001A", 14)
 OWN_USER_CODE = Owned("user_codes", "user_code")
@@ -207,7 +207,15 @@ FORMS: Mapping[str, Form] = {
     ),
     "user_codes": Form(
         (
-            Field("user_code", "利用者コード", "User code", USER_CODE, when_added=True),
+            Field(
+                "user_code",
+                "利用者コード",
+                "User code",
+                USER_CODE,
+                when_added=True,
+                hint_ja="半角英数字5～8文字。例: 1AABC",
+                hint_en="Five to eight digits or capitals, for example 1AABC.",
+            ),
             Field(
                 "id_number",
                 "最初の識別番号",

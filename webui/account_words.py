@@ -47,7 +47,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "login-malformed": Sentence(mark("ユーザーIDは、半角の英小文字・数字・記号(. _ -)2文字以上40文字以内で入力してください。")),
     "mail-malformed": Sentence(mark("メールアドレスの形式で入力してください。")),
-    "name-malformed": Sentence(mark("氏名を%(most)s文字以内で入力してください。")),
+    "name-malformed": Sentence(mark("氏名を、改行や目に見えない文字を含めずに、%(most)s文字以内で入力してください。")),
     "not-manager": Sentence(mark("利用者を管理する権限がありません。"), HTTPStatus.FORBIDDEN),
     "reason-required": Sentence(mark("確認した方法を入力してください。")),
     "reason-too-long": Sentence(mark("%(most)s文字以内で入力してください。")),

@@ -149,6 +149,15 @@ def present_page() -> str | None:
     return request.full_path.rstrip("?") if request.method in {"GET", "HEAD"} else _page_of(request.path)
 
 
+def page_before() -> str | None:
+    """Return the address of this door's page whose form was sent, as the browser tells it."""
+    request = flask.request
+    sent_from = urlsplit(request.referrer or "")
+    if sent_from.netloc != request.host:
+        return _page_of(request.path)
+    return safe_next(f"{sent_from.path}?{sent_from.query}".rstrip("?"))
+
+
 def safe_next(address: str | None) -> str:
     """Return an address to go on to if it is a path of this door, else the door's home: no open redirects."""
     home = flask.url_for(doorway().furnishing.home)

@@ -46,6 +46,10 @@ _UNKNOWN_OUTCOME = mark(
     "操作が登録されたかどうかを確認できませんでした。画面を開き直し、現在の状態を確認してから操作してください。"
 )
 
+_TOO_LARGE = mark(
+    "一度に送信できるのは、入力した内容とファイルを合わせて%(megabytes)sMBまでです。ファイルを小さくするか、分けて送信してください。"
+)
+
 _POLICY = "Content-Security-Policy"
 # RFC 9110: these fields describe the plain body that our page replaces.
 _BODY_HEADERS = frozenset({"content-type", "content-length"})
@@ -166,7 +170,10 @@ def _show_http_error(error: HTTPException) -> Response:
     title, advice = _ERRORS.get(code, _ERRORS[400 if code < 500 else 500])  # noqa: PLR2004 (HTTP's own border)
     if isinstance(error, StaleForm):  # Werkzeug's own descriptions stay out: they are English and tell nobody anything
         advice = StaleForm.description
-    response = _error_page(code, texts.gettext(title), texts.gettext(advice))
+    told, most = texts.gettext(advice), flask.request.max_content_length or 0
+    if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and most > LARGEST_REQUEST:  # files were asked for
+        told = texts.say(_TOO_LARGE, megabytes=most // (1024 * 1024))
+    response = _error_page(code, texts.gettext(title), told)
     for name, value in error.get_headers():
         if name.lower() not in _BODY_HEADERS:
             response.headers[name] = value
@@ -194,5 +201,6 @@ def _show_absence(absence: Unavailable) -> Response:
 
 
 def _error_page(status: int, title: str, advice: str) -> Response:
-    page = flask.render_template("error.html", status=status, title=title, advice=advice)
+    before = guard.page_before() if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
+    page = flask.render_template("error.html", status=status, title=title, advice=advice, before=before)
     return flask.make_response(page, status)

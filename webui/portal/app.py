@@ -72,7 +72,10 @@ SENTENCES: Mapping[str, Sentence] = {
         mark("ZIPファイルを読み取れません。パスワードを付けずに作り直してください。"),
         HTTPStatus.UNPROCESSABLE_ENTITY,
     ),
-    "batch-empty": Sentence(mark("CSRのファイルを選択してください。"), HTTPStatus.UNPROCESSABLE_ENTITY),
+    "batch-empty": Sentence(
+        mark("CSRがありません。CSRのファイル(例: 99999W.csr)か、CSRをまとめたZIPファイルを選択してください。"),
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    ),
     "batch-no-certificates": Sentence(mark("ダウンロードできる証明書はまだありません。"), HTTPStatus.NOT_FOUND),
     "batch-open": Sentence(mark("処理中または確認待ちの一括取得が%(most)s件あります。終わるか取りやめてから送信してください。")),
     "batch-state": Sentence(mark("この一括取得は、すでに確認されたか、取りやめられています。")),

@@ -131,8 +131,8 @@ def _change_files(present: wizard.Progress, pressed: str) -> Response:
     try:
         if pressed.startswith(_REMOVE):
             portal().attachments.detach(customer(), present.draft.id, pressed.removeprefix(_REMOVE))
-        elif files := sending.chosen():
-            portal().attachments.attach(customer(), present.draft.id, files)
+        else:
+            portal().attachments.attach(customer(), present.draft.id, sending.chosen_some())
     except Invalid as invalid:
         return flask.make_response(_page(invalid.faults), 422)
     return flask.redirect(flask.url_for("confirmation.show", _anchor="attachments"), 303)

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from kernel.errors import Refused
 from registry.attachments import EXTENSIONS, FIELD, Attachment
+from registry.faults import Faults, FieldFault, Invalid
 from webui import downloads, guard
 from webui.accounts import Right
 from webui.portal.kinds import KindBlueprint, correcting, kind
@@ -44,6 +45,14 @@ def chosen() -> list[tuple[str, bytes]]:
     sent = [file for file in flask.request.files.getlist(FIELD) if file.filename]
     # One more than may be sent is enough to refuse them.
     return [(file.filename or "", _read(file, limit.octets)) for file in sent[: limit.most + 1]]
+
+
+def chosen_some() -> list[tuple[str, bytes]]:
+    """Return the files of the present form, where they are all that it is for. Raises Invalid(files-none)."""
+    files = chosen()
+    if not files:
+        raise Invalid(Faults([FieldFault(FIELD, "files-none")]))
+    return files
 
 
 def facts(files: tuple[Attachment, ...] = ()) -> dict[str, object]:

@@ -151,7 +151,7 @@ def test_others_see_and_do_nothing(house: House, issuing_doors: Doors, worker: B
 def test_what_can_not_be_read_is_said_on_the_same_page(issuing_doors: Doors, worker: BatchRedemption) -> None:
     del worker
     hanako = issuing_doors.customer()
-    assert "CSRのファイルを選択してください" in send(hanako)
+    assert "CSRがありません" in send(hanako)
     assert "ZIPファイルを読み取れません" in send(hanako, ("x.zip", b"PK\x03\x04broken"))
     assert "200件まで" in send(hanako, ("x.zip", zipped([(f"{number:05}W.csr", b"x") for number in range(201)])))
 

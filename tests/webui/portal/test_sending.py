@@ -270,3 +270,36 @@ def test_staff_change_the_published_days(doors: Doors) -> None:
     for typed, told in {"20261219": "営業日ではない", "20261216": "すでにそのとおり", "x": "20261210または"}.items():
         answer = staff.post("/start-days/change", {**form, "day": typed, "step": "do"})
         assert told in (answer.text if answer.status_code == 422 else staff.get("/start-days/").text)
+
+
+def test_attaching_nothing_is_told_and_a_full_list_says_why_no_more_can_be_added(doors: Doors, draft: Draft) -> None:
+    del draft
+    visitor = doors.customer()
+    answer = send(visitor, CONFIRM, {**shown(visitor.get(CONFIRM).text), "then": "attach"})
+    assert answer.status_code == 422
+    assert "添付するファイルを選択してください" in answer.text
+    five = [(f"{at}.txt", b"x") for at in range(5)]
+    send(visitor, CONFIRM, {**shown(visitor.get(CONFIRM).text), "then": "attach"}, *five)
+    page = visitor.get(CONFIRM).text
+    assert 'type="file"' not in page
+    assert "添付できるのは5個までです" in page
+
+
+def test_too_large_a_request_is_told_with_the_limit_and_the_way_back(doors: Doors, draft: Draft) -> None:
+    del draft
+    visitor = doors.customer()
+    visitor.get(CONFIRM)
+    for referrer, back in (
+        ("https://localhost/applications/260001A?a=1", "/applications/260001A?a=1"),
+        ("https://elsewhere.example.jp/", CONFIRM),
+        ("", CONFIRM),
+    ):
+        answer = visitor.client.post(
+            CONFIRM,
+            base_url="https://localhost",
+            data={FIELD: visitor.token, "files": (io.BytesIO(bytes(27 * 1024 * 1024)), "a.pdf")},
+            headers={"Referer": referrer} if referrer else {},
+        )
+        assert answer.status_code == 413
+        assert "合わせて25MBまでです" in answer.text
+        assert f'href="{back}"' in answer.text
