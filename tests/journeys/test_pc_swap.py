@@ -110,7 +110,8 @@ def ask(world: World, reason: str) -> str:
     form = f"/terminals/{world.name}/reissue"
     assert form in hanako.get("/contract/netnaccs").text
     hanako.get(form)
-    assert "まだ申請されていません。" in hanako.post(form, {"reason": reason, "remark": "新しいPCが届きました。"}).text
+    asked = hanako.post(form, {"reason": reason, "remark": "新しいPCが届きました。"})
+    assert "まだ申請されていません。" in hanako.get(asked.location).text
     return pressed(hanako, form, {"reason": reason, "remark": "新しいPCが届きました。", "step": "do"})
 
 

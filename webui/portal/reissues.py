@@ -24,6 +24,7 @@ from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
 from webui.refusals import SHARED, sentence_of
 from webui.reissuing import COMPROMISES, choices, consequences
+from webui.sessions import visit
 from webui.sheet import Sheet
 from webui.texts import mark, say, show_day
 from webui.words import fault_sentence
@@ -35,6 +36,9 @@ _LIVING = (TerminalState.PENDING, TerminalState.IN_SERVICE)
 _UNDONE = (ReissueState.REQUESTED, ReissueState.DECLINED)
 _OF_TERMINAL = "/terminals/<string(length=6):terminal>/reissue"
 _ONE = "/reissues/<string(length=32):reissue_id>"
+_TYPED = ("reason", "remark")
+# In the visit: what was typed, until it is asked for.
+_KEPT = "reissue"
 
 
 @dataclass(frozen=True)
@@ -84,30 +88,42 @@ def ask(terminal: str) -> Response:
     if subject.terminal.state not in _LIVING:
         flask.flash(_told(Refused(f"terminal-{subject.terminal.state.value}")), "warn")
         return flask.redirect(_terminals_tab(), 303)
-    return _form(subject, Sheet())
+    return _form(subject, _kept(terminal))
 
 
 @blueprint.post(_OF_TERMINAL)
 @guard.customer(right=Right.APPLY)
-def request(terminal: str) -> Response | str:
-    """Show what was chosen with what it does; ask for the reissue when that is confirmed."""
+def request(terminal: str) -> Response:
+    """Lead to the confirmation of what was chosen; ask for the reissue when that is confirmed."""
     subject = _subject(terminal)
-    sheet = Sheet({name: flask.request.form.get(name, "") for name in ("reason", "remark")})
-    step = flask.request.form.get("step")
-    wish = sheet if step == "back" else _read(subject, sheet)
+    sheet = Sheet({name: flask.request.form.get(name, "") for name in _TYPED})
+    wish = _read(subject, sheet)
     if isinstance(wish, Sheet):
         return _form(subject, wish)
-    if step != "do":
-        told = consequences(wish.reason, subject.certificate, now := _now())
-        return flask.render_template("reissue-confirm.html", subject=subject, wish=wish, consequences=told, now=now)
+    if flask.request.form.get("step") != "do":
+        visit()[_KEPT] = {"terminal": terminal, **sheet.values}
+        return flask.redirect(flask.url_for("reissues.confirm", terminal=terminal), 303)
     actor, office = guard.person().actor, office_code()
     try:
         asked = portal().reissues.request(terminal, wish.reason, actor, office_code=office, remark=wish.remark)
     except Refused as refused:
         at = "remark" if refused.code == "input-invalid" else "reason"
         return _form(_subject(terminal), sheet.with_faults({at: _told(refused)}))
+    visit().pop(_KEPT, None)
     flask.flash(mark("再発行のお申込を受け付けました。準備ができましたら、メールと新着情報でお知らせします。"))
     return flask.redirect(flask.url_for("reissues.show", reissue_id=asked.id), 303)
+
+
+@blueprint.get(_OF_TERMINAL + "/confirm")
+@guard.customer(right=Right.APPLY)
+def confirm(terminal: str) -> Response | str:
+    """Show what was chosen with what it does: a page of its own, so that the browser's Back and reloading do no harm."""
+    subject = _subject(terminal)
+    wish = _read(subject, _kept(terminal))
+    if isinstance(wish, Sheet):
+        return flask.redirect(flask.url_for("reissues.ask", terminal=terminal), 303)
+    told = consequences(wish.reason, subject.certificate, now := _now())
+    return flask.render_template("reissue-confirm.html", subject=subject, wish=wish, consequences=told, now=now)
 
 
 @blueprint.get(_ONE)
@@ -154,6 +170,14 @@ def withdraw(reissue_id: str) -> Response:
     except Refused as refused:
         return _arrive(reissue_id, _told(refused), "warn")
     return _arrive(reissue_id, say(mark("端末%(terminal)sの再発行を取り下げました。"), terminal=reissue.terminal), "done")
+
+
+def _kept(terminal: str) -> Sheet:
+    """Return what the visitor typed last to ask for a terminal's reissue."""
+    kept = visit().get(_KEPT)
+    if not isinstance(kept, dict) or kept["terminal"] != terminal:
+        return Sheet()
+    return Sheet({name: str(kept[name]) for name in _TYPED})
 
 
 def _read(subject: Subject, sheet: Sheet) -> _Wish | Sheet:

@@ -38,29 +38,42 @@ def ask(terminal: str) -> Response:
     current = _current(terminal)
     if current is None or current.state not in _LIVING:
         return _arrive(terminal, current, _told(Refused("certificate-none")), "warn")
-    return _form(current, Sheet({"serial": current.serial}))
+    return _form(current, Sheet({"serial": current.serial, "reason": flask.request.args.get("reason", "")}))
+
+
+@blueprint.get(_PATH + "/confirm")
+@guard.customer(right=Right.APPLY)
+def confirm(terminal: str) -> Response | str:
+    """Show what was chosen with what it does: a page of its own, so that the browser's Back and reloading do no harm."""
+    current, chosen = _current(terminal), flask.request.args.get("reason", "")
+    is_seen = current is not None and current.state in _LIVING and current.serial == flask.request.args.get("serial")
+    if current is None or not is_seen or chosen not in REASONS:
+        return flask.redirect(flask.url_for("revocations.ask", terminal=terminal), 303)
+    reason = Reason(chosen)
+    return flask.render_template(
+        "revocation-confirm.html",
+        current=current,
+        reason=reason,
+        reason_name=gettext(REASONS[reason]),
+        consequences=consequences(reason),
+    )
 
 
 @blueprint.post(_PATH)
 @guard.customer(right=Right.APPLY)
-def revoke(terminal: str) -> Response | str:
-    """Show what was chosen with what it does; revoke when that is confirmed and a second factor was shown."""
+def revoke(terminal: str) -> Response:
+    """Lead to the confirmation of what was chosen; revoke when that is confirmed and a second factor was shown."""
     current = _current(terminal)
     sheet = Sheet({name: flask.request.form.get(name, "") for name in ("reason", "serial")})
     if current is None or current.state not in _LIVING:
         return _arrive(terminal, current, _told(Refused("certificate-none")), "warn")
     if sheet["serial"] != current.serial:
         return _arrive(terminal, current, _told(Refused("certificate-changed")), "warn")
-    step = flask.request.form.get("step")
-    if sheet["reason"] not in REASONS or step == "back":
-        faults = {} if step == "back" else {"reason": say(mark("理由を選択してください。"))}
-        return _form(current, sheet.with_faults(faults))
+    if sheet["reason"] not in REASONS:
+        return _form(current, sheet.with_faults({"reason": say(mark("理由を選択してください。"))}))
+    if flask.request.form.get("step") != "do":
+        return flask.redirect(flask.url_for("revocations.confirm", terminal=terminal, **sheet.values), 303)
     reason = Reason(sheet["reason"])
-    if step != "do":
-        told = consequences(reason)
-        return flask.render_template(
-            "revocation-confirm.html", current=current, reason=reason, reason_name=gettext(REASONS[reason]), consequences=told
-        )
     if (question := step_up.question(button=say(mark("失効させる")), back=_address(current))) is not None:
         return question
     return _carry_out(current, reason)

@@ -120,10 +120,15 @@ def test_a_certificate_is_revoked_after_reason_confirmation_and_factor(issuing_d
     assert visitor.post(path, {"serial": serial}).status_code == 422
     assert visitor.post(path, {"serial": serial, "reason": "privilegeWithdrawn", "step": "do"}).status_code == 422
     form = {"serial": serial, "reason": "keyCompromise"}
-    confirmation = visitor.post(path, form).text
+    asked = visitor.post(path, form)
+    assert (asked.status_code, asked.location) == (303, f"{path}/confirm?reason=keyCompromise&serial={serial}")
+    confirmation = visitor.get(asked.location).text
     assert "まだ失効していません。" in confirmation
+    for other in (f"reason=superseded&serial={serial}", "reason=keyCompromise&serial=1"):
+        assert visitor.get(f"{path}/confirm?{other}").location == path
     assert "今後どの証明書にも使えません" in confirmation
-    assert 'value="keyCompromise" checked' in visitor.post(path, {**form, "step": "back"}).text
+    assert f'href="{path}?reason=keyCompromise"' in confirmation
+    assert 'value="keyCompromise" checked' in visitor.get(f"{path}?reason=keyCompromise").text
     doors.clock.advance(timedelta(minutes=11))
     assert current(doors, issued).state is CertificateState.VALID
     assert proven(visitor, doors, path, {**form, "step": "do"}) == one
@@ -203,7 +208,7 @@ def test_the_pages_are_told_in_english(issuing_doors: Doors, issued: str) -> Non
     form = {"serial": current(issuing_doors, issued).serial, "reason": "keyCompromise"}
     path = f"/terminals/{issued}/revocation"
     pages = [visitor.get(one).text for one in ("/certificates/", "/certificates/unasked", one, path, "/certificates/list.csv")]
-    pages += [visitor.post(path, form).text, visitor.get("/certificates/calendar.ics").data.decode()]
+    pages += [visitor.get(visitor.post(path, form).location).text, visitor.get("/certificates/calendar.ics").data.decode()]
     told = "".join(pages)
     for text in ("日本語", "ナックス商事株式会社", "東京営業所", "通関 花子"):
         told = told.replace(text, "")

@@ -69,13 +69,17 @@ def test_the_way_from_the_menu_to_the_request(doors: Doors) -> None:
     assert f'<a href="{PATH}">再発行を申請' in visitor.get("/contract/netnaccs").text
     page = visitor.get(PATH).text
     assert all(japanese in page for japanese, _ in REASONS.values())
-    confirmation = visitor.post(PATH, {"reason": "pc-replaced", "remark": "<b>新しいPC</b>"}).text
+    assert visitor.get(f"{PATH}/confirm").location == PATH
+    asked = visitor.post(PATH, {"reason": "pc-replaced", "remark": "<b>新しいPC</b>"})
+    assert (asked.status_code, asked.location) == (303, f"{PATH}/confirm")
+    assert visitor.get("/terminals/99999A/reissue/confirm").status_code == 404
+    confirmation = visitor.get(asked.location).text
     assert "まだ申請されていません。" in confirmation
     assert "&lt;b&gt;新しいPC" in confirmation
     assert reissues_of(doors) == []
-    back = visitor.post(PATH, {"reason": "pc-replaced", "remark": "新しいPC", "step": "back"}).text
+    back = visitor.get(PATH).text
     assert 'value="pc-replaced" checked' in back
-    assert ">\n新しいPC</textarea>" in back
+    assert ">\n&lt;b&gt;新しいPC&lt;/b&gt;</textarea>" in back
     done = visitor.post(PATH, {"reason": "pc-replaced", "remark": "新しいPC", "step": "do"})
     [reissue] = reissues_of(doors)
     assert (done.status_code, done.location) == (303, f"/reissues/{reissue.id}")
@@ -91,16 +95,21 @@ def test_the_way_from_the_menu_to_the_request(doors: Doors) -> None:
     assert f'href="{PATH}"' not in line
 
 
+def confirmation(visitor: Visitor, path: str, reason: str) -> str:
+    """Choose a reason and go on to the confirmation."""
+    return visitor.get(visitor.post(path, {"reason": reason}).location).text
+
+
 def test_the_consequences_are_told_in_plain_words(issuing_doors: Doors, issued: str) -> None:
     visitor, path = issuing_doors.customer(), f"/terminals/{issued}/reissue"
     page = visitor.get(path).text
     assert "今の証明書は、新しい証明書を取得するまで使えます。" in page
     assert "2か月以内に取得しないと、今の証明書は失効し、端末は停止します。" in page
     assert page.count("(今の証明書はすぐに失効します)") == 3
-    gentle = visitor.post(path, {"reason": "os-replaced"}).text
+    gentle = confirmation(visitor, path, "os-replaced")
     assert "新しい証明書を取得するまで使えます。" in gentle
     assert "センターが承認すると同時に" not in gentle
-    hard = visitor.post(path, {"reason": "stolen"}).text
+    hard = confirmation(visitor, path, "stolen")
     assert "新しい証明書を取得するまで使えます。" not in hard
     assert "センターが承認すると同時に今の証明書が失効" in hard
 
@@ -167,7 +176,7 @@ def test_with_a_revoked_certificate_nobody_is_told_that_the_old_pc_logs_on(issui
     doors = issuing_doors
     Endings(doors.database, doors.clock).revoke(issued, Reason.CESSATION_OF_OPERATION, HANAKO.actor)
     visitor, path = doors.customer(), f"/terminals/{issued}/reissue"
-    for page in (visitor.get(path).text, visitor.post(path, {"reason": "pc-replaced"}).text):
+    for page in (visitor.get(path).text, confirmation(visitor, path, "pc-replaced")):
         assert "新しい証明書を取得するまで使えます" not in page
         assert "いまログオンできる証明書はありません。" in page
     reissue = accepted(doors, PC, issued)
