@@ -20,7 +20,10 @@ def command() -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_jobs(*, as_json: bool) -> None:
-    """Show each job: how often it is asked, who runs it, when it ran last and how that went."""
+    """Show each job: how often it is asked, who runs it, when it ran last and how that went.
+
+    The retrieval door works off confirmed batches by itself, as it has their keys; they are no jobs here, nor of `jobs run`.
+    """
     chosen = finished_home()
     database = database_of(chosen)
     known, now = standings(database), SystemClock().now()
