@@ -4,7 +4,7 @@ from pathlib import Path
 
 import flask
 
-from webui import account_links, account_words, billing, diagnosing, entrance, proving, reissuing, shell, words
+from webui import account_links, account_words, billing, diagnosing, entrance, proving, reissuing, shell, terminal_words, words
 from webui.accounts import Door, Person
 from webui.center import (
     address_changes,
@@ -93,6 +93,7 @@ def create_app(parts: CenterParts) -> flask.Flask:
     account_words.equip(app.jinja_env.globals)
     billing.equip(app.jinja_env.globals)
     diagnosing.equip(app.jinja_env.globals)
+    terminal_words.equip(app.jinja_env.globals)
     app.jinja_env.globals |= {
         "GENERATION_STATES": generations.STATES,
         "MEMBER_STATES": generations.MEMBER_STATES,

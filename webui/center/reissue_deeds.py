@@ -25,8 +25,9 @@ from webui.doorway import doorway
 from webui.refusals import Sentence
 from webui.reissuing import COMPROMISES, STATES, choices, consequences, reason_name
 from webui.sheet import Sheet
+from webui.terminal_words import terminal_label
 from webui.texts import gettext, mark, say, show_day, show_instant
-from webui.words import TERMINAL_STATES, certificate_label
+from webui.words import certificate_label
 
 blueprint = flask.Blueprint("reissue_deeds", __name__)
 
@@ -289,7 +290,7 @@ def _about(file: ReissueFile) -> tuple[tuple[str, str], ...]:
     return (
         (say(mark("論理端末名")), reissue.terminal),
         (say(mark("事業所")), f"{office.code} {office.company_name} {office.name}"),
-        (say(mark("端末の状態")), gettext(TERMINAL_STATES[file.terminal.state].text)),
+        (say(mark("端末の状態")), gettext(terminal_label(file.terminal).text)),
         (say(mark("現在の証明書")), _certificate(file.certificate)),
         (say(mark("再発行の理由")), reason_name(reissue.reason)),
         (say(mark("備考")), reissue.remark),
@@ -303,7 +304,7 @@ def _of_terminal(file: TerminalFile) -> tuple[tuple[str, str], ...]:
     return (
         (say(mark("論理端末名")), terminal.name),
         (say(mark("事業所")), f"{office.code} {office.company_name} {office.name}"),
-        (say(mark("端末の状態")), gettext(TERMINAL_STATES[terminal.state].text)),
+        (say(mark("端末の状態")), gettext(terminal_label(terminal).text)),
         (say(mark("現在の証明書")), _certificate(file.current)),
     )
 

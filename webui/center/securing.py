@@ -19,8 +19,9 @@ from webui.center.sentences import sentence_of
 from webui.center.terminals import Possible, TerminalFile, is_revocable, possible, read
 from webui.doorway import doorway
 from webui.sheet import Sheet
+from webui.terminal_words import terminal_label
 from webui.texts import gettext, mark, say, show_day, show_instant
-from webui.words import REVOCATION_REASONS, TERMINAL_STATES, suspension
+from webui.words import REVOCATION_REASONS, suspension
 
 blueprint = flask.Blueprint("securing", __name__, url_prefix="/terminals/<name>")
 
@@ -233,7 +234,7 @@ def _about(file: TerminalFile) -> tuple[tuple[str, str], ...]:
     return (
         (say(mark("論理端末名")), terminal.name),
         (say(mark("事業所")), f"{office.code} {office.company_name} {office.name}"),
-        (say(mark("状態")), gettext(TERMINAL_STATES[terminal.state].text)),
+        (say(mark("状態")), gettext(terminal_label(terminal).text)),
         (say(mark("利用開始日")), show_day(terminal.start_date)),
         *(((say(mark("停止")), suspension(terminal)),) if terminal.suspended_at else ()),
     )

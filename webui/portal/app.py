@@ -20,6 +20,7 @@ from webui import (
     proving,
     reissuing,
     shell,
+    terminal_words,
 )
 from webui.accounts import Door, Person, Right
 from webui.doorway import Furnishing, NavigationItem, doorway
@@ -158,6 +159,7 @@ def create_app(parts: PortalParts, *guests: flask.Blueprint) -> flask.Flask:
     account_words.equip(app.jinja_env.globals)
     billing.equip(app.jinja_env.globals)
     diagnosing.equip(app.jinja_env.globals)
+    terminal_words.equip(app.jinja_env.globals)
     app.jinja_env.globals |= {
         "INTERFACES": certificate_words.INTERFACES,
         "REISSUE_STATES": reissuing.STATES,

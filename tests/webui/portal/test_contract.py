@@ -1,9 +1,12 @@
 """The contract's tabs."""
 
+from datetime import timedelta
+
 import pytest
 
+from kernel.clock import day_start
 from tests.support.house import SOURCE, House, new_request
-from tests.webui.conftest import Doors
+from tests.webui.conftest import START, TERMINAL, Doors
 
 
 def test_each_tab_shows_what_is_registered(doors: Doors) -> None:
@@ -43,3 +46,21 @@ def test_a_terminals_certificate_is_shown_with_its_dates(issuing_doors: Doors, h
     assert "2027/11/23 23:59まで" in page
     assert "取得済み" in visitor.get(f"/applications/{number}/id-notice").text
     assert f"端末{name}のデジタル証明書が取得されました。" in visitor.get("/").text
+
+
+def test_a_terminal_that_has_its_certificate_is_not_in_service_before_its_start_date(issuing_doors: Doors, house: House) -> None:
+    doors = issuing_doors
+    number, (name, *_) = doors.prepared()
+    house.redemption.redeem(house.codes_of(name), new_request().pem, SOURCE)
+    portal = ("/contract/netnaccs", f"/applications/{number}", f"/terminals/{name}/reissue")
+    center = (f"/terminals/?q={name}", f"/terminals/{name}")
+
+    def states() -> list[tuple[bool, bool]]:
+        visits = ((doors.customer(), portal), (doors.staff(), center))
+        pages = [visitor.get(path).text.replace(">利用中</option>", "") for visitor, paths in visits for path in paths]
+        return [(">利用開始前<" in page, page.count(">利用中<") > (TERMINAL in page)) for page in pages]
+
+    doors.clock.instant = day_start(START) - timedelta(seconds=1)
+    assert states() == [(True, False)] * 5
+    doors.clock.instant = day_start(START)
+    assert states() == [(False, True)] * 5
