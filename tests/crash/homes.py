@@ -51,17 +51,28 @@ class RealHome:
         """Return a door's address."""
         return f"https://{HOST}:{self.settings.door(door).port}"
 
+    def connection(self, timeout: float, door: str = "retrieval", port: int | None = None) -> http.client.HTTPConnection:
+        """Return a connection to a door, at another port if said, as that door speaks."""
+        settings = self.settings.door(door)
+        if settings.scheme == "http":
+            return http.client.HTTPConnection(HOST, port or settings.port, timeout=timeout)
+        return http.client.HTTPSConnection(HOST, port or settings.port, context=self.tls(), timeout=timeout)
+
     def tls(self) -> ssl.SSLContext:
         """Return what a client trusts: the home's root and nothing else."""
         return ssl.create_default_context(cafile=str(home_of(self.settings).root_bundle))
 
 
-def found_home(folder: Path, url: str) -> RealHome:
-    """Found a home on an empty database; `url` names one with all tables, which are dropped so that migrations make them."""
+def found_home(folder: Path, url: str, *, retrieval: str = "https") -> RealHome:
+    """Found a home on an empty database; `url` names one with all tables, which are dropped so that migrations make them.
+
+    `retrieval` is the scheme of the retrieval door.
+    """
     _empty(url)
     lines = [f'database_url = "{url}"']
     for door in DOORS:
         lines += [f"[{door}]", f'bind = "127.0.0.1:{_free_port()}"', f"threads = {THREADS}"]
+        lines += [f'scheme = "{retrieval}"'] if door == "retrieval" else []
     (folder / "tegata.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = server_settings.load(folder)
     database = connect(url)
@@ -144,9 +155,8 @@ class DoorProcess:
 
     def _wait(self, log: Path) -> None:
         deadline = time.monotonic() + OPENS_WITHIN
-        context = self.home.tls()
         while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
-            connection = http.client.HTTPSConnection(HOST, self.port, context=context, timeout=5)
+            connection = self.home.connection(5, self.door, self.port)
             try:
                 connection.request("GET", "/healthz")
                 connection.getresponse().read()

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from enrollment.codes import Codes
-from tests.crash.homes import HOST, RealHome
+from tests.crash.homes import RealHome
 from tests.crash.ledger import Received
 from tests.support.house import Request, new_request
 
@@ -106,13 +106,12 @@ class _Line:
 
     def __init__(self, home: RealHome) -> None:
         self._home = home
-        self._context = home.tls()
-        self._connection: http.client.HTTPSConnection | None = None
+        self._connection: http.client.HTTPConnection | None = None
 
     def is_open(self) -> bool:
         """Connect where it is needed; a door that is not there is no reason to give up."""
         if self._connection is None:
-            connection = http.client.HTTPSConnection(HOST, self._home.port, context=self._context, timeout=30)
+            connection = self._home.connection(30)
             try:
                 connection.connect()
             except OSError:

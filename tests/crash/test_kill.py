@@ -89,6 +89,20 @@ def test_a_killed_door_yields_no_code_twice_and_burns_none(home: RealHome) -> No
     assert outcomes["received"] > 10
 
 
+def test_a_door_with_a_lane_that_is_killed_yields_no_code_twice_and_burns_none(database_url: str, tmp_path: Path) -> None:
+    home = found_home(tmp_path, database_url, retrieval="http")
+    try:
+        aftermath = _let_loose(home, dict(prepare_many(home.house, 400)), DoorProcess(home), seconds=30)
+        outcomes = aftermath.crowd.outcomes
+        print(f"seed {SEED}: {aftermath.door.lives} doors, {dict(outcomes)}")  # noqa: T201 (shown when it fails)
+        assert aftermath.faults() == []
+        assert aftermath.burnt(at_most=50) == []
+        assert set(outcomes) <= EXPECTED
+        assert outcomes["received"] > 10
+    finally:
+        home.house.database.dispose()
+
+
 def test_the_killed_door_shows_who_answers_before_storing(home: RealHome) -> None:
     door = DoorProcess(home, "tests.crash.planted_door", ("early",))
     aftermath = _let_loose(home, dict(prepare_many(home.house, 400)), door, seconds=6, lives=LIVES)
