@@ -93,7 +93,10 @@ class ResultLine:
 
 @dataclass(frozen=True)
 class Detail:
-    """An application's page. `warnings` are those of the wished date on the day on which it was wished."""
+    """An application's page. `warnings` are those of the wished date on the day on which it was wished.
+
+    `results` are all lines of the result block, or none where the application is about nothing that is counted there.
+    """
 
     application: Application
     items: tuple[ItemLine, ...]
@@ -268,6 +271,8 @@ def _change_of(row: Row[Any]) -> ItemChange:
 def _results(items: tuple[Row[Any], ...], lines: tuple[TerminalLine, ...]) -> tuple[ResultLine, ...]:
     counts = {item.item: counted(_change_of(item)) for item in items}
     by_item = {item: ResultLine(item, one.added, one.changed, one.removed) for item, one in counts.items()}
+    if not by_item.keys() & set(RESULTS):
+        return ()
     found = {change: sum(line.count for line in lines if line.change is change) for change in Change}
     by_item[TERMINALS] = ResultLine(TERMINALS, found[Change.ADD], found[Change.RECLASSIFY], found[Change.ABOLISH])
     return tuple(by_item.get(item, ResultLine(item, 0, 0, 0)) for item in RESULTS)

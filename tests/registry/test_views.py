@@ -65,6 +65,10 @@ def test_the_page_goes_on_warning_of_a_wish_that_was_too_near_when_it_was_applie
     assert page(database, near).warnings == (StartWarning("near", date(2026, 12, 8)),)
 
 
+def test_an_application_about_nothing_that_is_counted_has_no_result_block(database: Database, file: File) -> None:
+    assert page(database, file(items=("contractor",), changes={"contractor": {"contractor_name": ["新　代表"]}})).results == ()
+
+
 def test_the_result_block_counts_terminals_added_changed_and_deleted(database: Database, review: Review, file: File) -> None:
     number = file(terminals={"add.net.sea": ["2"], "add.web.air": ["3"], "class.99999W": ["air"]})
     review.approve(number, START, approver=SATO)

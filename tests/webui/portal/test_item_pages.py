@@ -177,7 +177,7 @@ def test_an_office_without_user_codes_is_led_to_them(doors: Doors) -> None:
     assert "選択できる登録がありません。" in page
     assert send(visitor, "items/id_numbers", {"new1.user_code": "", "new1.id_number": ""}).location == f"{path}#faults"
     assert "この画面の案内をご覧ください" in visitor.get(path).text
-    both = {"items": ["id_numbers", "terminals", "price_plan", "user_codes"], "wished_start": "20261215"}
+    both: Form = {"items": ["id_numbers", "terminals", "price_plan", "user_codes"], "wished_start": "20261215"}
     send(visitor, "items", both)
     assert send(visitor, "items/user_codes", CODE).location == path
     assert "利用者コードの登録がありません" not in visitor.get(path).text
@@ -260,6 +260,7 @@ def test_other_kinds_of_application_have_the_same_way(doors: Doors, kind: Kind) 
         detail = applications.detail(session, number)
     assert detail is not None
     assert detail.application.kind is kind
+    assert "対象項目ごとの数" not in visitor.get(f"/applications/{number}").text  # rows of zeros tell nothing
     doors.review.approve(number, START, approver=SATO)
     doors.review.mark_executed(number, OF_KIND[kind].code, actor=SATO)
     with doors.database.snapshot() as session:
