@@ -9,7 +9,7 @@ import flask
 from registry import bulletin
 from registry.bulletin import CATEGORIES, Category, Notice, Wanted
 from webui import guard, markup
-from webui.bulletin import caching, feed
+from webui.bulletin import caching, feed, finding
 from webui.bulletin.codes import by_code, read_groups
 from webui.bulletin.manuals import read_manuals
 from webui.bulletin.parts import bulletin_parts
@@ -79,8 +79,10 @@ def notices() -> flask.Response:
     with parts.database.snapshot() as session:
         found = bulletin.visible(session, now, wanted, page=int(number) if re.fullmatch(r"[0-9]{1,6}", number) else 1, size=PAGE)
         months = bulletin.months(session, now)
+    is_first = number == "1" and not wanted.category and not wanted.month
+    standing = finding.standing(wanted.text, MANUALS.values(), CODES.values()) if is_first else finding.NOTHING
     query = {name: value for name, value in (("category", wanted.category), ("month", wanted.month), ("q", wanted.text)) if value}
-    return _page("bulletin-notices.html", found=found, wanted=wanted, months=months, query=query)
+    return _page("bulletin-notices.html", found=found, wanted=wanted, months=months, query=query, standing=standing)
 
 
 @blueprint.get(_NUMBER, defaults=JA)

@@ -189,3 +189,25 @@ def test_a_notice_leaves_at_the_end_of_its_last_day(board: Board) -> None:
 
 # The pages look alike whatever lies below; what reads rows is tested on both, in tests/registry/test_bulletin.py.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_the_search_finds_manuals_and_codes_beside_notices(board: Board) -> None:
+    page = board.reader().get("/bulletin/notices?q=更新").text
+    assert 'href="/bulletin/manuals/renewal"' in page
+    assert 'href="/bulletin/codes/renewal-too-early"' in page
+    assert page.index("/bulletin/manuals/renewal") < page.index("/bulletin/manuals/retrieval")  # its title has the word
+    assert 'href="/bulletin/en/manuals/renewal"' in board.reader().get("/bulletin/en/notices?q=RENEWAL").text
+    for elsewhere in ("q=更新&page=2", "q=更新&category=incident", "q=xyzzy", "q=%20", ""):
+        assert "手順とエラーコード" not in board.reader().get(f"/bulletin/notices?{elsewhere}").text, elsewhere
+
+
+def test_the_way_to_the_verification_of_notices_is_public(board: Board) -> None:
+    for path in ("/bulletin/", "/login"):
+        assert 'href="/verify"' in board.reader().get(path).text, path
+
+
+def test_the_manual_tells_how_to_retrieve_with_openssl_and_curl(board: Board) -> None:
+    page = board.reader().get("/bulletin/manuals/retrieval").text
+    assert 'id="openssl"' in page
+    for field in ("access_key", "auth_code_1", "auth_code_2", "auth_code_3", "office_code", "csr", "/api/v1/retrievals"):
+        assert field in page
