@@ -6,6 +6,7 @@ from enrollment.protocols.est.server_keys import ServerKeys
 from enrollment.protocols.page import door as page
 from enrollment.protocols.retrieval import RetrievalDoor, create_app
 from enrollment.protocols.scep import door as scep
+from enrollment.protocols.usual_retrievals import UsualRetrievals
 from enrollment.redemption import Redemption
 from enrollment.renewal import Renewal
 from server.answering_cmp import cmp_door_of
@@ -14,6 +15,7 @@ from server.custody import Custody
 from server.issuing import authority_of, issuing_check, profile_of
 from server.mailing import letters_of
 from server.registering import scep_door_of
+from server.retrieval_lane import RetrievalLane
 from server.retrieval_page import page_of
 from server.settings import Settings
 from server.wiring import Assembled, clock_of, database_check, database_of
@@ -33,4 +35,5 @@ def assemble(settings: Settings) -> Assembled:
     cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))
     page.mount(app, page_of(settings, redemption))
     keep_working(redemption, Custody(settings).opener())
-    return Assembled(app, {"database": database_check(database), "issuing": issuing_check(authority, clock)})
+    lane = RetrievalLane(UsualRetrievals(redemption, app.json.dumps), settings.trusted_proxies)
+    return Assembled(app, {"database": database_check(database), "issuing": issuing_check(authority, clock)}, lane=lane)

@@ -2,6 +2,7 @@
 
 import importlib
 import socket
+from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
@@ -9,6 +10,7 @@ import click
 from sqlalchemy.orm import configure_mappers
 
 from server import logs, process, shared
+from server.batch_worker import BatchWorker
 from server.cli import telling
 from server.doors import Door, listen, serve
 from server.express_worker import ExpressWorker
@@ -23,6 +25,8 @@ from server.wiring import Assemble, finished_home, home_of
 from server.worker import PatientWorker
 
 JOBS = "jobs"
+# Doors that have a lane, over plain HTTP.
+_WORKERS: Mapping[str, type[PatientWorker]] = {"status": ExpressWorker, "retrieval": BatchWorker}
 
 
 @click.command()
@@ -59,7 +63,7 @@ def door_of(chosen: Settings, name: str) -> Door:
     Its module is loaded, and its tables are settled, before any worker forks: that is in memory once.
     """
     credentials = credentials_of(chosen, name)
-    worker = ExpressWorker if name == "status" else PatientWorker
+    worker = _WORKERS.get(name, PatientWorker) if credentials is None else PatientWorker
     assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
     configure_mappers()
     return Door(name, chosen.door(name), partial(app_of, chosen, name, assemble), credentials, worker)
@@ -71,7 +75,7 @@ def app_of(chosen: Settings, name: str, assemble: Assemble) -> Wsgi:
     if chosen.door(name).scheme == "https":
         keep_written(chosen, name)
     strict = chosen.door(name).is_strictly_https
-    return Front(made.app, made.checks, chosen.trusted_proxies, made.express, chosen.certificate_proxies, strict)
+    return Front(made.app, made.checks, chosen.trusted_proxies, made.express, chosen.certificate_proxies, strict, made.lane)
 
 
 def credentials_of(chosen: Settings, name: str) -> Credentials | None:
