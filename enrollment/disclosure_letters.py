@@ -32,12 +32,12 @@ def post_frozen(to: Envelope, terminals: Sequence[str], login: str, page: str, a
 論理端末名：{"、".join(terminals)}
 凍結した方：{login}
 
-凍結を解除するには、ポータルでの管理責任者の同意と、センターの確認の両方が必要です。
+凍結を解除するには、サポートシステムでの管理責任者の同意と、センターの確認の両方が必要です。
 コードが他人に知られたおそれがある場合は、同意せずに再発行をお申し込みください。
 {page}"""
     en = f"""\
 The codes of {", ".join(terminals)} were frozen by {login}: no certificate can be retrieved with them.
-To thaw them takes the administrator's consent in the portal and the center's confirmation.
+To thaw them takes the administrator's consent in the support system and the center's confirmation.
 If others may know the codes, do not consent: ask for a reissue.
 {page}"""
     post_mail(to, "【NSS】コード凍結のお知らせ", ja, en, also_to=applicant)
@@ -47,11 +47,11 @@ def post_consent_wanted(to: Envelope, terminal: str, page: str) -> None:
     """Tell the administrator that the center has agreed to thaw codes, and waits for the consent."""
     ja = f"""\
 センターは、論理端末 {terminal} のコードの凍結を解除することを確認しました。
-管理責任者の方がポータルで同意すると、凍結が解除されます。
+管理責任者の方がサポートシステムで同意すると、凍結が解除されます。
 {page}"""
     en = f"""\
 The center has agreed to thaw the codes of terminal {terminal}.
-They can be used again as soon as the administrator consents in the portal.
+They can be used again as soon as the administrator consents in the support system.
 {page}"""
     post_mail(to, f"【NSS】コード凍結解除への同意のお願い({terminal})", ja, en)
 

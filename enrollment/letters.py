@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
@@ -42,8 +42,8 @@ class Prepared:
 
     office_code: str
     receipt_number: str
-    received_on: str
-    start_date: str
+    received_on: date
+    start_date: date
     terminals: tuple[str, ...]
 
 
@@ -68,12 +68,12 @@ def post_prepared(to: Envelope, facts: Prepared, applicant: Contact) -> None:
     ja = f"""\
 デジタル証明書を取得する準備ができました。ご利用になる端末で取得作業を行ってください。
 
-申込受付年月日：{facts.received_on}
+申込受付年月日：{facts.received_on:%Y/%m/%d}
 申込受付番号：{facts.receipt_number}
 論理端末名：{names}
-利用開始日：{facts.start_date}
+利用開始日：{facts.start_date:%Y/%m/%d}
 
-取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細、または
+取得に必要なコードは、このメールには記載していません。サポートシステムの「新着情報」の詳細、または
 「申込内容の確認」の「ID通知内容」でご確認ください。
 {to.letters.portal_url}
 
@@ -81,7 +81,7 @@ def post_prepared(to: Envelope, facts: Prepared, applicant: Contact) -> None:
 {freeze_address(to.letters.portal_url, facts.receipt_number)}"""
     en = f"""\
 The certificates of {", ".join(facts.terminals)} (application {facts.receipt_number}) are ready to be retrieved;
-service starts on {facts.start_date}. The codes are not in this mail: log in to the portal and open
+service starts on {facts.start_date:%Y-%m-%d}. The codes are not in this mail: log in to the support system and open
 "ID notice" of the application.
 {to.letters.portal_url}
 If this was none of you, freeze the codes; anyone of the office can:
@@ -118,8 +118,8 @@ def post_retrieved(to: Envelope, facts: Retrieval) -> None:
 
 お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。"""
     en = f"""\
-The certificate of terminal {facts.terminal} was retrieved at {_tokyo(facts.at)} (Japan time) and is good
-from {_tokyo(facts.starts)} to {_tokyo(facts.ends)}.
+The certificate of terminal {facts.terminal} was retrieved at {_tokyo_en(facts.at)} (Japan time) and is good
+from {_tokyo_en(facts.starts)} to {_tokyo_en(facts.ends)}.
 Serial number: {facts.serial}
 SHA-256 fingerprint:
 {facts.fingerprint}
@@ -133,8 +133,8 @@ _PROOF = (
     "The receipt that is attached (JSON) proves, without asking us, that this is in the public log.",
 )
 _PROOF_LATER = (
-    "監査ログの受領証は、ポータルの「ID通知内容」から後ほどダウンロードできます。",
-    'The receipt of the audit log can be downloaded later from "ID notice" in the portal.',
+    "監査ログの受領証は、サポートシステムの「ID通知内容」から後ほどダウンロードできます。",
+    'The receipt of the audit log can be downloaded later from "ID notice" in the support system.',
 )
 
 
@@ -143,13 +143,13 @@ def post_renewed(to: Envelope, terminal: str, ends: datetime) -> None:
     ja = f"""\
 論理端末 {terminal} のデジタル証明書が更新されました。端末アクセスキーは変わりません。
 
-更新日時：{_tokyo(to.now)}
+更新日時：{_tokyo(to.now)}(日本時間)
 有効期間：{_tokyo(ends)} まで(日本時間)
 
 古い証明書は、新しい証明書で最初にログオンしたとき、または7日後に失効します。
 お心当たりがない場合は、直ちにヘルプデスクへご連絡ください。"""
     en = f"""\
-The certificate of terminal {terminal} was renewed at {_tokyo(to.now)} (Japan time) and is good until {_tokyo(ends)}.
+The certificate of terminal {terminal} was renewed at {_tokyo_en(to.now)} (Japan time) and is good until {_tokyo_en(ends)}.
 The access key stays the same. The old certificate is revoked at the first logon with the new one, or after 7 days.
 If this was none of you, call the help desk at once."""
     post_mail(to, f"【NSS】デジタル証明書更新のお知らせ({terminal})", ja, en)
@@ -163,7 +163,7 @@ def post_revoked(to: Envelope, terminal: str, reason: str) -> None:
 失効日時：{_tokyo(to.now)}(日本時間)
 理由：{_REASONS.get(reason, reason)}"""
     en = f"""\
-The certificate of terminal {terminal} was revoked at {_tokyo(to.now)} (Japan time; reason: {reason}).
+The certificate of terminal {terminal} was revoked at {_tokyo_en(to.now)} (Japan time; reason: {reason}).
 It can no longer be used to log on."""
     post_mail(to, f"【NSS】デジタル証明書失効のお知らせ({terminal})", ja, en)
 
@@ -178,7 +178,7 @@ def post_revoked_together(to: Envelope, terminals: Sequence[str], reason: str) -
 失効日時：{_tokyo(to.now)}(日本時間)
 理由：{_REASONS.get(reason, reason)}"""
     en = f"""\
-The certificates of {len(terminals)} terminals ({", ".join(terminals)}) were revoked at {_tokyo(to.now)}
+The certificates of {len(terminals)} terminals ({", ".join(terminals)}) were revoked at {_tokyo_en(to.now)}
 (Japan time; reason: {reason}). They can no longer be used to log on."""
     post_mail(to, f"【NSS】デジタル証明書失効のお知らせ({len(terminals)}端末)", ja, en)
 
@@ -189,7 +189,7 @@ def post_suspended(to: Envelope, terminal: str) -> None:
 論理端末 {terminal} の利用を停止しました。
 
 日時：{_tokyo(to.now)}(日本時間)"""
-    en = f"The suspension of terminal {terminal} began at {_tokyo(to.now)} (Japan time)."
+    en = f"The suspension of terminal {terminal} began at {_tokyo_en(to.now)} (Japan time)."
     post_mail(to, f"【NSS】論理端末の利用停止のお知らせ({terminal})", ja, en)
 
 
@@ -199,7 +199,7 @@ def post_resumed(to: Envelope, terminal: str, *, needs_reissue: bool) -> None:
 論理端末 {terminal} の利用停止を解除しました。
 
 日時：{_tokyo(to.now)}(日本時間)"""
-    en = f"The suspension of terminal {terminal} was lifted at {_tokyo(to.now)} (Japan time)."
+    en = f"The suspension of terminal {terminal} was lifted at {_tokyo_en(to.now)} (Japan time)."
     if needs_reissue:
         ja += "\n\n再びログオンするには、新しい証明書が必要です。再発行をお申し込みください。"
         en += "\nTo log on again it needs a new certificate: apply for a reissue."
@@ -223,4 +223,8 @@ def post_mail(
 
 
 def _tokyo(instant: datetime) -> str:
-    return instant.astimezone(TOKYO).strftime("%Y/%m/%d %H:%M")
+    return f"{instant.astimezone(TOKYO):%Y/%m/%d %H:%M}"
+
+
+def _tokyo_en(instant: datetime) -> str:
+    return f"{instant.astimezone(TOKYO):%Y-%m-%d %H:%M}"

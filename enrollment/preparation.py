@@ -63,8 +63,8 @@ class CodePreparation:
             facts = letters.Prepared(
                 office_code=application.office_code,
                 receipt_number=receipt_number,
-                received_on=tokyo_date(application.applied_at).strftime("%Y/%m/%d"),
-                start_date=application.start_date.strftime("%Y/%m/%d"),
+                received_on=tokyo_date(application.applied_at),
+                start_date=application.start_date,
                 terminals=tuple(terminal.name for terminal in waiting),
             )
             letters.post_prepared(Envelope(session, self.letters, facts.office_code, now), facts, application.applicant)

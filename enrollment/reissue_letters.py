@@ -59,7 +59,7 @@ def post_accepted(to: Envelope, reissue: ReissueView) -> None:
 {fate}"""
     en = f"""\
 The certificate of terminal {reissue.terminal} will be reissued (reason: {english}).
-Its codes will be ready on {reissue.ready_on:%Y/%m/%d} or later. {fate_english}"""
+Its codes will be ready on {reissue.ready_on:%Y-%m-%d} or later. {fate_english}"""
     _post(to, reissue, "再発行の", ja, en)
 
 
@@ -104,16 +104,16 @@ def post_prepared(to: Envelope, reissue: ReissueView) -> None:
 取得期限：{reissue.ends_on:%Y/%m/%d}
 
 期限までに取得されない場合、端末の利用が停止されます。
-取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細でご確認ください。
+取得に必要なコードは、このメールには記載していません。サポートシステムの「新着情報」の詳細でご確認ください。
 {to.letters.portal_url}
 
 お心当たりがない場合は、次のページでコードを凍結してください。事業所のどなたでも凍結できます。
 {freeze_address(to.letters.portal_url, None)}"""
     en = f"""\
 The new certificate of terminal {reissue.terminal} is ready to be retrieved, on the PC that will use it, until
-{reissue.ends_on:%Y/%m/%d}; there is a new access key, too. A terminal whose new certificate is not retrieved in time
+{reissue.ends_on:%Y-%m-%d}; there is a new access key, too. A terminal whose new certificate is not retrieved in time
 is suspended.
-The codes are not in this mail: log in to the portal and open the details of the news.
+The codes are not in this mail: log in to the support system and open the details of the news.
 If this was none of you, freeze the codes; anyone of the office can:
 {freeze_address(to.letters.portal_url, None)}"""
     _post(to, reissue, "デジタル証明書発行完了の", ja, en)

@@ -308,7 +308,7 @@ def _list(lines: tuple[str, ...], mark: str) -> str:
 
 
 def _ja(day: date) -> str:
-    return f"{day.year}年{day.month}月{day.day}日"
+    return f"{day:%Y/%m/%d}"
 
 
 def _receipt_ja(receipt: Receipt) -> str:

@@ -36,8 +36,8 @@ A. まとめて取得する / Many at once
 
         certreq -new -user 99999W.inf 99999W.csr
 
-   2. できた .csr を集め(ファイル名は論理端末名のまま)、ポータルの「証明書の一括取得」に送信します。
-      Collect the .csr files, with the terminals' names as their names, and upload them in the portal.
+   2. できた .csr を集め(ファイル名は論理端末名のまま)、サポートシステムの「証明書の一括取得」に送信します。
+      Collect the .csr files, with the terminals' names as their names, and upload them in the support system.
 
         {portal}/batches
 
@@ -47,8 +47,8 @@ A. まとめて取得する / Many at once
         certreq -accept -user 99999W.p7b
 
 B. 1台ずつ取得する / One by one
-   PCでスクリプトを実行し、ポータルの「ID通知内容」に表示されるコードを入力します。
-   Run the script on the PC and type the codes that the ID notice in the portal shows.
+   PCでスクリプトを実行し、サポートシステムの「ID通知内容」に表示されるコードを入力します。
+   Run the script on the PC and type the codes that the ID notice in the support system shows.
 
         powershell -ExecutionPolicy Bypass -File .\\99999W.ps1
 

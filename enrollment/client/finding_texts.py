@@ -10,8 +10,8 @@ from enrollment.client.texts import Language
 
 _CALL = ("ヘルプデスクへご連絡ください。", "Call the help desk.")
 _LIFTED = (
-    "ヘルプデスクへ利用再開をご依頼のうえ、ポータルで再発行を申し込んでください。",
-    "Ask the help desk to lift the suspension, then apply for a reissue in the portal.",
+    "ヘルプデスクへ利用再開をご依頼のうえ、サポートシステムで再発行を申し込んでください。",
+    "Ask the help desk to lift the suspension, then apply for a reissue in the support system.",
 )
 _NOTHING = ("", "")
 _RENEW = ("「tegata terminal renew」を実行してください。", "Run `tegata terminal renew`.")

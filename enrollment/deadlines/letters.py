@@ -146,18 +146,18 @@ _AFTER = (
 # At the end of a system generation the center makes codes for every terminal (domain rules, "Reissue").
 _FINAL_JA = """\
 この証明書は更新できません。新しい証明書は、センターが用意する新しいコードで取得します。
-コードの準備ができるとメールでお知らせし、ポータルの「ID通知内容」に表示します。"""
+コードの準備ができるとメールでお知らせし、サポートシステムの「ID通知内容」に表示します。"""
 _FINAL_EN = """\
 These certificates can not be renewed. New ones are retrieved with new codes, which the center prepares:
-a mail tells when they are ready, and they stand in the portal, "ID notice"."""
+a mail tells when they are ready, and they stand in the support system, "ID notice"."""
 _AFTER_FINAL = ("期限を過ぎると、この証明書ではログオンできません。", "After that day nobody can log on with it.")
 # Why the suspension is near, and what can be done against it.
 _THREATS = {
     Kind.NOT_RETRIEVED: (
         "利用開始日から2か月近く、デジタル証明書が取得されていません",
         "no certificate was retrieved for nearly two months since the start date",
-        "{last_day}までに、ご利用になるPCで証明書を取得してください。コードはポータルの「ID通知内容」でご確認ください。",
-        'Retrieve the certificate by {last_day} on the PC that will use it. The codes stand in the portal, "ID notice".',
+        "{last_day}までに、ご利用になるPCで証明書を取得してください。コードはサポートシステムの「ID通知内容」でご確認ください。",
+        'Retrieve the certificate by {last_day} on the PC that will use it. The codes stand in the support system, "ID notice".',
     ),
     Kind.NOT_RENEWED: (
         "有効期限が切れてから2か月近く、デジタル証明書が更新されていません",
@@ -168,8 +168,8 @@ _THREATS = {
     Kind.REISSUE_NOT_RETRIEVED: (
         "再発行から2か月近く、新しいデジタル証明書が取得されていません",
         "the reissued certificate was not retrieved for nearly two months",
-        "{last_day}までに、新しく使うPCで証明書を取得してください。コードはポータルの「ID通知内容」でご確認ください。",
-        'Retrieve it by {last_day} on the PC that will use it. The codes stand in the portal, "ID notice".',
+        "{last_day}までに、新しく使うPCで証明書を取得してください。コードはサポートシステムの「ID通知内容」でご確認ください。",
+        'Retrieve it by {last_day} on the PC that will use it. The codes stand in the support system, "ID notice".',
     ),
 }
 _CAUSES = {

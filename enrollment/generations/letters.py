@@ -21,15 +21,15 @@ def post_prepared(to: Envelope, generation: str, terminals: Sequence[str], *, ex
 新しい証明書を取得するまで、今の証明書をご利用になれます。取得した時点で、今の証明書は失効します。
 最終日までに取得されない端末は、翌日からログオンできません。端末アクセスキーも新しくなります。
 
-取得に必要なコードは、このメールには記載していません。ポータルの「新着情報」の詳細でご確認ください。
-複数の端末の証明書を、ポータルの「証明書の一括取得」でまとめて取得することもできます。
+取得に必要なコードは、このメールには記載していません。サポートシステムの「新着情報」の詳細でご確認ください。
+複数の端末の証明書を、サポートシステムの「証明書の一括取得」でまとめて取得することもできます。
 {to.letters.portal_url}"""
     en = f"""\
 Because of the change of system generation "{generation}", these terminals must retrieve a new certificate:
 {_named_en(terminals)}.
 Their codes are good until {expires_on:%Y-%m-%d}, their present certificates until {ends_on:%Y-%m-%d} or until the new one
 is retrieved. Afterwards a terminal without a new certificate can not log on. There is a new access key, too.
-The codes are not in this mail: log in to the portal and open the details of the news. Certificates of many
+The codes are not in this mail: log in to the support system and open the details of the news. Certificates of many
 terminals can be retrieved together there."""
     post_mail(to, f"【NSS】新しいデジタル証明書取得のお願い（{generation}）", ja, en)
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -50,6 +51,19 @@ def test_a_mail_greets_in_japanese_and_says_the_same_in_english_below(house: Hou
     assert japanese.startswith("ナックス商事株式会社　東京営業所　業務部\n通関　花子　様\n")
     assert f"論理端末 {retrieved.terminal} のデジタル証明書が取得されました。" in japanese
     assert f"The certificate of terminal {retrieved.terminal} was retrieved" in english
+
+
+def test_instants_are_japanese_time_written_as_the_pages_write_them(house: House, clock: SettableClock) -> None:
+    terminal = renewable(house, clock)
+    house.renewal.renew(terminal.der, new_request().pem)
+    house.endings.suspend(terminal.terminal, SECURITY)
+    for subject, body in bodies(house).items():
+        japanese, _, english = body.partition("-" * 64)
+        assert re.search(r"\d{4}-\d\d-\d\d", japanese) is None, subject
+        assert re.search(r"\d{4}/\d\d/\d\d", english) is None, subject
+        for line in japanese.splitlines():
+            assert not re.search(r"\d\d:\d\d", line) or line.endswith("(日本時間)"), line
+        assert "ポータル" not in japanese, subject
 
 
 def test_prepared_codes_lead_to_the_portal_that_was_set(house: House, clock: SettableClock, now: datetime) -> None:

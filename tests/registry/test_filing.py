@@ -51,7 +51,7 @@ def test_submission_leaves_audit_news_and_a_mail_to_applicant_and_administrator(
     sent = mails(database)
     assert [mail.recipient for mail in sent] == ["hanako@example.jp", "taro@example.jp"]
     assert {mail.subject for mail in sent} == {"【NSS】利用申込受付のお知らせ"}
-    for words in (number, "2026年11月24日", "・netNACCS端末の登録情報", "- netNACCS terminals", "利用開始希望日：2026年12月10日"):
+    for words in (number, "2026/11/24", "・netNACCS端末の登録情報", "- netNACCS terminals", "利用開始希望日：2026/12/10"):
         assert all(words in mail.body for mail in sent)
 
 

@@ -40,7 +40,7 @@ def test_every_mail_names_person_number_day_portal_and_help_desk_in_both_languag
     assert letter.body.startswith("日本通関商事株式会社　東京第一事業所　第一通関部　通関課\n通関　花子　様\n")
     japanese, english = letter.body.split("-" * 64)
     assert "申込受付番号：130007A" in japanese
-    assert "申込受付年月日：2013年11月20日" in japanese
+    assert "申込受付年月日：2013/11/20" in japanese
     assert "Receipt number: 130007A" in english
     assert "Received on: 2013-11-20" in english
     for text in (japanese, english):
@@ -52,7 +52,7 @@ def test_every_mail_names_person_number_day_portal_and_help_desk_in_both_languag
 def test_the_deadline_of_system_settings_is_told_only_when_there_is_one() -> None:
     without, with_deadline = ALL[1], ALL[2]
     assert "システム設定が必要" not in without.body
-    assert "2013年12月4日" in with_deadline.body
+    assert "2013/12/04" in with_deadline.body
     assert "2013-12-04" in with_deadline.body
 
 

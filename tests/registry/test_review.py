@@ -46,7 +46,7 @@ def test_approval_leaves_audit_news_and_the_mail_of_the_reviews_end(database: Da
     assert [mail.recipient for mail in sent] == ["hanako@example.jp", "taro@example.jp"]
     for mail in sent:
         assert mail.subject == "【NSS】利用申込確認完了のお知らせ"
-        for part in ("2026年11月24日", number, "2026年12月10日", "https://portal.example.jp/", "Start date: 2026-12-10"):
+        for part in ("2026/11/24", number, "2026/12/10", "https://portal.example.jp/", "Start date: 2026-12-10"):
             assert part in mail.body
 
 
@@ -90,7 +90,7 @@ def test_items_that_need_system_settings_get_a_deadline_which_is_mailed(database
     number = file(items=("lines",), changes=ONE_LINE)
     approved = review.approve(number, START, approver=SATO)
     assert approved.settings_deadline == date(2026, 12, 4)
-    assert "2026年12月4日" in mails(database)[-1].body
+    assert "2026/12/04" in mails(database)[-1].body
     with database.snapshot() as session:
         assert room.overdue_settings(session, date(2026, 12, 4)) == ()
         assert room.missing_settings(session, "NAC001", date(2026, 12, 4)) == (number,)

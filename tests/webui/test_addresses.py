@@ -81,6 +81,39 @@ def test_a_users_mail_changes_when_both_addresses_have_confirmed(desk: Desk, ord
     assert desk.actions() == ["address.request", "address.confirm", "address.confirm", "address.change"]
 
 
+def greetings(desk: Desk) -> dict[str, set[tuple[str, str]]]:
+    """Return how each recipient was greeted, in Japanese and in English."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for letter in desk.mailbox.letters:
+        english = letter.body.partition("\nTo: ")[2].partition("\n")[0]
+        found.setdefault(letter.recipient, set()).add((letter.body.partition("\n")[0], english))
+    return found
+
+
+def test_each_mail_greets_its_reader_by_name(desk: Desk) -> None:
+    desk.changes.of_user(desk.hanako, NEW)
+    for token in desk.tokens("hanako@example.jp", NEW):
+        desk.changes.confirm(token)
+    desk.mailbox.fetch()
+    assert greetings(desk) == dict.fromkeys(("hanako@example.jp", NEW), {("通関 花子　様", "通関 花子")})
+
+
+def test_both_administrators_are_greeted_by_their_own_names(desk: Desk) -> None:
+    desk.changes.of_administrator(desk.hanako, KYOKO)
+    before = desk.administrator()
+    for token in desk.tokens(before.mail, KYOKO.mail):
+        desk.changes.confirm(token)
+    desk.mailbox.fetch()
+    names = {contact.mail: contact.full_name for contact in (before, KYOKO)}
+    assert greetings(desk) == {mail: {(f"{name}　様", name)} for mail, name in names.items()}
+
+
+def test_an_applicant_is_greeted_by_name(desk: Desk) -> None:
+    desk.changes.of_applicant(desk.hanako, desk.doors.applied(), NEW)
+    desk.mailbox.fetch()
+    assert greetings(desk)[NEW] == {("通関　花子　様", "通関　花子")}
+
+
 def test_looking_at_a_change_confirms_nothing(desk: Desk) -> None:
     desk.changes.of_user(desk.hanako, NEW)
     (token,) = desk.tokens(NEW)

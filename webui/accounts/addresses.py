@@ -223,9 +223,13 @@ Asked by: {person.name} ({person.login})
 
 It takes effect when the present and the new address have both confirmed.
 {WHO_ASKS_EN}"""
-            self._post(session, row, mail, ("【NSS】連絡先変更のご確認", text_ja, text_en), now)
+            body = self.letters.framed(_reader(session, row, mail), text_ja, text_en)
+            self._post(session, row, mail, "【NSS】連絡先変更のご確認", body, now)
 
     def _settle(self, session: Session, row: AddressChangeRow, actor: Actor, now: datetime) -> None:
+        mails = dict.fromkeys((row.old_mail, row.new_mail))
+        # Who they are to whom we write is asked before the change makes them somebody else.
+        names = {mail: _reader(session, row, mail) for mail in mails}
         _carry_out(session, row, now)
         row.state, row.ended_at = ChangeState.DONE.value, now
         links.withdraw(session, now, change_id=row.id)
@@ -237,12 +241,11 @@ It takes effect when the present and the new address have both confirmed.
             f"{ja}を変更しました。{how_ja}\n\n{_facts_ja(row)}\n\n心当たりがない場合は、すぐにヘルプデスクへご連絡ください。"
         )
         text_en = f"Changed: {en}. {how_en}\n\n{_facts_en(row)}\n\nIf you did not expect this, call the help desk at once."
-        for mail in dict.fromkeys((row.old_mail, row.new_mail)):
-            self._post(session, row, mail, ("【NSS】連絡先変更完了のお知らせ", text_ja, text_en), now)
+        for mail, name in names.items():
+            body = self.letters.framed(name, text_ja, text_en)
+            self._post(session, row, mail, "【NSS】連絡先変更完了のお知らせ", body, now)
 
-    def _post(self, session: Session, row: AddressChangeRow, mail: str, texts: tuple[str, str, str], now: datetime) -> None:
-        subject, ja, en = texts
-        body = self.letters.framed(row.office_code, ja, en)
+    def _post(self, session: Session, row: AddressChangeRow, mail: str, subject: str, body: str, now: datetime) -> None:
         outbox.post(session, now=now, recipient=mail, subject=subject, body=body, office_code=row.office_code)
 
 
@@ -274,6 +277,22 @@ def _carry_out(session: Session, row: AddressChangeRow, now: datetime) -> None:
             registry_addresses.set_applicant_mail(session, row.office_code, row.subject, row.new_mail)
         case Kind.ADMINISTRATOR:
             registry_addresses.set_administrator(session, row.office_code, Contact(**(row.content or {})))
+
+
+def _reader(session: Session, row: AddressChangeRow, mail: str) -> str:
+    """Return the name of whom a mail about a change goes to; the office's code where the records name nobody any more."""
+    match Kind(row.kind):
+        case Kind.USER:
+            account = find(session, Door.PORTAL, row.office_code, row.subject)
+            return account.name if account else row.office_code
+        case Kind.APPLICANT:
+            application = applications.find(session, row.subject)
+            return application.applicant.full_name if application else row.office_code
+        case Kind.ADMINISTRATOR:
+            office = offices.get(session, row.office_code)
+            if row.content and mail == row.new_mail and not _is_same(row):
+                return Contact(**row.content).full_name
+            return office.administrator.full_name if office else row.office_code
 
 
 def _open(session: Session, change_id: str, now: datetime, *, office_code: str | None = None) -> AddressChangeRow:
