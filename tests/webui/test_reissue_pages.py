@@ -87,7 +87,7 @@ def portal_pages(stages: dict[str, str]) -> dict[str, str]:
         "menu-with-banner": "/",
         "netnaccs-with-reissues": "/contract/netnaccs",
         "reissue-form": f"/terminals/{stages['terminal']}/reissue",
-        **{f"reissue-{stage}": f"/reissues/{stages[stage]}" for stage in ("requested", "accepted", "stolen", "prepared", "declined")},
+        **{f"reissue-{stage}": f"/reissues/{stages[stage]}" for stage in stages if stage != "terminal"},
         "reissue-withdrawal": f"/reissues/{stages['requested']}/withdrawal",
     }
 
