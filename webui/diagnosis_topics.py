@@ -56,7 +56,7 @@ TOPICS: Mapping[str, Topic] = {
     "terminal-pending": Topic(mark("端末は登録されています。証明書を取得すると利用できます(利用開始日：%(start_on)s)。")),
     "start-ahead": Topic(
         mark("利用開始日の前です。%(start_on)sの0時からログオンできます。"),
-        mark("証明書は、利用開始日の前でも取得できます。ログオンは利用開始日までお待ちください。"),
+        mark("ログオンは、利用開始日までお待ちください。"),
     ),
     "terminal-abolished": Topic(
         mark("この端末は廃止されました(%(changed_at)s)。"),
