@@ -79,7 +79,7 @@ def import_file(file: Path, *, dry_run: bool) -> None:
         click.echo(f"line {line.line}: {line.office.code} is registered already")
     new = len(sheet.lines) - len(known)
     if dry_run:
-        click.echo(f"{new} offices would be registered, {len(known)} are registered already; nothing was written")
+        click.echo(f"offices: {new} would be registered, {len(known)} are registered already; nothing was written")
         return
     clock = clock_of(chosen)
     entering = Entering(Offices(database, clock), Users(database, clock, UserLetters(letters_of(chosen))))

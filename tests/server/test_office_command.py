@@ -75,7 +75,7 @@ def counted(database: Database) -> tuple[int, int]:
 
 def test_a_dry_run_writes_nothing(tegata: Tegata, file: Path, database: Database) -> None:
     status, out, _ = tegata("office", "import", str(file), "--dry-run")
-    assert (status, out) == (0, "2 offices would be registered, 0 are registered already; nothing was written\n")
+    assert (status, out) == (0, "offices: 2 would be registered, 0 are registered already; nothing was written\n")
     assert counted(database) == (0, 0)
 
 

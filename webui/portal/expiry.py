@@ -27,9 +27,10 @@ _ALARM = timedelta(days=14)
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of the chart: `y` and `height` are of a drawing 100 high; `address` lists what it counts."""
+    """A bar of the chart: `y` and `height` are of a drawing 100 high; `month` is short enough to stand below it."""
 
     label: str
+    month: str
     count: int
     y: int
     height: int
@@ -46,11 +47,11 @@ def bars(ending: Iterable[Outline], now: datetime) -> tuple[Bar, ...]:
         over += one.not_after < now
         later += month > months[-1]
         counted[month] += one.not_after >= now
-    columns = [(show_month(month), counted[month], False) for month in months]
-    columns = [*([(say(mark("期限切れ")), over, True)] if over else []), *columns]
-    columns += [(say(mark("それ以降")), later, False)] if later else []
-    most = max(1, *(count for _, count, _ in columns))
-    return tuple(_bar(label, count, most, is_over=is_over) for label, count, is_over in columns)
+    columns = [(show_month(month), str(month.month), counted[month]) for month in months]
+    columns += [(say(mark("それ以降")), "", later)] if later else []
+    most = max(1, over, *(count for _, _, count in columns))
+    ended = (_bar(say(mark("期限切れ")), "", over, most, is_over=True),) if over else ()
+    return (*ended, *(_bar(label, month, count, most) for label, month, count in columns))
 
 
 def calendar(ending: Sequence[Outline], now: datetime, days: int) -> bytes:
@@ -114,9 +115,9 @@ def _description(one: Outline, days: int) -> str:
     return say(told, first=show_day(window.first_day), last=show_day(window.last_day), serial=one.serial)
 
 
-def _bar(label: str, count: int, most: int, *, is_over: bool) -> Bar:
+def _bar(label: str, month: str, count: int, most: int, *, is_over: bool = False) -> Bar:
     height = -(-count * _HEIGHT // most)
-    return Bar(label, count, _HEIGHT - height, height, is_over)
+    return Bar(label, month, count, _HEIGHT - height, height, is_over)
 
 
 def _month_after(first: date, number: int) -> date:

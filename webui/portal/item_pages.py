@@ -35,7 +35,7 @@ class PageField:
     label: str
     hint: str
     widget: str
-    required: bool
+    required: bool | None
     choices: tuple[tuple[str, str], ...] = ()
     most: int = 0
 
@@ -95,7 +95,8 @@ def enter(item: str) -> Response:
     typed = wizard.typed_form(*(name for name in names if name in flask.request.form))
     present = wizard.save(present, item, typed)
     if flask.request.form.get("then") == "more":
-        return flask.redirect(flask.url_for("item_pages.show", item=item, more=1, _anchor="new"), 303)
+        first_blank = f"{new_refs(present.draft.section(item), _SPARE)[-1]}.{form.asked(Edit.ADD)[0].code}"
+        return flask.redirect(flask.url_for("item_pages.show", item=item, more=1, _anchor=first_blank), 303)
     return wizard.go_on(present, item)
 
 
@@ -145,7 +146,7 @@ def _field(field: Field, ref: str, row: Row | None, offered: dict[str, tuple[str
         label=field.label(language()),
         hint=_hint(field, now) if row else _hint_of_new(field, choices),
         widget=widget,
-        required=field.required,
+        required=None if field.required and row is None and ref else field.required,  # a new row may stay empty
         choices=choices if widget == "radios" else (("", gettext(mark("選択してください"))), *choices),
         most=getattr(field.kind, "most", 0) * 2,  # half-width kana are twice as many characters
     )

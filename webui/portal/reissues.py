@@ -110,7 +110,7 @@ def request(terminal: str) -> Response:
         at = "remark" if refused.code == "input-invalid" else "reason"
         return _form(_subject(terminal), sheet.with_faults({at: _told(refused)}))
     visit().pop(_KEPT, None)
-    flask.flash(mark("再発行のお申込を受け付けました。準備ができましたら、メールと新着情報でお知らせします。"))
+    flask.flash(mark("再発行の申請を受け付けました。準備ができましたら、メールと新着情報でお知らせします。"))
     return flask.redirect(flask.url_for("reissues.show", reissue_id=asked.id), 303)
 
 

@@ -246,3 +246,12 @@ def test_going_back_saves_what_was_typed_right_or_not(hanako: Visitor) -> None:
     assert 'value="many"' in hanako.get("/apply/terminals").text
     assert send(hanako, "items", {"items": ["storage"], "wished_start": "soon", "then": "back"}).location == "/apply"
     assert 'value="soon"' in hanako.get("/apply/items").text
+
+
+def test_the_guidance_names_the_button_that_is_there(doors: Doors) -> None:
+    hanako = doors.customer()
+    assert "流れを確認したら、「申込内容選択へ進む」を押してください。" in hanako.get("/apply").text
+    hanako.post("/apply")
+    page = hanako.get("/apply").text
+    assert "流れを確認したら、「続きを入力する」を押してください。" in page
+    assert "申込内容選択へ進む" not in page

@@ -59,6 +59,9 @@ def test_the_list_the_chart_and_the_choice(issuing_doors: Doors, issued: str) ->
     doors, visitor = issuing_doors, issuing_doors.customer()
     page = visitor.get("/certificates/").text
     assert page.count("<rect") == 13
+    counts, months = re.findall(r'<div class="scale" aria-hidden="true">(.*?)</div>', page)
+    assert counts.count("<span>1</span>") == 1
+    assert months == "".join(f"<span>{(10 + at) % 12 + 1}</span>" for at in range(13))
     assert '<a href="/certificates/">証明書</a>' in visitor.get("/").text
     one = address(doors, issued)
     assert f'href="{one}"' in page

@@ -45,11 +45,19 @@ def test_the_head_shows_what_the_reference_shows(doors: Doors) -> None:
 
 
 def test_it_says_how_to_retrieve_and_leads_to_the_page_without_a_code(doors: Doors) -> None:
-    number, _ = doors.prepared()
+    number, names = doors.prepared()
     page = doors.customer().get(f"/applications/{number}/id-notice").text
-    assert "tegata terminal retrieve --server https://localhost:8444 --ca root.pem" in page
+    assert f"tegata terminal retrieve --server https://localhost:8444 --ca root.pem --folder {names[0]}" in page
+    assert 'href="/bulletin/manuals/retrieval#openssl"' in page
     assert "POST https://localhost:8444/api/v1/retrievals" in page
     assert re.findall(r'href="(https://localhost:8444[^"]*)"', page) == ["https://localhost:8444/retrieve?office_code=NAC001"]
+
+
+def test_where_nothing_can_be_retrieved_it_does_not_say_how(doors: Doors) -> None:
+    number, names = doors.prepared()
+    for name in names:
+        notices(doors).freeze(number, "NAC001", name, customer("NAC001", "test"))
+    assert "tegata terminal retrieve" not in doors.customer().get(f"/applications/{number}/id-notice").text
 
 
 def test_nothing_is_shown_and_nothing_recorded_before_it_is_asked_for(doors: Doors) -> None:
@@ -226,7 +234,7 @@ def test_lost_codes_are_asked_for_anew_with_a_reason(doors: Doors) -> None:
     assert f'href="{path}">コードが届かない' in visitor.get(f"/applications/{number}/id-notice").text
     assert "コードが届かない、またはわからなくなったときは" in visitor.get(path).text
     done = visitor.post(path, {"reason": "unusable", "remark": "コードが届きません。", "step": "do"})
-    assert "再発行のお申込を受け付けました" in visitor.get(done.location).text
+    assert "再発行の申請を受け付けました" in visitor.get(done.location).text
     with doors.database.snapshot() as session:
         row = session.scalars(select(ReissueRow)).one()
     assert (row.terminal, row.requester, row.remark) == (first, "customer:NAC001/hanako", "コードが届きません。")

@@ -72,14 +72,18 @@ def test_company_changes_say_which_offices_change_with_it(doors: Doors) -> None:
 
 def test_rows_are_typed_kept_and_confirmed_with_before_and_after(doors: Doors) -> None:
     visitor = begun(doors.customer(), "user_codes", "id_numbers")
-    assert send(visitor, "items/user_codes", {**CODE, "then": "more"}).location == "/apply/items/user_codes?more=1#new"
+    assert send(visitor, "items/user_codes", {**CODE, "then": "more"}).location == "/apply/items/user_codes?more=1#new2.user_code"
     page = visitor.get("/apply/items/user_codes?more=1").text
     assert 'value="1ANAC"' in page
+    assert 'id="new2.user_code"' in page
+    assert "必須" not in page  # a new row may stay empty
     assert 'name="new5.user_code"' in page
     assert send(visitor, "items/user_codes", CODE).location == "/apply/items/id_numbers"
     assert '<option value="1ANAC">' in visitor.get("/apply/items/id_numbers").text  # what was added a page ago
     send(visitor, "items/id_numbers", {"new1.user_code": "1ANAC", "new1.id_number": "００２"})
-    shown = re.sub(r"<[^>]+>|\s+", " ", visitor.get("/apply/confirm").text)
+    confirmation = visitor.get("/apply/confirm").text
+    assert confirmation.count("<caption>利用者コード（追加・変更・削除）</caption>") == 1
+    shown = re.sub(r"<[^>]+>|\s+", " ", confirmation)
     assert "1ANAC 002 識別番号" in re.sub(r" +", " ", shown)
     number = confirm(visitor).rpartition("/")[2]
     page = visitor.get(f"/applications/{number}").text

@@ -85,7 +85,7 @@ def test_the_way_from_the_menu_to_the_request(doors: Doors) -> None:
     assert (done.status_code, done.location) == (303, f"/reissues/{reissue.id}")
     assert (reissue.requester, reissue.remark, reissue.state) == (str(HANAKO.actor), "新しいPC", ReissueState.REQUESTED)
     page = visitor.get(done.location).text
-    assert "再発行のお申込を受け付けました。" in page
+    assert "再発行の申請を受け付けました。" in page
     assert "センターが内容を確認しています。" in page
     newest = re.findall(r'<form class="more" method="post" action="([^"]+)"', visitor.get("/").text)[0]
     read = visitor.post(newest).location
