@@ -178,7 +178,6 @@ MODULES: Mapping[str, Targets] = {
     "kernel/audit/receipts.py": ("evidence of the log",),
     "registry/applicants.py": _PAGES,
     "registry/attachments/office_documents.py": ("attached file",),
-    "registry/attachments/portable_documents.py": ("attached file",),
     "registry/csv_sheets.py": ("offices in CSV", "metered use in CSV"),
     "server/client_certificates.py": ("certificate by a gateway",),
     "server/delivery_reports.py": ("mail that came back",),

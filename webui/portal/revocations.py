@@ -72,7 +72,7 @@ def revoke(terminal: str) -> Response:
     if sheet["reason"] not in REASONS:
         return _form(current, sheet.with_faults({"reason": say(mark("理由を選択してください。"))}))
     if flask.request.form.get("step") != "do":
-        return flask.redirect(flask.url_for("revocations.confirm", terminal=terminal, **sheet.values), 303)
+        return flask.redirect(_confirmation(current, sheet["reason"]), 303)
     reason = Reason(sheet["reason"])
     if (question := step_up.question(button=say(mark("失効させる")), back=_address(current))) is not None:
         return question
@@ -127,6 +127,10 @@ def _form(current: CertificateView, sheet: Sheet) -> Response:
 def _arrive(terminal: str, current: CertificateView | None, sentence: str, tone: str) -> Response:
     flask.flash(sentence, tone)
     return flask.redirect(_address(current) if current else flask.url_for("doctor.show", terminal=terminal), 303)
+
+
+def _confirmation(current: CertificateView, reason: str) -> str:
+    return flask.url_for("revocations.confirm", terminal=current.terminal, reason=reason, serial=current.serial)
 
 
 def _address(current: CertificateView) -> str:
