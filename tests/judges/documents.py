@@ -117,7 +117,9 @@ class Tour:
             pairs = tuple((name, value or WORDS.get(name, SOMETHING) if with_words else "") for name, value in form.form)
             answer = self._send(replace(form, form=pairs))
             if answer.location:
-                self.explore([_path(form.address, answer.location)])
+                way = _path(form.address, answer.location)
+                self.explore([way])
+                self.again([way] if way in self.read else [])  # what was sent may make another page of it
 
     def choose(self, language: str) -> None:
         """Change the language."""
