@@ -14,9 +14,9 @@ from registry.applications import Applications, Review
 from registry.drafts import Customer, Drafts, Section
 from registry.items import TERMINALS
 from registry.proposals import ADDED_MOST
+from server.corresponding import letters_of
 from server.custody import Custody
 from server.demo import HANAKO, ISSUER, OFFICE, REVIEWER
-from server.mailing import letters_of
 from server.preparing import preparation_of
 from server.settings import Settings
 from server.wiring import clock_of

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from kernel.clock import Clock
 from kernel.database import Database
+from server.corresponding import letters_of
 from server.custody import Custody
-from server.mailing import letters_of
 from server.settings import Settings
 from webui.accounts import Accounts
 from webui.doorway import DoorParts, DoorSettings

@@ -2,8 +2,8 @@
 
 from enrollment.preparation import CodePreparation
 from kernel.database import Database
+from server.corresponding import letters_of
 from server.custody import Custody
-from server.mailing import letters_of
 from server.settings import Settings
 from server.wiring import clock_of
 

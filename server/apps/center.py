@@ -12,8 +12,8 @@ from enrollment.start_moves import StartMoves
 from registry.applications import Review
 from registry.bulletin import BulletinDesk
 from server.attaching import attachments_of
+from server.corresponding import letters_of
 from server.issuing import profile_of
-from server.mailing import letters_of
 from server.pages import door_parts
 from server.preparing import preparation_of
 from server.publishers import desk_of

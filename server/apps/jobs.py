@@ -28,12 +28,12 @@ from server.attaching import attachments_of
 from server.billing import closing_of
 from server.bounces import Bounces
 from server.checking import nightly
+from server.corresponding import letters_of
 from server.custody import Custody, gateway_signer_of
 from server.delivering import carrier_of
 from server.documenting import approval_notices_of
 from server.issuing import addresses_of, profile_of, with_key
 from server.jobs import Job, Schedule, stop_signals
-from server.mailing import letters_of
 from server.pages import limits_of
 from server.preparing import preparation_of
 from server.process import Starting

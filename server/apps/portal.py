@@ -12,9 +12,9 @@ from enrollment.windows_scripts import WindowsScripts
 from registry.applications import Applications, Corrections
 from registry.drafts import Drafts
 from server.attaching import attachments_of
+from server.corresponding import letters_of
 from server.custody import Custody
 from server.issuing import profile_of
-from server.mailing import letters_of
 from server.pages import door_parts
 from server.publishers import desk_of
 from server.sealing import log_check_of

@@ -23,8 +23,8 @@ from ca.requests import spki_digest
 from enrollment.blocking import KeyBlocking
 from kernel import audit
 from server.commands.key_backups import backup, restore
+from server.corresponding import letters_of
 from server.home import write_whole
-from server.mailing import letters_of
 from server.root_key import lists_to_come
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, finished_home

@@ -17,7 +17,7 @@ from registry.csv_sheets import FileFault
 from registry.office_files import OfficeLine, Sheet
 from registry.registration import Offices
 from server import file_faults
-from server.mailing import letters_of
+from server.corresponding import letters_of
 from server.wiring import clock_of, database_of, finished_home
 from webui.accounts import NewUser, Right, UserLetters, Users
 from webui.accounts.persons import normal, require_well_formed

@@ -12,7 +12,7 @@ from ca.revocation import TERMINAL_REASONS, Reason
 from enrollment.bulk import BulkRevocation, Preview
 from enrollment.deeds import Ending
 from kernel import audit
-from server.mailing import letters_of
+from server.corresponding import letters_of
 from server.root_key import lists_to_come
 from server.trouble import Trouble
 from server.wiring import clock_of, database_of, finished_home

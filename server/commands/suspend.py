@@ -9,7 +9,7 @@ from enrollment.ending import Endings
 from enrollment.suspending import BulkSuspension
 from kernel import audit
 from server.commands.revoke import names_in, progress, require_known
-from server.mailing import letters_of
+from server.corresponding import letters_of
 from server.wiring import clock_of, database_of, finished_home
 
 

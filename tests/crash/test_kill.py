@@ -1,7 +1,7 @@
 """The real retrieval door, killed with SIGKILL at random moments among redemptions in which every code set has two rivals.
 
 TEGATA_TEST_KILL_CODES says how many code sets (default 2,000), TEGATA_TEST_KILL_SECONDS after how long it ends in any
-case (60), TEGATA_TEST_KILL_SEED repeats the moments and moods of a run.
+case (40), TEGATA_TEST_KILL_SEED repeats the moments and moods of a run.
 """
 
 import os
@@ -28,12 +28,12 @@ from tests.crash.rivals import Crowd, pair_off
 from tests.support.house import OFFICE, PREPARER, SECURITY, Request
 
 CODES = int(os.environ.get("TEGATA_TEST_KILL_CODES", "2000"))
-SECONDS = float(os.environ.get("TEGATA_TEST_KILL_SECONDS", "60"))
+SECONDS = float(os.environ.get("TEGATA_TEST_KILL_SECONDS", "40"))
 SEED = int(os.environ.get("TEGATA_TEST_KILL_SEED", str(random.SystemRandom().randrange(1 << 32))))
 # How long a door lives, in seconds.
 LIFE = (0.1, 3.0)
 # How many of them a planted bug gets at least to be caught in, however slow the machine is.
-LIVES = 6
+LIVES = 4
 EXPECTED = {"received", "codes-spent", "codes-frozen", "gave up", "called off", "broken connections"}
 
 

@@ -62,7 +62,7 @@ for part in sys.argv[2:]:
     os.wait()
 """
 THREADED = """
-import threading
+import threading, time
 from server.forking import may_fork
 alone, stop = may_fork(), threading.Event()
 thread = threading.Thread(target=stop.wait)
@@ -70,6 +70,10 @@ thread.start()
 print(alone, may_fork())
 stop.set()
 thread.join()
+# Python has done with the thread a moment before the kernel has.
+deadline = time.monotonic() + 30
+while not may_fork() and time.monotonic() < deadline:
+    time.sleep(0.01)
 print(may_fork())
 """
 
