@@ -172,7 +172,7 @@ class Supervisor:
         while not self._stop_requests and not all(child.ready for child in self._children):
             self._listen(0.2)
             for child in self._children:
-                if child.failure is not None or (child.process is not None and child.process.poll() is not None):
+                if child.failure is not None or self._has_ended(child):
                     raise StartFailed(child.why_not_ready())
             if time.monotonic() > deadline:
                 slow = ", ".join(child.name for child in self._children if not child.ready)
@@ -188,8 +188,15 @@ class Supervisor:
             if child.start_again_at is not None:
                 if now >= child.start_again_at:
                     self._start(child)
-            elif child.process is not None and child.process.poll() is not None:
+            elif self._has_ended(child):
                 self._note_fall(child, now)
+
+    def _has_ended(self, child: Child) -> bool:
+        """Tell whether a child's process is over; what it said at its end has been heard then."""
+        if child.process is None or child.process.poll() is None:
+            return False
+        self._listen(0)
+        return True
 
     def _note_fall(self, child: Child, now: float) -> None:
         self._forget_pipe(child)
