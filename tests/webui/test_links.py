@@ -259,10 +259,8 @@ class Interrupted(Passwords):
         return found
 
 
-@pytest.mark.usefixtures("hanako")
-def test_a_reset_that_lands_while_the_old_password_is_compared_lets_nobody_in(
-    accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox, clock: SettableClock
-) -> None:
+def interrupted_by_a_reset(accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox, clock: SettableClock) -> Accounts:
+    """Return accounts in which the password is reset while the first one is compared."""
     active(password_links, mailbox)
     token = reset_token(password_links, mailbox, clock)
 
@@ -270,7 +268,14 @@ def test_a_reset_that_lands_while_the_old_password_is_compared_lets_nobody_in(
         clock.advance(timedelta(milliseconds=1))
         password_links.choose(Door.PORTAL, token, NEW_PASSWORD, source=SOURCE)
 
-    slow = replace(accounts, passwords=Interrupted(memory_kib=8, passes=1, waiting=[reset]))
+    return replace(accounts, passwords=Interrupted(memory_kib=8, passes=1, waiting=[reset]))
+
+
+@pytest.mark.usefixtures("hanako")
+def test_a_reset_that_lands_while_the_old_password_is_compared_lets_nobody_in(
+    accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox, clock: SettableClock
+) -> None:
+    slow = interrupted_by_a_reset(accounts, password_links, mailbox, clock)
     with pytest.raises(Refused, match="login-failed"):
         slow.authenticate(typed(PASSWORD))
     slow.authenticate(typed(NEW_PASSWORD))
@@ -279,14 +284,7 @@ def test_a_reset_that_lands_while_the_old_password_is_compared_lets_nobody_in(
 def test_a_reset_that_lands_while_the_password_is_changed_stays(
     accounts: Accounts, password_links: PasswordLinks, mailbox: Mailbox, hanako: Person, clock: SettableClock
 ) -> None:
-    active(password_links, mailbox)
-    token = reset_token(password_links, mailbox, clock)
-
-    def reset() -> None:
-        clock.advance(timedelta(milliseconds=1))
-        password_links.choose(Door.PORTAL, token, NEW_PASSWORD, source=SOURCE)
-
-    slow = replace(accounts, passwords=Interrupted(memory_kib=8, passes=1, waiting=[reset]))
+    slow = interrupted_by_a_reset(accounts, password_links, mailbox, clock)
     with pytest.raises(Refused, match="password-wrong"):
         slow.change_password(hanako, LETTERS, current=PASSWORD, new="dareka-no-aikotoba", keep=b"")
     accounts.authenticate(typed(NEW_PASSWORD))
