@@ -11,12 +11,12 @@ from enrollment.reissue_records import ReissueReason, ReissueView
 # In the words of the operator's list (domain rules, "Renewal, reissue, suspension").
 REASONS: dict[ReissueReason, tuple[str, str]] = {
     ReissueReason.WINDOWS_ACCOUNT: ("Windowsアカウントの変更", "the Windows account was changed"),
-    ReissueReason.PC_REPLACED: ("PCの入替え", "the PC was replaced"),
+    ReissueReason.PC_REPLACED: ("パソコンの入替え", "the PC was replaced"),
     ReissueReason.OS_REPLACED: ("OSの入替え", "the operating system was replaced"),
     ReissueReason.CERTIFICATE_DELETED: ("証明書の削除", "the certificate was deleted"),
     ReissueReason.EXPIRED: ("更新せずに有効期限が切れた", "it expired without renewal"),
     ReissueReason.MISTAKE: ("取得・更新時の操作誤り", "a mistake while retrieving or renewing"),
-    ReissueReason.WRONG_BROWSER: ("ブラウザの選択誤り", "the wrong browser was used"),
+    ReissueReason.WRONG_BROWSER: ("ブラウザーの選択誤り", "the wrong browser was used"),
     ReissueReason.UNUSABLE: ("その他の理由で使用できない", "it can not be used for another reason"),
     ReissueReason.WINDOWS_PASSWORD: ("Windowsパスワードの変更", "the Windows password was changed"),
     ReissueReason.NETWORK_SETTINGS: ("サーバー・ネットワーク設定の変更", "server or network settings were changed"),
@@ -99,7 +99,7 @@ def post_prepared(to: Envelope, reissue: ReissueView) -> None:
     """Tell that the new certificate can be retrieved."""
     ja = f"""\
 論理端末 {reissue.terminal} の新しいデジタル証明書を取得する準備ができました。
-新しく使うPCで取得作業を行ってください。端末アクセスキーも新しくなります。
+新しく使うパソコンで取得作業を行ってください。端末アクセスキーも新しくなります。
 
 取得期限：{reissue.ends_on:%Y/%m/%d}
 
@@ -125,7 +125,7 @@ _FATES = {
         "The present certificate can be used until the new one is retrieved, which revokes it.",
     ),
     True: (
-        "今の証明書はただちに失効しました。新しい証明書を取得するまでログオンできません。",
+        "今の証明書は直ちに失効しました。新しい証明書を取得するまでログオンできません。",
         "The present certificate was revoked at once: logging on is possible again when the new one is retrieved.",
     ),
 }
@@ -138,17 +138,17 @@ _UNDECIDED = (
     "The present certificate stays good until the center accepts the request.",
 )
 _NONE = (
-    "この端末には、いまログオンできる証明書がありません。新しい証明書を取得するまでログオンできません。",
+    "この端末には、今ログオンできる証明書がありません。新しい証明書を取得するまでログオンできません。",
     "The terminal has no certificate that logs on now: logging on is possible when the new one is retrieved.",
 )
-_WHO = {False: ("事業所の利用者", "a user of your office"), True: ("センター", "the center")}
+_WHO = {False: ("事業所のユーザー", "a user of your office"), True: ("センター", "the center")}
 _STAYS = ("今の証明書は引き続きご利用になれます。", "The present certificate can be used as before.")
 _ENDED = (
     "今の証明書は失効したままです。ログオンするには、あらためて再発行をお申し込みください。",
     "The present certificate stays revoked: to log on again, ask for another reissue.",
 )
 _NEITHER = (
-    "この端末には、いまログオンできる証明書がありません。ログオンするには、あらためて再発行をお申し込みください。",
+    "この端末には、今ログオンできる証明書がありません。ログオンするには、あらためて再発行をお申し込みください。",
     "The terminal has no certificate that logs on now: to log on, ask for another reissue.",
 )
 

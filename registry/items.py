@@ -63,10 +63,10 @@ GROUPS = (
         (
             Item("names", "企業名、事業所名、所在地等", "Names and addresses of company and office"),
             Item("contractor", "契約者名、契約者の役職", "Contractor's name and title"),
-            Item("head_office", "本社情報（所在地、電話番号等）", "Head office (address, telephone …)"),
+            Item("head_office", "本社情報(所在地、電話番号等)", "Head office (address, telephone …)"),
             Item(
                 "administrator",
-                "システム管理責任者の情報（電話番号、緊急連絡用FAX番号）",
+                "システム管理責任者の情報(電話番号、緊急連絡用FAX番号)",
                 "System administrator (telephone, emergency fax)",
             ),
         ),
@@ -76,37 +76,37 @@ GROUPS = (
         "利用業種・利用者コード等の変更",
         "Business types and user codes",
         (
-            Item("businesses", "利用業種（追加・変更・削除）", "Business types (add, change, delete)"),
-            Item("user_codes", "利用者コード（追加・変更・削除）", "User codes (add, change, delete)"),
-            Item(ID_NUMBERS, "識別番号（追加・削除）", "ID numbers (add, delete)"),
+            Item("businesses", "利用業種(追加・変更・削除)", "Business types (add, change, delete)"),
+            Item("user_codes", "利用者コード(追加・変更・削除)", "User codes (add, change, delete)"),
+            Item(ID_NUMBERS, "識別番号(追加・削除)", "ID numbers (add, delete)"),
         ),
     ),
     Group(
         "net",
-        "端末の変更（netNACCS）",
+        "端末の変更(netNACCS)",
         "Terminals (netNACCS)",
-        (Item(TERMINALS, "netNACCS端末の登録情報（追加・変更・削除）", "netNACCS terminals (add, change, delete)"),),
+        (Item(TERMINALS, "netNACCS端末の登録情報(追加・変更・削除)", "netNACCS terminals (add, change, delete)"),),
     ),
     Group(
         "general",
-        "回線・端末等の変更（一般NACCS）",
+        "回線・端末等の変更(一般NACCS)",
         "Lines and terminals (general NACCS)",
         (
             Item(
                 "lines",
-                "一般NACCS回線の登録情報（追加・変更・廃止）",
+                "一般NACCS回線の登録情報(追加・変更・廃止)",
                 "General NACCS lines (add, change, abolish)",
                 needs_settings=True,
             ),
             Item(
                 "general_terminals",
-                "一般NACCS端末の登録情報（追加・変更・削除）",
+                "一般NACCS端末の登録情報(追加・変更・削除)",
                 "General NACCS terminals (add, change, delete)",
                 needs_settings=True,
             ),
             Item(
                 "mailboxes",
-                "一般NACCSのメールボックス数（追加・廃止）",
+                "一般NACCSのメールボックス数(追加・廃止)",
                 "General NACCS mailboxes (add, abolish)",
                 needs_settings=True,
             ),
@@ -116,19 +116,19 @@ GROUPS = (
         "plan",
         "料金プランの変更",
         "Price plan",
-        (Item(PRICE_PLAN, "料金プラン（AプランまたはBプランの選択）", "Price plan (A or B)"),),
+        (Item(PRICE_PLAN, "料金プラン(AプランまたはBプランの選択)", "Price plan (A or B)"),),
     ),
     Group(
         "statistics",
         "管理統計資料の変更",
         "Management statistics",
-        (Item("statistics", "管理統計資料（有料分・無料分）", "Management statistics (paid, free)"),),
+        (Item("statistics", "管理統計資料(有料分・無料分)", "Management statistics (paid, free)"),),
     ),
     Group(
         "storage",
         "保管管理資料保存サービスの変更",
         "Storage of records",
-        (Item("storage", "保管管理資料保存サービス（要・不要）", "Storage of records (wanted or not)"),),
+        (Item("storage", "保管管理資料保存サービス(要・不要)", "Storage of records (wanted or not)"),),
     ),
     Group(
         "billing",
@@ -137,7 +137,7 @@ GROUPS = (
         (
             Item("billing_address", "請求書送付先", "Address for invoices"),
             Item("billing_contact", "請求先担当者", "Contact for invoices"),
-            Item("payment_method", "支払の方法（口座振替・銀行振込）", "Method of payment (direct debit, bank transfer)"),
+            Item("payment_method", "支払の方法(口座振替・銀行振込)", "Method of payment (direct debit, bank transfer)"),
         ),
     ),
     Group(
@@ -145,10 +145,10 @@ GROUPS = (
         "その他の契約変更",
         "Other changes of the contract",
         (
-            Item("sharing", "共用（追加・解除）", "Sharing (add, end)"),
-            Item("joint_use", "共同利用（追加・解除）", "Joint use (add, end)"),
-            Item("joint_use_new", "共同利用（新規事業所）", "Joint use (new office)"),
-            Item("transfer", "事業所間の登録情報の移動（付替）", "Moving registrations between offices"),
+            Item("sharing", "共用(追加・解除)", "Sharing (add, end)"),
+            Item("joint_use", "共同利用(追加・解除)", "Joint use (add, end)"),
+            Item("joint_use_new", "共同利用(新規事業所)", "Joint use (new office)"),
+            Item("transfer", "事業所間の登録情報の移動(付替)", "Moving registrations between offices"),
             Item("succession", "地位の承継", "Succession to the contract"),
             Item("termination", "契約解除、事業所廃止", "End of the contract, closing of the office"),
         ),
@@ -158,7 +158,7 @@ GROUPS = (
 # Applications about one thing only: nothing is ticked.
 OF_KIND = {
     Kind.SYSTEM_SETTINGS: Item("system_settings", "システム設定", "System settings"),
-    Kind.BROKER_IDS: Item("broker_ids", "通関士ID（追加・削除）", "Customs brokers' IDs (add, delete)"),
+    Kind.BROKER_IDS: Item("broker_ids", "通関士ID(追加・削除)", "Customs brokers' IDs (add, delete)"),
 }
 _TITLE_OF_KIND = {
     Kind.SYSTEM_SETTINGS: ("システム設定", "System settings"),

@@ -219,7 +219,7 @@ Please answer it in the support system, or withdraw the application.
 
 このメールは送信専用のため、ご返信いただいてもお答えできません。
 手順とエラーコード：{self._bulletin}
-お問い合わせ：ヘルプデスク　{self.help_desk}（24時間）
+お問い合わせ：ヘルプデスク　{self.help_desk}(24時間)
 {CENTER_JA}
 
 ----------------------------------------------------------------
@@ -264,7 +264,7 @@ _ENDINGS = {
         "After review we could not accept your application.",
     ),
     "cancelled": (
-        "【NSS】利用申込取消のお知らせ",
+        "【NSS】利用申込取消しのお知らせ",
         "次のお申込を取り消しました。このお申込で登録した端末はご利用になれません。",
         "The application below was cancelled. Terminals that it added can not be used.",
     ),

@@ -27,7 +27,7 @@ def _contents(clock: Clock) -> tuple[Content, ...]:
     return (
         Content(
             category="software",
-            title_ja="証明書の取得に使えるブラウザについて",
+            title_ja="証明書の取得に使えるブラウザーについて",
             title_en="Browsers for retrieving certificates",
             body_ja=(
                 "証明書の取得画面は、Microsoft Edge、Google Chrome、Mozilla Firefoxの最新版でお使いください。\n\n"
@@ -43,7 +43,7 @@ def _contents(clock: Clock) -> tuple[Content, ...]:
             title_ja="パソコンを入れ替えるときは再発行をお申し込みください",
             title_en="Ask for a reissue when you replace a PC",
             body_ja=(
-                "証明書は1台のパソコンのためのものです。**入れ替えは、端末の追加や廃止ではありません。**\n\n"
+                "証明書は1台のパソコンのためのものです。**入替えは、端末の追加や廃止ではありません。**\n\n"
                 "サポートシステムの「契約内容参照」から、その論理端末の再発行をお申し込みください。"
                 "新しい証明書を取得するまで、今の証明書をご利用になれます。"
             ),
@@ -56,7 +56,7 @@ def _contents(clock: Clock) -> tuple[Content, ...]:
         ),
         Content(
             category="maintenance",
-            title_ja=f"定期メンテナンスのお知らせ（{night.month}月{night.day}日）",
+            title_ja=f"定期メンテナンスのお知らせ({night.month}月{night.day}日)",
             title_en=f"Planned maintenance on {night.isoformat()}",
             body_ja=(
                 f"{night.year}年{night.month}月{night.day}日の2時から4時まで、サポートシステムをご利用になれません。\n\n"

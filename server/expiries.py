@@ -69,7 +69,7 @@ def _tell(database: Database, clock: Clock, one: Expiry, now: datetime) -> bool:
 
 def _letter(one: Expiry) -> tuple[str, str]:
     when_ja = f"{tokyo_date(one.ends):%Y年%m月%d日}に終わります" if one.ends else "ありません"
-    ja = f"{_JAPANESE[one.what]}（{one.subject}）が{when_ja}。自動では更新されません。下の英文の手順に従ってご対応ください。"
+    ja = f"{_JAPANESE[one.what]}({one.subject})が{when_ja}。自動では更新されません。下の英文の手順に従ってご対応ください。"
     urgency_ja, urgency_en = ("【至急】", "URGENT: ") if one.is_urgent else ("", "")
-    subject = f"{urgency_ja}【NSS】{_JAPANESE[one.what]}の期限のお知らせ（{one.subject}）"
+    subject = f"{urgency_ja}【NSS】{_JAPANESE[one.what]}の期限のお知らせ({one.subject})"
     return subject, f"{CENTER_JA} セキュリティ担当者様\n\n{ja}\n\n{CENTER_EN}\n\n{urgency_en}{one}.\n"

@@ -15,7 +15,7 @@ RIGHTS: Mapping[Right, str] = {
     Right.APPLY: mark("申込を行う"),
     Right.CODES: mark("コードを見る"),
     Right.BILLING: mark("請求を見る"),
-    Right.USERS: mark("利用者を管理する"),
+    Right.USERS: mark("ユーザーを管理する"),
     Right.ADMINISTRATOR: mark("管理責任者(すべての権限)"),
 }
 ROLES: Mapping[Role, str] = {
@@ -30,7 +30,7 @@ ACCOUNT_STATES: Mapping[AccountState, Label] = {
     AccountState.REMOVED: Label(mark("削除済み"), "bad"),
 }
 CHANGE_KINDS: Mapping[Kind, str] = {
-    Kind.USER: mark("利用者のメールアドレス"),
+    Kind.USER: mark("ユーザーのメールアドレス"),
     Kind.APPLICANT: mark("申込担当者のメールアドレス"),
     Kind.ADMINISTRATOR: mark("管理責任者"),
 }
@@ -48,7 +48,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "login-malformed": Sentence(mark("ユーザーIDは、半角の英小文字・数字・記号(. _ -)2文字以上40文字以内で入力してください。")),
     "mail-malformed": Sentence(mark("メールアドレスの形式で入力してください。")),
     "name-malformed": Sentence(mark("氏名を、改行や目に見えない文字を含めずに、%(most)s文字以内で入力してください。")),
-    "not-manager": Sentence(mark("利用者を管理する権限がありません。"), HTTPStatus.FORBIDDEN),
+    "not-manager": Sentence(mark("ユーザーを管理する権限がありません。"), HTTPStatus.FORBIDDEN),
     "reason-required": Sentence(mark("確認した方法を入力してください。")),
     "reason-too-long": Sentence(mark("%(most)s文字以内で入力してください。")),
     "right-not-own": Sentence(mark("自分が持っていない権限は、付けることも外すこともできません。"), HTTPStatus.FORBIDDEN),

@@ -15,7 +15,7 @@ CHOICES: Mapping[Choice, str] = {
     Choice.REVOKED: mark("失効したもの"),
 }
 INTERFACES: Mapping[Interface, str] = {
-    Interface.PAGE: mark("ブラウザの取得ページ"),
+    Interface.PAGE: mark("ブラウザーの取得ページ"),
     Interface.REST: mark("専用プログラム(REST)"),
     Interface.BATCH: mark("一括取得"),
     Interface.EST: "EST (RFC 7030)",

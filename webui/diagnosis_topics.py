@@ -11,7 +11,7 @@ class Way(Enum):
     """Where a remedy is done, and what its button says."""
 
     CODES = mark("ID通知内容を見る")
-    REISSUE = mark("再発行を申請する")
+    REISSUE = mark("再発行を申し込む")
     OPEN_REISSUE = mark("手続き中の再発行を見る")
     RENEWAL = mark("更新の手順を見る")
     RETRIEVAL = mark("取得の手順を見る")
@@ -37,11 +37,11 @@ class Topic:
 
 
 _CALL = mark("ヘルプデスクへご連絡ください。")
-_LIFT = mark("ヘルプデスクへ利用の再開を依頼し、そのあとで再発行を申請してください。")
+_LIFT = mark("ヘルプデスクへ利用の再開を依頼し、そのあとで再発行を申し込んでください。")
 _NEW_CODES = mark(
-    "再発行を申請してください。センターが新しいコードを準備します。端末が停止しているときは、先にヘルプデスクへご連絡ください。"
+    "再発行を申し込んでください。センターが新しいコードを準備します。端末が停止しているときは、先にヘルプデスクへご連絡ください。"
 )
-_REISSUE = mark("この証明書は元に戻せません。端末を使うときは、再発行を申請してください。")
+_REISSUE = mark("この証明書は元に戻せません。端末を使うときは、再発行を申し込んでください。")
 
 TOPICS: Mapping[str, Topic] = {
     "service": Topic(mark("センターのサービスに、知られている障害はありません。")),
@@ -51,9 +51,9 @@ TOPICS: Mapping[str, Topic] = {
         ),
         mark("お客様の作業は必要ありません。センターが対応しています。経過は掲示板でお知らせします。"),
     ),
-    "service-notice": Topic(mark("センターからのお知らせ：%(title)s"), mark("お知らせの内容をご確認ください。"), Way.NOTICE),
-    "terminal": Topic(mark("端末は利用中です(利用開始日：%(start_on)s)。")),
-    "terminal-pending": Topic(mark("端末は登録されています。証明書を取得すると利用できます(利用開始日：%(start_on)s)。")),
+    "service-notice": Topic(mark("センターからのお知らせ: %(title)s"), mark("お知らせの内容をご確認ください。"), Way.NOTICE),
+    "terminal": Topic(mark("端末は利用中です(利用開始日: %(start_on)s)。")),
+    "terminal-pending": Topic(mark("端末は登録されています。証明書を取得すると利用できます(利用開始日: %(start_on)s)。")),
     "start-ahead": Topic(
         mark("利用開始日の前です。%(start_on)sの0時からログオンできます。"),
         mark("ログオンは、利用開始日までお待ちください。"),
@@ -81,18 +81,18 @@ TOPICS: Mapping[str, Topic] = {
         mark("準備ができると、メールと新着情報でお知らせします。それまでお待ちください。"),
     ),
     "codes-unread": Topic(
-        mark("コードは準備されていますが、まだだれも確認していません(取得期限：%(expires_on)s)。"),
-        mark("「ID通知内容」でコードを確認し、使用するPCで期限までに証明書を取得してください。"),
+        mark("コードは準備されていますが、まだだれも確認していません(取得期限: %(expires_on)s)。"),
+        mark("「ID通知内容」でコードを確認し、使用するパソコンで期限までに証明書を取得してください。"),
         Way.CODES,
     ),
     "codes-unredeemed": Topic(
-        mark("コードは%(read_at)sに確認されましたが、証明書はまだ取得されていません(取得期限：%(expires_on)s)。"),
-        mark("使用するPCで、期限までに証明書を取得してください。"),
+        mark("コードは%(read_at)sに確認されましたが、証明書はまだ取得されていません(取得期限: %(expires_on)s)。"),
+        mark("使用するパソコンで、期限までに証明書を取得してください。"),
         Way.CODES,
     ),
     "codes-claimed": Topic(
         mark("証明書の取得が途中で止まっています(%(claimed_at)sに開始)。"),
-        mark("取得を始めたPCで、同じコードを使ってもう一度取得してください。同じPCなら、何度試しても問題はありません。"),
+        mark("取得を始めたパソコンで、同じコードを使ってもう一度取得してください。同じパソコンなら、何度試しても問題はありません。"),
         Way.RETRIEVAL,
     ),
     "codes-mistyped": Topic(
@@ -123,32 +123,32 @@ TOPICS: Mapping[str, Topic] = {
     "codes-frozen-with-terminal": Topic(mark("端末が停止しているため、コードは凍結されています。"), _CALL),
     "codes-redeemed": Topic(mark("コードで証明書が取得されました(%(redeemed_at)s)。")),
     "certificate-none": Topic(
-        mark("証明書は、まだ取得されていません。"), mark("使用するPCで、コードを使って取得してください。"), Way.RETRIEVAL
+        mark("証明書は、まだ取得されていません。"), mark("使用するパソコンで、コードを使って取得してください。"), Way.RETRIEVAL
     ),
     "certificate-none-yet": Topic(mark("証明書は、まだ取得されていません。")),
-    "certificate": Topic(mark("証明書は有効です(%(last_on)sまで、シリアル番号：%(serial)s)。")),
+    "certificate": Topic(mark("証明書は有効です(%(last_on)sまで、シリアル番号: %(serial)s)。")),
     "certificate-expired": Topic(
         mark("証明書の有効期限は%(last_on)sに切れました。"),
-        mark("期限を過ぎた証明書は更新できません。再発行を申請してください。%(suspended_on)sになると、端末は停止します。"),
+        mark("期限を過ぎた証明書は更新できません。再発行を申し込んでください。%(suspended_on)sになると、端末は停止します。"),
         Way.REISSUE,
     ),
     "certificate-held": Topic(mark("証明書は一時停止中です。"), _CALL),
-    "certificate-revoked": Topic(mark("証明書は%(revoked_at)sに失効しました(理由：%(reason)s)。"), _REISSUE, Way.REISSUE),
+    "certificate-revoked": Topic(mark("証明書は%(revoked_at)sに失効しました(理由: %(reason)s)。"), _REISSUE, Way.REISSUE),
     "certificate-compromised": Topic(
-        mark("証明書は%(revoked_at)sに失効しました(理由：%(reason)s)。この証明書の鍵は、もう使えません。"), _REISSUE, Way.REISSUE
+        mark("証明書は%(revoked_at)sに失効しました(理由: %(reason)s)。この証明書の鍵は、もう使えません。"), _REISSUE, Way.REISSUE
     ),
     "superseded": Topic(
-        mark("前の証明書(シリアル番号：%(serial)s)は、新しい証明書に替わり、%(revoked_at)sに失効しました。"),
-        mark("前の証明書が入っているPCではログオンできません。新しい証明書を取得したPCを使用してください。"),
+        mark("前の証明書(シリアル番号: %(serial)s)は、新しい証明書に替わり、%(revoked_at)sに失効しました。"),
+        mark("前の証明書が入っているパソコンではログオンできません。新しい証明書を取得したパソコンを使用してください。"),
     ),
     "superseded-by-reissue": Topic(
         mark(
-            "前の証明書(シリアル番号：%(serial)s)は、%(requested_on)sに申請した再発行(理由：%(reason)s)により、%(revoked_at)sに失効しました。"
+            "前の証明書(シリアル番号: %(serial)s)は、%(requested_on)sに申し込んだ再発行(理由: %(reason)s)により、%(revoked_at)sに失効しました。"
         ),
-        mark("前のPCではログオンできません。新しい証明書を取得したPCで、新しい端末アクセスキーを入力してください。"),
+        mark("前のパソコンではログオンできません。新しい証明書を取得したパソコンで、新しい端末アクセスキーを入力してください。"),
     ),
     "superseded-by-renewal": Topic(
-        mark("前の証明書(シリアル番号：%(serial)s)は、更新により%(revoked_at)sに失効しました。"),
+        mark("前の証明書(シリアル番号: %(serial)s)は、更新により%(revoked_at)sに失効しました。"),
         mark("接続するときは、新しい証明書を選んでください。端末アクセスキーは変わりません。"),
     ),
     "logon": Topic(mark("センターの記録では、この端末はログオンできます。")),
@@ -160,7 +160,7 @@ TOPICS: Mapping[str, Topic] = {
     ),
     "logon-locked": Topic(
         mark("端末アクセスキーの誤りが続いたため、%(until_at)sまでログオンできません。"),
-        mark("時間をおいてから、正しい端末アクセスキーでログオンしてください。わからないときは、再発行を申請してください。"),
+        mark("時間をおいてから、正しい端末アクセスキーでログオンしてください。わからないときは、再発行を申し込んでください。"),
         Way.REISSUE,
         mark("時間をおいてから、正しい端末アクセスキーでログオンしてください。再発行を手続き中です。"),
     ),
@@ -169,16 +169,16 @@ TOPICS: Mapping[str, Topic] = {
         mark("コードの説明で、原因と対処を確認してください。そのあとで直っていれば、対処は必要ありません。"),
     ),
     "logon-refused-elsewhere": Topic(
-        mark("%(last_at)sに、今のものではない証明書(シリアル番号：%(serial)s)でログオンが試され、拒否されました。"),
-        mark("前のPCか、前の証明書が使われています。今の証明書を取得したPCでログオンし、前の証明書はPCから削除してください。"),
+        mark("%(last_at)sに、今のものではない証明書(シリアル番号: %(serial)s)でログオンが試され、拒否されました。"),
+        mark("前のパソコンか、前の証明書が使われています。今の証明書を取得したパソコンでログオンし、前の証明書はパソコンから削除してください。"),
     ),
     "renewal": Topic(mark("更新できる期間は、%(first_on)sから%(last_on)sまでです。")),
     "renewal-open": Topic(
-        mark("更新できる期間です(%(last_on)sまで)。"), mark("証明書が入っているPCで、期限までに更新してください。"), Way.RENEWAL
+        mark("更新できる期間です(%(last_on)sまで)。"), mark("証明書が入っているパソコンで、期限までに更新してください。"), Way.RENEWAL
     ),
     "renewal-urgent": Topic(
         mark("証明書は%(last_on)sに切れますが、まだ更新されていません。"),
-        mark("証明書が入っているPCで、すぐに更新してください。期限を過ぎると再発行が必要になります。"),
+        mark("証明書が入っているパソコンで、すぐに更新してください。期限を過ぎると再発行が必要になります。"),
         Way.RENEWAL,
     ),
     "renewal-final": Topic(
@@ -190,26 +190,26 @@ TOPICS: Mapping[str, Topic] = {
     ),
     "renewal-unfinished": Topic(
         mark("更新が途中で止まっています。今の証明書は、%(last_on)sまで使えます。"),
-        mark("証明書が入っているPCで、もう一度更新してください。"),
+        mark("証明書が入っているパソコンで、もう一度更新してください。"),
         Way.RENEWAL,
     ),
     "reissue-requested": Topic(
-        mark("再発行を申請中です(%(requested_on)s、理由：%(reason)s)。"),
+        mark("再発行を申込中です(%(requested_on)s、理由: %(reason)s)。"),
         mark("センターの承認をお待ちください。"),
         Way.OPEN_REISSUE,
     ),
     "reissue-accepted": Topic(
-        mark("再発行が承認されました(理由：%(reason)s)。コードは%(ready_on)s以降に準備されます。"),
+        mark("再発行が承認されました(理由: %(reason)s)。コードは%(ready_on)s以降に準備されます。"),
         mark("準備ができると、メールと新着情報でお知らせします。"),
         Way.OPEN_REISSUE,
     ),
     "reissue-prepared": Topic(
-        mark("再発行のコードが準備されています(理由：%(reason)s、取得期限：%(ends_on)s)。"),
+        mark("再発行のコードが準備されています(理由: %(reason)s、取得期限: %(ends_on)s)。"),
         mark("「ID通知内容」の新しいコードで、期限までに新しい証明書を取得してください。"),
         Way.OPEN_REISSUE,
     ),
     "reissue-prepared-closed": Topic(
-        mark("再発行のコードが準備されましたが、いまは使えません(理由：%(reason)s、取得期限：%(ends_on)s)。"),
+        mark("再発行のコードが準備されましたが、今は使えません(理由: %(reason)s、取得期限: %(ends_on)s)。"),
         mark("コードについての対処を先に行ってください。"),
         Way.OPEN_REISSUE,
     ),

@@ -115,7 +115,7 @@ def change_password() -> Response:
             faults = {at: sentence_of(SHARED, refused)}
     if faults:
         return flask.make_response(flask.render_template("password.html", sheet=Sheet({}, faults)), 422)
-    flask.flash(mark("パスワードを変更しました。ほかの端末でのログインは終了しました。"))
+    flask.flash(mark("パスワードを変更しました。ほかのブラウザーでのログインは終了しました。"))
     return flask.redirect(flask.url_for(doorway().furnishing.home), 303)
 
 

@@ -51,7 +51,7 @@ def consequences(
 def _while_usable(reason: ReissueReason | None, *, is_usable: bool) -> list[str]:
     if not is_usable:
         return [
-            mark("いまログオンできる証明書はありません。新しい証明書を取得すると、ログオンできるようになります。"),
+            mark("今ログオンできる証明書はありません。新しい証明書を取得すると、ログオンできるようになります。"),
             mark("取得できるようになってから2か月以内に取得しないと、端末は停止します。"),
         ]
     told = []

@@ -24,14 +24,14 @@ _INSTRUCTIONS = """\
 このファイルにコード(端末アクセスキー、認証コード)は含まれていません。
 There are no codes (access key, authentication codes) in these files.
 
-端末ごとに2つのファイルがあります。証明書を使うPCで、使うWindowsユーザーとして作業してください。
+端末ごとに2つのファイルがあります。証明書を使うパソコンで、使うWindowsユーザーとして作業してください。
 There are two files for each terminal. Work on the PC, and as the Windows user, that will use the certificate.
 
   TERMINAL.inf   鍵とCSRを作るための設定 / the settings to make key and request by
   TERMINAL.ps1   1台ずつ取得するスクリプト / a script that retrieves one certificate
 
 A. まとめて取得する / Many at once
-   1. 各PCで、その端末のファイルを使って鍵とCSRを作ります。秘密鍵はPCから出ません。
+   1. 各パソコンで、その端末のファイルを使って鍵とCSRを作ります。秘密鍵はパソコンから出ません。
       On each PC make key and request by its terminal's file. The private key never leaves the PC.
 
         certreq -new -user 99999W.inf 99999W.csr
@@ -41,13 +41,13 @@ A. まとめて取得する / Many at once
 
         {portal}/batches
 
-   3. 結果の画面で証明書をダウンロードし、各PCでその端末のファイルを登録します。
+   3. 結果の画面で証明書をダウンロードし、各パソコンでその端末のファイルを登録します。
       Download the certificates from the report, and on each PC install its terminal's file.
 
         certreq -accept -user 99999W.p7b
 
 B. 1台ずつ取得する / One by one
-   PCでスクリプトを実行し、サポートシステムの「ID通知内容」に表示されるコードを入力します。
+   パソコンでスクリプトを実行し、サポートシステムの「ID通知内容」に表示されるコードを入力します。
    Run the script on the PC and type the codes that the ID notice in the support system shows.
 
         powershell -ExecutionPolicy Bypass -File .\\99999W.ps1

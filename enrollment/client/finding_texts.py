@@ -32,7 +32,7 @@ _INSPECTION = (
     "Is the file of --ca the right one? Does a proxy inspect TLS? It must leave this address alone.",
 )
 _CLOCK = (
-    "PCの日付と時刻(タイムゾーンを含む)を合わせてください。",
+    "パソコンの日付と時刻(タイムゾーンを含む)を合わせてください。",
     "Set the PC's date, time and time zone.",
 )
 
@@ -90,23 +90,23 @@ TOPICS: Mapping[str, Topic] = {
         ),
     ),
     "key-open": Topic(
-        ("他の利用者が読み取れるファイルがあります：{path}", "Others can read this file: {path}"),
+        ("ほかのユーザーが読み取れるファイルがあります：{path}", "Others can read this file: {path}"),
         ("所有者だけが読み取れるようにしてください(chmod 600)。", "Let only its owner read it (chmod 600)."),
     ),
     "period": Topic(("有効期間内です：{not_before} ～ {not_after}", "In its period: {not_before} to {not_after}.")),
     "period-ahead": Topic(
         (
-            "利用開始日前です。{not_before} からログオンできます(PCの時計：{now})。",
+            "利用開始日前です。{not_before} からログオンできます(パソコンの時計：{now})。",
             "Logon begins at {not_before} (this PC's clock: {now}).",
         ),
     ),
     "period-over": Topic(
         (
-            "証明書の有効期限が切れています：{not_after}(PCの時計：{now})",
+            "証明書の有効期限が切れています：{not_after}(パソコンの時計：{now})",
             "The certificate ended at {not_after} (this PC's clock: {now}).",
         ),
         (
-            "PCの時計が正しければ、再発行(更新せずに期限切れ)を申し込んでください。",
+            "パソコンの時計が正しければ、再発行(更新せずに期限切れ)を申し込んでください。",
             "If the clock is right, apply for a reissue (expired without renewal).",
         ),
     ),
@@ -124,13 +124,13 @@ TOPICS: Mapping[str, Topic] = {
     "name-unknown": Topic(
         ("ホスト名が見つかりません：{host}", "There is no such host: {host}"),
         (
-            "接続先(URL)またはプロキシの綴りを確認してください。正しければ、PCのDNS設定をご確認ください。",
+            "接続先(URL)またはプロキシの綴りを確認してください。正しければ、パソコンのDNS設定をご確認ください。",
             "Look at the spelling of the address or the proxy; if it is right, at the PC's DNS settings.",
         ),
     ),
     "name-server-silent": Topic(
         ("名前解決(DNS)の応答がありません：{host}", "The name server does not answer: {host}"),
-        ("PCのネットワーク接続とDNS設定をご確認ください。", "Look at the PC's network connection and its DNS settings."),
+        ("パソコンのネットワーク接続とDNS設定をご確認ください。", "Look at the PC's network connection and its DNS settings."),
     ),
     "connection": Topic(("{host} のポート {port} に接続できます。", "{host}, port {port}, takes connections.")),
     "connection-refused": Topic(
@@ -144,7 +144,7 @@ TOPICS: Mapping[str, Topic] = {
     ),
     "tls-period": Topic(
         (
-            "接続先の証明書({not_before} ～ {not_after})が、PCの時計({now})では有効期間外です。",
+            "接続先の証明書({not_before} ～ {not_after})が、パソコンの時計({now})では有効期間外です。",
             "By this PC's clock ({now}) the door's certificate ({not_before} to {not_after}) is not in its period.",
         ),
         _CLOCK,
@@ -169,10 +169,10 @@ TOPICS: Mapping[str, Topic] = {
         ("TLS接続に失敗しました({detail})。TLS 1.2以上が必要です。", "TLS failed ({detail}). TLS 1.2 or later is needed."),
         _INSPECTION,
     ),
-    "clock": Topic(("PCの時計は合っています：{now}", "This PC's clock is right: {now}")),
+    "clock": Topic(("パソコンの時計は合っています：{now}", "This PC's clock is right: {now}")),
     "clock-off": Topic(
         (
-            "PCの時計({now})が接続先の時計({door_time})とずれています。",
+            "パソコンの時計({now})が接続先の時計({door_time})とずれています。",
             "This PC's clock ({now}) is not the door's ({door_time}).",
         ),
         _CLOCK,
@@ -281,7 +281,7 @@ TOPICS: Mapping[str, Topic] = {
 # Remedies of refusals that speak for themselves.
 _REMEDIES: Mapping[str, tuple[str, str]] = {
     "A0036": (
-        "PCに新しい証明書があればそちらを使用し、なければ再発行を申し込んでください。",
+        "パソコンに新しい証明書があればそちらを使用し、なければ再発行を申し込んでください。",
         "Use the newer certificate, if there is one on this PC; else apply for a reissue.",
     ),
     "certificate-foreign": (

@@ -52,7 +52,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "An unexpected answer (status {status}). Check the address. It is safe to do the same again.",
     ),
     "files-exist": (
-        "既に存在するため上書きしません：{path}。別のフォルダーを指定してください。",
+        "すでに存在するため上書きしません：{path}。別のフォルダーを指定してください。",
         "It exists and is not overwritten: {path}. Name another folder.",
     ),
     "folder-unwritable": ("フォルダーに書き込めません：{path}({detail})", "The folder can not be written: {path} ({detail})"),
@@ -68,7 +68,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "no-key": ("鍵がありません：{path}", "There is no key: {path}"),
     "certificate-of-another-key": (
-        "証明書がこのPCの鍵と一致しません。ヘルプデスクへご連絡ください。",
+        "証明書がこのパソコンの鍵と一致しません。ヘルプデスクへご連絡ください。",
         "The certificate is not for the key of this PC. Call the help desk.",
     ),
     "certificate-of-another-terminal": (

@@ -84,7 +84,7 @@ def _renewal(notice: Notice, names: Sequence[str], today: date, portal_url: str)
         ja.append(f"システムの世代が終わる論理端末：{'、'.join(may_renew)}\n{_FINAL_JA}")
         en.append(f"The system's generation ends: {', '.join(may_renew)}.\n{_FINAL_EN}")
     elif may_renew:
-        ja.append(f"更新が必要な論理端末：{'、'.join(may_renew)}\n証明書が入っているPCで、期限までに更新してください。")
+        ja.append(f"更新が必要な論理端末：{'、'.join(may_renew)}\n証明書が入っているパソコンで、期限までに更新してください。")
         en.append(f"To be renewed: {', '.join(may_renew)}.\nRenew on the PC that has the certificate, before it ends.")
     if len(may_renew) < len(names):
         others = [name for name in names if name in notice.reissued]
@@ -156,7 +156,7 @@ _THREATS = {
     Kind.NOT_RETRIEVED: (
         "利用開始日から2か月近く、デジタル証明書が取得されていません",
         "no certificate was retrieved for nearly two months since the start date",
-        "{last_day}までに、ご利用になるPCで証明書を取得してください。コードはサポートシステムの「ID通知内容」でご確認ください。",
+        "{last_day}までに、ご利用になるパソコンで証明書を取得してください。コードはサポートシステムの「ID通知内容」でご確認ください。",
         'Retrieve the certificate by {last_day} on the PC that will use it. The codes stand in the support system, "ID notice".',
     ),
     Kind.NOT_RENEWED: (
@@ -168,7 +168,7 @@ _THREATS = {
     Kind.REISSUE_NOT_RETRIEVED: (
         "再発行から2か月近く、新しいデジタル証明書が取得されていません",
         "the reissued certificate was not retrieved for nearly two months",
-        "{last_day}までに、新しく使うPCで証明書を取得してください。コードはサポートシステムの「ID通知内容」でご確認ください。",
+        "{last_day}までに、新しく使うパソコンで証明書を取得してください。コードはサポートシステムの「ID通知内容」でご確認ください。",
         'Retrieve it by {last_day} on the PC that will use it. The codes stand in the support system, "ID notice".',
     ),
 }

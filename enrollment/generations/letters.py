@@ -12,7 +12,7 @@ NAMED = 60
 def post_prepared(to: Envelope, generation: str, terminals: Sequence[str], *, expires_on: date, ends_on: date) -> None:
     """Tell an office that its terminals must retrieve anew, and can."""
     ja = f"""\
-システムの世代変更（{generation}）にともない、次の論理端末は新しいデジタル証明書を取得してください。
+システムの世代変更({generation})に伴い、次の論理端末は新しいデジタル証明書を取得してください。
 
 論理端末：{_named_ja(terminals)}
 取得に使うコードの期限：{expires_on:%Y/%m/%d}
@@ -31,16 +31,16 @@ Their codes are good until {expires_on:%Y-%m-%d}, their present certificates unt
 is retrieved. Afterwards a terminal without a new certificate can not log on. There is a new access key, too.
 The codes are not in this mail: log in to the support system and open the details of the news. Certificates of many
 terminals can be retrieved together there."""
-    post_mail(to, f"【NSS】新しいデジタル証明書取得のお願い（{generation}）", ja, en)
+    post_mail(to, f"【NSS】新しいデジタル証明書取得のお願い({generation})", ja, en)
 
 
 def post_reminder(to: Envelope, generation: str, terminals: Sequence[str], *, ends_on: date, days: int) -> None:
     """Remind an office of the terminals that have not retrieved yet."""
     ja = f"""\
-システムの世代変更（{generation}）にともなう新しいデジタル証明書を、まだ取得していない論理端末があります。
+システムの世代変更({generation})に伴う新しいデジタル証明書を、まだ取得していない論理端末があります。
 
 論理端末：{_named_ja(terminals)}
-今の証明書を使える最終日：{ends_on:%Y/%m/%d}（あと{days}日）
+今の証明書を使える最終日：{ends_on:%Y/%m/%d}(あと{days}日)
 
 最終日までに取得されない端末は、翌日からログオンできません。
 コードの期限が切れている端末は、ヘルプデスクへご連絡ください。
@@ -50,13 +50,13 @@ These terminals have not retrieved their new certificate yet (change of system g
 {_named_en(terminals)}.
 Their present certificates are good until {ends_on:%Y-%m-%d} ({days} days left); afterwards they can not log on.
 If their codes have expired, call the help desk."""
-    post_mail(to, f"【NSS】新しいデジタル証明書取得のお願い（再送・あと{days}日）", ja, en)
+    post_mail(to, f"【NSS】新しいデジタル証明書取得のお願い(再送・あと{days}日)", ja, en)
 
 
 def post_suspended(to: Envelope, generation: str, terminals: Sequence[str]) -> None:
     """Tell an office which terminals were suspended because they never retrieved."""
     ja = f"""\
-システムの世代変更（{generation}）にともなう新しいデジタル証明書が期限までに取得されなかったため、
+システムの世代変更({generation})に伴う新しいデジタル証明書が期限までに取得されなかったため、
 次の論理端末の利用を停止しました。
 
 論理端末：{_named_ja(terminals)}
@@ -66,7 +66,7 @@ def post_suspended(to: Envelope, generation: str, terminals: Sequence[str]) -> N
 These terminals were suspended: their new certificate (change of system generation "{generation}") was not retrieved
 in time. {_named_en(terminals)}.
 To use them again, call the help desk and apply for a reissue."""
-    post_mail(to, f"【NSS】論理端末の利用停止のお知らせ（{len(terminals)}端末）", ja, en)
+    post_mail(to, f"【NSS】論理端末の利用停止のお知らせ({len(terminals)}端末)", ja, en)
 
 
 def _named_ja(terminals: Sequence[str]) -> str:

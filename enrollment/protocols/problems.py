@@ -49,7 +49,7 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "codes-spent": Problem(
         409,
-        "このコードは別の鍵で使用済みです。PCを入れ替えた場合は再発行を申し込んでください。",
+        "このコードは別の鍵で使用済みです。パソコンを入れ替えた場合は再発行を申し込んでください。",
         "These codes were used with another key. If the PC was changed, apply for a reissue.",
     ),
     "codes-frozen": Problem(
@@ -88,7 +88,7 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "certificate-not-current": Problem(
         403,
-        "この端末の現在の証明書ではありません。PCに残っている古い証明書をご確認ください。",
+        "この端末の現在の証明書ではありません。パソコンに残っている古い証明書をご確認ください。",
         "This is not the terminal's current certificate. Look for an old one on the PC.",
     ),
     "renewal-too-early": Problem(
@@ -136,7 +136,7 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "key-unsupported": Problem(
         422,
-        "この種類の鍵は使用できません。ECDSA P-256またはP-384、RSA 2048〜4096、Ed25519をご使用ください。",
+        "この種類の鍵は使用できません。ECDSA P-256またはP-384、RSA 2048～4096、Ed25519をご使用ください。",
         "Keys of this kind are not accepted. Use ECDSA P-256 or P-384, RSA 2048 to 4096, or Ed25519.",
     ),
     "key-weak": Problem(
@@ -192,7 +192,7 @@ PROBLEMS: Mapping[str, Problem] = {
     ),
     "A0036": Problem(
         403,
-        "現在有効な証明書ではありません({detail})。PCに残っている古い証明書をご確認ください。",
+        "現在有効な証明書ではありません({detail})。パソコンに残っている古い証明書をご確認ください。",
         "This is not the terminal's current certificate ({detail}). Look for an old one on the PC.",
     ),
     "not-found": Problem(404, "このアドレスはありません。", "There is nothing at this address."),

@@ -114,7 +114,7 @@ OPERATIONS = {
     "terminals.ask_for_reissue": Operation(
         "askForReissue",
         "Ask for a reissue of the terminal's certificate",
-        "端末の証明書の再発行を依頼します。",
+        "端末の証明書の再発行を申し込みます。",
         {202: Answer("The request was taken", ReissueAnswer, leads_to=("ownState",))},
         _OF_HOLDERS | {"reissue-open", "input-invalid"},
         ReissueRequest,

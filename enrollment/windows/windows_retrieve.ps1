@@ -1,5 +1,5 @@
 <#
- 論理端末 @TERMINAL@ のデジタル証明書を取得します。秘密鍵はこのPCで作成され、書き出せません。
+ 論理端末 @TERMINAL@ のデジタル証明書を取得します。秘密鍵はこのパソコンで作成され、書き出せません。
  Retrieves the certificate of terminal @TERMINAL@. Its private key is made on this PC and can not be exported.
 
    powershell -ExecutionPolicy Bypass -File .\@TERMINAL@.ps1

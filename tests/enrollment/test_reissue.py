@@ -73,7 +73,7 @@ def prepared(terminal: Renewable, clock: SettableClock, reason: ReissueReason = 
 
 def test_a_customers_request_waits_for_staff(terminal: Renewable) -> None:
     house = terminal.house
-    asked = house.reissues.request(terminal.terminal, PC, CUSTOMER, office_code=OFFICE, remark="新しいPCが届きます。")
+    asked = house.reissues.request(terminal.terminal, PC, CUSTOMER, office_code=OFFICE, remark="新しいパソコンが届きます。")
     assert (asked.state, asked.requester, asked.accepter, asked.ready_on) == (ReissueState.REQUESTED, str(CUSTOMER), None, None)
     with house.database.snapshot() as session:
         assert found(house, Stage.DECIDE) == found(house, Stage.OPEN) == [asked]
@@ -175,8 +175,8 @@ def test_nobody_accepts_their_own_request(house: House) -> None:
 def test_a_request_is_declined_or_withdrawn_before_it_is_accepted(terminal: Renewable) -> None:
     reissues = terminal.house.reissues
     first = reissues.request(terminal.terminal, PC, CUSTOMER)
-    declined = reissues.decline(first.id, "同じPCのため、更新をご利用ください。", APPROVER)
-    assert (declined.state, declined.answer) == (ReissueState.DECLINED, "同じPCのため、更新をご利用ください。")
+    declined = reissues.decline(first.id, "同じパソコンのため、更新をご利用ください。", APPROVER)
+    assert (declined.state, declined.answer) == (ReissueState.DECLINED, "同じパソコンのため、更新をご利用ください。")
     assert told(lambda: reissues.accept(first.id, APPROVER)) == "reissue-state"
     second = reissues.request(terminal.terminal, PC, CUSTOMER)
     assert told(lambda: reissues.withdraw(second.id, CUSTOMER, office_code="NAC002")) == "reissue-unknown"
@@ -244,7 +244,7 @@ def test_whoever_lost_a_key_is_told_that_it_is_good_and_how_to_end_it(terminal: 
     assert "The present certificate stays good until the center accepts the request." in english
     assert (japanese.count(own), english.count(own)) == (1, 1)
     house.accept(slip.id, APPROVER)
-    assert "今の証明書はただちに失効しました。" in mail_of(terminal, "再発行の")
+    assert "今の証明書は直ちに失効しました。" in mail_of(terminal, "再発行の")
 
 
 def test_no_mail_calls_a_certificate_good_that_has_ended(terminal: Renewable) -> None:
@@ -256,7 +256,7 @@ def test_no_mail_calls_a_certificate_good_that_has_ended(terminal: Renewable) ->
         house.reissues.accept(house.reissues.request(terminal.terminal, reason, CUSTOMER).id, APPROVER)
         subjects = ("再発行申込受付の", "再発行の", "再発行をお受けできない")
         for japanese, _, english in (mail_of(terminal, subject).partition("-" * 64) for subject in subjects):
-            assert "いまログオンできる証明書がありません。" in japanese
+            assert "今ログオンできる証明書がありません。" in japanese
             assert "The terminal has no certificate that logs on now" in english
             assert "ご利用になれます" not in japanese.replace("いつもご利用いただき", "")
         slip = house.reissues.request(terminal.terminal, ReissueReason.STOLEN, CUSTOMER)

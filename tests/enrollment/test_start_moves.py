@@ -265,7 +265,7 @@ def test_a_cancelled_application_leaves_nothing_good(case: Case, state: State, *
     assert case.code_sets() == sets
     assert [state for state, _ in case.certificates()] == certificates
     assert case.news()[-2:] == ["terminal-abolished", "application-cancelled"]
-    assert case.mails("利用申込取消") == ["hanako@example.jp", "jiro@example.jp"]
+    assert case.mails("利用申込取消し") == ["hanako@example.jp", "jiro@example.jp"]
     with pytest.raises(Refused, match="application-state"):
         case.move(WEEK)
 

@@ -110,16 +110,16 @@ def ask(world: World, reason: str) -> str:
     form = f"/terminals/{world.name}/reissue"
     assert form in hanako.get("/contract/netnaccs").text
     hanako.get(form)
-    asked = hanako.post(form, {"reason": reason, "remark": "新しいPCが届きました。"})
+    asked = hanako.post(form, {"reason": reason, "remark": "新しいパソコンが届きました。"})
     assert "まだ申請されていません。" in hanako.get(asked.location).text
-    return pressed(hanako, form, {"reason": reason, "remark": "新しいPCが届きました。", "step": "do"})
+    return pressed(hanako, form, {"reason": reason, "remark": "新しいパソコンが届きました。", "step": "do"})
 
 
 def accept(world: World, path: str) -> None:
     """Let one member of staff find and accept it."""
     sato = world.web.staff("sato")
     assert path in sato.get("/reissues/?tab=decide").text
-    assert "新しいPCが届きました。" in sato.get(path).text
+    assert "新しいパソコンが届きました。" in sato.get(path).text
     pressed(sato, f"{path}/accept")
 
 

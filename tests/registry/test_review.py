@@ -161,7 +161,7 @@ def test_a_cancelled_application_takes_its_terminals_with_it(
     assert {terminal.state for terminal in page(database, number).terminals} == {TerminalState.ABOLISHED}
     with database.snapshot() as session:
         assert room.terminals_to_prepare(session, number) == ()
-    assert mails(database)[-1].subject == "【NSS】利用申込取消のお知らせ"
+    assert mails(database)[-1].subject == "【NSS】利用申込取消しのお知らせ"
 
 
 def test_a_void_application_takes_its_terminals_with_it(

@@ -64,7 +64,7 @@ def read(visit: Visit, url: str, pages: dict[str, str], size: str) -> None:
 def invite(visit: Visit, served: Served, size: str) -> None:
     """Invite somebody, with a slip on the way."""
     page = visit.page
-    page.get_by_role("link", name="利用者を招待する").click()
+    page.get_by_role("link", name="ユーザーを招待する").click()
     page.get_by_role("button", name="招待する").click()
     inspect(visit, f"accounts-invitation-faulty-{size}")
     page.get_by_label("ユーザーID").fill("saburo")

@@ -41,7 +41,7 @@ def stages(issuing_doors: Doors, house: House) -> dict[str, str]:
     requested, stolen, accepted, prepared, free = names
 
     def ask(name: str, reason: ReissueReason = ReissueReason.PC_REPLACED) -> str:
-        return reissues.request(name, reason, HANAKO.actor, remark="新しいPCが届きました。\n急いでいます。").id
+        return reissues.request(name, reason, HANAKO.actor, remark="新しいパソコンが届きました。\n急いでいます。").id
 
     made = {"accepted": ask(accepted), "prepared": ask(prepared)}
     for reissue_id in made.values():
@@ -50,7 +50,7 @@ def stages(issuing_doors: Doors, house: House) -> dict[str, str]:
     doors.clock.instant = day_start(ready_on) + timedelta(hours=10)
     preparation.prepare(made["prepared"], KATO)
     declined = ask(TERMINAL)
-    reissues.decline(declined, "同じPCのため、更新をご利用ください。\nご不明な点はヘルプデスクへ。", SATO)
+    reissues.decline(declined, "同じパソコンのため、更新をご利用ください。\nご不明な点はヘルプデスクへ。", SATO)
     doors.clock.advance(timedelta(days=4))
     return {
         **made,
@@ -125,14 +125,14 @@ def test_the_customers_pages(
         enter(visit, url, issuing_doors.customer(), "portal")
         read(visit, url, {f"portal-{name}": path for name, path in portal_pages(stages).items()})
         page.goto(f"{url}/contract/netnaccs")
-        page.get_by_role("link", name=f"再発行を申請 {stages['terminal']}").press("Enter")
+        page.get_by_role("link", name=f"再発行を申し込む {stages['terminal']}").press("Enter")
         page.get_by_role("button", name="確認へ進む").press("Enter")
         inspect(visit, "portal-reissue-faulty-form-narrow")
-        page.get_by_role("radio", name="PCの入替え").press("Space")
-        page.get_by_label("備考").fill("新しいPCが届きました。")
+        page.get_by_role("radio", name="パソコンの入替え").press("Space")
+        page.get_by_label("備考").fill("新しいパソコンが届きました。")
         page.get_by_role("button", name="確認へ進む").press("Enter")
         inspect(visit, "portal-reissue-confirm-narrow")
-        page.get_by_role("button", name="再発行を申請する").press("Enter")
+        page.get_by_role("button", name="再発行を申し込む").press("Enter")
         inspect(visit, "portal-reissue-done-narrow")
         page.get_by_role("link", name="紛失・盗難・鍵の漏えいを届け出る").press("Enter")
         page.get_by_role("radio", name="盗難").press("Space")
@@ -157,14 +157,14 @@ def test_the_pages_of_staff(
         page.goto(f"{url}/reissues/{stages['requested']}/decline")
         page.get_by_role("button", name="確認へ進む").press("Enter")
         inspect(visit, "center-reissue-decline-faulty-narrow")
-        page.get_by_label("お客様に伝える理由").fill("同じPCのため、更新をご利用ください。")
+        page.get_by_label("お客様に伝える理由").fill("同じパソコンのため、更新をご利用ください。")
         page.get_by_role("button", name="確認へ進む").press("Enter")
         inspect(visit, "center-reissue-decline-confirm-narrow")
         page.goto(f"{url}/terminals/{stages['terminal']}/reissue")
         page.get_by_role("radio", name="紛失").press("Space")
         page.get_by_role("button", name="確認へ進む").press("Enter")
         inspect(visit, "center-reissue-asking-confirm-narrow")
-        page.get_by_role("button", name="依頼して承認する").press("Enter")
+        page.get_by_role("button", name="申し込んで承認する").press("Enter")
         inspect(visit, "center-reissue-asked-narrow")
         enter(visit, url, issuing_doors.staff("mori"), "center", "en")
         pages = center_pages(stages)

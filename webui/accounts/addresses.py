@@ -210,7 +210,7 @@ class AddressChanges:
 {ja}の変更の申し出がありました。内容をご確認のうえ、次のリンクで承認してください。
 
 {_facts_ja(row)}
-申し出た方：{person.name}（{person.login}）
+申し出た方：{person.name}({person.login})
 
 {link}
 

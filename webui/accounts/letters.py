@@ -76,7 +76,7 @@ If that was not you, call the help desk at once."""
     def changed(self, session: Session, person: Person, now: datetime) -> None:
         """Tell that somebody who was logged in changed the password."""
         ja = f"""\
-パスワードが変更されました。変更した端末のほかのログインは、すべて終了しました。
+パスワードが変更されました。変更したブラウザーのほかのログインは、すべて終了しました。
 
 {_names_ja(person)}
 
@@ -105,7 +105,7 @@ If that was not you, call the help desk at once."""
 {ja}
 
 このメールは送信専用のため、ご返信いただいてもお答えできません。
-お問い合わせ：ヘルプデスク　{letters.help_desk}（24時間）
+お問い合わせ：ヘルプデスク　{letters.help_desk}(24時間)
 {CENTER_JA}
 
 ----------------------------------------------------------------

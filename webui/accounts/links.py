@@ -31,8 +31,8 @@ TOKEN_LENGTH = 43
 # How long the traces of links that are over are kept.
 KEPT = timedelta(days=30)
 _MARKER = re.compile(r"\[\[link:([0-9a-f]{32})\]\]")
-_HIDDEN = "（1回だけ使えるリンク。ここには表示されません / one-time link, not shown here）"
-_OVER = "（このリンクは無効になりました / this link is no longer valid）"
+_HIDDEN = "(1回だけ使えるリンク。ここには表示されません / one-time link, not shown here)"
+_OVER = "(このリンクは無効になりました / this link is no longer valid)"
 
 
 class Purpose(StrEnum):

@@ -62,7 +62,7 @@ def _confirmation(user: User, reason: str) -> Confirmation:
         button=say(TITLE),
         pairs=(*account_pages.pairs(user), (say(mark("理由")), reason)),
         notes=(
-            say(mark("認証アプリ、パスキー、回復コードをすべて削除し、ログイン中の端末からログアウトさせます。")),
+            say(mark("認証アプリ、パスキー、回復コードをすべて削除し、ログイン中のブラウザーからログアウトさせます。")),
             say(mark("解除のあとは、パスワードだけでログインでき、コードの表示などの前に新しく設定することになります。")),
         ),
         cautions=(say(mark("登録されている電話番号へかけ直すなどして、本人であることを確かめてから解除してください。")),),

@@ -373,7 +373,7 @@ def _end_form(change: Generation, sheet: Sheet) -> Response:
 
 
 def _not_needed() -> str:
-    return say(mark("いまの状態では、この操作は必要ありません。"))
+    return say(mark("今の状態では、この操作は必要ありません。"))
 
 
 def _today() -> date:

@@ -110,7 +110,7 @@ def _caution(user: User) -> str:
     ]
     if not user.person.is_administrator or others:
         return ""
-    return say(mark("この事業所で有効な最後の管理責任者です。停止すると、事業所では利用者を管理できなくなります。"))
+    return say(mark("この事業所で有効な最後の管理責任者です。停止すると、事業所ではユーザーを管理できなくなります。"))
 
 
 def _office(code: str) -> Office:

@@ -33,7 +33,7 @@ blueprint = flask.Blueprint("reissue_deeds", __name__)
 
 # What these refusals say here; of applications they say something else.
 _OWN: Mapping[str, Sentence] = {
-    "same-person": Sentence(mark("この再発行を依頼または承認した職員は、コードを準備できません。ほかの職員が準備してください。")),
+    "same-person": Sentence(mark("この再発行を申し込んだ職員と承認した職員は、コードを準備できません。ほかの職員が準備してください。")),
     "terminal-suspended": Sentence(mark("端末%(terminal)sは停止中です。停止を解除してから操作してください。")),
     "terminal-abolished": Sentence(mark("端末%(terminal)sは廃止されています。")),
     "reissue-state": Sentence(mark("再発行の状態が変わったため、この操作はできません。現在の状態を確認してください。")),
@@ -191,7 +191,7 @@ def ask(name: str) -> Response | str:
         file = terminals.read(session, name)
     address = flask.url_for("terminals.show", name=name)
     if not (deeds.is_sent() or terminals.possible(file).reissue):
-        return deeds.arrive(address, say(mark("いまの状態では、この操作は必要ありません。")), deeds.REFUSED)
+        return deeds.arrive(address, say(mark("今の状態では、この操作は必要ありません。")), deeds.REFUSED)
     wish = _wish(_offered(file))
     if isinstance(wish, Sheet):
         return _asking(file, wish)
@@ -254,10 +254,10 @@ def _asking(file: TerminalFile, sheet: Sheet) -> Response:
 def _request(file: TerminalFile, wish: _Wish) -> Confirmation:
     ends_at_once = wish.reason.is_compromise and file.current is not None
     return Confirmation(
-        title=say(mark("再発行を依頼する")),
+        title=say(mark("再発行を申し込む")),
         subject=file.terminal.name,
         address=flask.url_for("terminals.show", name=file.terminal.name),
-        button=say(mark("依頼して承認する")),
+        button=say(mark("申し込んで承認する")),
         pairs=(
             *_of_terminal(file),
             (say(mark("再発行の理由")), reason_name(wish.reason)),
@@ -265,7 +265,7 @@ def _request(file: TerminalFile, wish: _Wish) -> Confirmation:
         ),
         notes=(
             *consequences(wish.reason, file.current, doorway().parts.clock.now()),
-            say(mark("職員の依頼は、そのまま承認されます。管理責任者にメールで知らせます。")),
+            say(mark("職員の申込は、そのまま承認されます。管理責任者にメールで知らせます。")),
             say(mark("コードは、あなた以外の発行担当が準備します。")),
         ),
         cautions=(say(mark("承認すると、今の証明書はすぐに失効します。失効は元に戻せません。")),) if ends_at_once else (),

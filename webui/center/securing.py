@@ -175,7 +175,7 @@ def _change(name: str, change: Change) -> Response | str:
     file = _file(name)
     state = possible(file)
     if not change.is_possible(state):
-        return deeds.arrive(_address(name), say(mark("いまの状態では、この操作は必要ありません。")), deeds.REFUSED)
+        return deeds.arrive(_address(name), say(mark("今の状態では、この操作は必要ありません。")), deeds.REFUSED)
     is_barred = change.needs_four_eyes and state.is_approver
     return deeds.show(
         Confirmation(

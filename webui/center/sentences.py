@@ -33,7 +33,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "day-same": Sentence(mark("その日の予定は、すでにそのとおりです。")),
     "date-far": Sentence(mark("%(last)sまでの日付を入力してください。")),
     "start-passed": Sentence(mark("利用開始日を過ぎているため、変更できません。")),
-    "start-same": Sentence(mark("いまの利用開始日と同じ日付です。")),
+    "start-same": Sentence(mark("今の利用開始日と同じ日付です。")),
     "settings-too-late": Sentence(
         mark("システム設定の締切日(%(deadline)s)を過ぎるため、この日からは開始できません。もっと後の日付を入力してください。")
     ),

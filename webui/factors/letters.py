@@ -28,7 +28,7 @@ class Event(Enum):
     )
     RECOVERY_USED = ("回復コードを使いました。残りは%s個です", "A recovery code was used; %s are left")
     RESET = ("センターが二段階認証を解除しました", "The center removed all second factors")
-    NEW_DEVICE = ("これまで使われていない端末からログインしました（%s）", "Somebody logged in from a new device (%s)")
+    NEW_DEVICE = ("これまで使われていないブラウザーからログインしました(%s)", "Somebody logged in from a new device (%s)")
     LOCKED = (
         "正しいパスワードのあとに、確認コードの誤りが続きました。パスワードを他人に知られているおそれがあります",
         "Wrong codes followed the right password; somebody else may know the password",
@@ -55,9 +55,9 @@ class AccountLetters:
 
 ユーザー：{account}
 内容：{ja}。
-日時：{local}（日本時間）
+日時：{local}(日本時間)
 
-お心当たりがない場合は、すぐにヘルプデスク（{self.help_desk}、24時間）へご連絡ください。
+お心当たりがない場合は、すぐにヘルプデスク({self.help_desk}、24時間)へご連絡ください。
 このメールにリンクはありません。
 
 ――――――――――――――――

@@ -59,7 +59,7 @@ NAVIGATION = (
     NavigationItem("certificates.listed", mark("証明書")),
     NavigationItem("contract.show", mark("契約内容確認")),
     NavigationItem("bills.listed", mark("請求金額"), frozenset({Right.BILLING})),
-    NavigationItem("users.listed", mark("利用者"), frozenset({Right.USERS})),
+    NavigationItem("users.listed", mark("ユーザー"), frozenset({Right.USERS})),
     NavigationItem("factors.show", mark("ログインの安全")),
 )
 SENTENCES: Mapping[str, Sentence] = {

@@ -137,7 +137,7 @@ def _origin(origin: Origin) -> tuple[str, str]:
     deeds = {
         OriginKind.APPLICATION: mark("申込%(reference)sによる取得"),
         OriginKind.REISSUE: mark("再発行による取得"),
-        OriginKind.RENEWAL: mark("更新(前の証明書：%(reference)s)"),
+        OriginKind.RENEWAL: mark("更新(前の証明書: %(reference)s)"),
         OriginKind.GENERATION: mark("システムの世代変更「%(reference)s」による取得"),
         OriginKind.TAKEOVER: mark("申込によらず、センターが準備したコードによる取得"),
         OriginKind.UNKNOWN: mark("記録がありません"),

@@ -110,7 +110,7 @@ def request(terminal: str) -> Response:
         at = "remark" if refused.code == "input-invalid" else "reason"
         return _form(_subject(terminal), sheet.with_faults({at: _told(refused)}))
     visit().pop(_KEPT, None)
-    flask.flash(mark("再発行の申請を受け付けました。準備ができましたら、メールと新着情報でお知らせします。"))
+    flask.flash(mark("再発行の申込を受け付けました。準備ができましたら、メールと新着情報でお知らせします。"))
     return flask.redirect(flask.url_for("reissues.show", reissue_id=asked.id), 303)
 
 
@@ -240,7 +240,7 @@ def _next_steps(reissue: ReissueView, *, is_usable: bool) -> tuple[str, ...]:
         return (told, say(mark("準備ができると、メールと新着情報でお知らせします。")))
     if reissue.state is not ReissueState.PREPARED:
         return ()
-    swap = (mark("取得するまで、これまでのPCでログオンできます。"),) if is_usable else ()
+    swap = (mark("取得するまで、これまでのパソコンでログオンできます。"),) if is_usable else ()
     ends = (
         mark("取得した時点で、前の証明書は失効します。新しい端末アクセスキーでログオンします。")
         if is_usable
@@ -248,7 +248,7 @@ def _next_steps(reissue: ReissueView, *, is_usable: bool) -> tuple[str, ...]:
     )
     return (
         say(mark("「ID通知内容」で、新しい端末アクセスキーと認証コードを確認します。")),
-        say(mark("新しく使うPCで、%(day)sまでに証明書を取得します。"), day=show_day(reissue.ends_on)),
+        say(mark("新しく使うパソコンで、%(day)sまでに証明書を取得します。"), day=show_day(reissue.ends_on)),
         *(say(one) for one in swap),
         say(ends),
     )

@@ -51,7 +51,7 @@ def banner(session: Session) -> tuple[EndingLine, ...]:
         _line(
             [one for one in near if one not in final],
             mark("証明書の更新が必要な端末が%(count)s台あります"),
-            mark("証明書が入っているPCで、期限までに更新してください。期限を過ぎると更新できません。"),
+            mark("証明書が入っているパソコンで、期限までに更新してください。期限を過ぎると更新できません。"),
         ),
         _line(
             final,
@@ -61,7 +61,7 @@ def banner(session: Session) -> tuple[EndingLine, ...]:
         _line(
             over,
             mark("証明書の有効期限が切れた端末が%(count)s台あります"),
-            mark("更新はできません。再発行を申請してください。有効期限から2か月を過ぎると、端末は停止します。"),
+            mark("更新はできません。再発行を申し込んでください。有効期限から2か月を過ぎると、端末は停止します。"),
             is_over=True,
         ),
     )

@@ -23,7 +23,7 @@ blueprint = flask.Blueprint("revocations", __name__)
 # What an office may say of its own terminal; the other reasons are the center's.
 REASONS: Mapping[Reason, str] = {
     Reason.KEY_COMPROMISE: mark("紛失・盗難・鍵の漏えい(ほかの人に使われるおそれがある)"),
-    Reason.CESSATION_OF_OPERATION: mark("このPCでの利用をやめた"),
+    Reason.CESSATION_OF_OPERATION: mark("このパソコンでの利用をやめた"),
     Reason.AFFILIATION_CHANGED: mark("企業名や事業所などの所属が変わった"),
     Reason.UNSPECIFIED: mark("その他"),
 }
@@ -83,7 +83,7 @@ def consequences(reason: Reason | None) -> tuple[str, ...]:
     """Return what a revocation does, finished sentences; before a reason was chosen, what all of them do."""
     told = [
         say(mark("失効は元に戻せません。この証明書では、数秒のうちにログオンできなくなります。")),
-        say(mark("端末は廃止されません。もう一度使うには、再発行を申請し、新しい証明書を取得します。")),
+        say(mark("端末は廃止されません。もう一度使うには、再発行を申し込み、新しい証明書を取得します。")),
         say(mark("失効したことと理由は、失効リスト(CRL)で公表されます。管理責任者にもメールで知らせます。")),
     ]
     if reason is Reason.KEY_COMPROMISE:

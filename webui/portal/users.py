@@ -1,4 +1,4 @@
-"""利用者: the users of an office, for those of them who manage users."""
+"""ユーザー: the users of an office, for those of them who manage users."""
 
 from collections.abc import Callable
 

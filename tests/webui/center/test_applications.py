@@ -33,7 +33,7 @@ def test_each_tab_shows_its_own_applications(doors: Doors, sato: Visitor, tab: s
 
 
 def test_an_empty_queue_says_so(sato: Visitor) -> None:
-    assert "ここに並ぶ申込は、いまはありません。" in sato.get("/applications/").text
+    assert "ここに並ぶ申込は、今はありません。" in sato.get("/applications/").text
     assert "条件に合う申込はありません。" in sato.get("/applications/?q=NAC").text
 
 

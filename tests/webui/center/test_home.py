@@ -30,7 +30,7 @@ def test_the_first_page_counts_what_waits_and_leads_there(issuing_doors: Doors, 
         "確認を待つ連絡先の変更": 0,
         "送信できなかったメール": 5,
     }
-    none = "ここに並ぶ再発行は、いまはありません。"
+    none = "ここに並ぶ再発行は、今はありません。"
     own = [day.fresh, day.queried, day.by_hand, none]
     no_change = "確認を待つ連絡先の変更はありません。"
     expected = [*own, day.approved, none, none, day.locked, day.frozen, day.suspended, no_change, "送信できず"]

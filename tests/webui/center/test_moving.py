@@ -60,7 +60,7 @@ def test_a_move_is_confirmed_first_and_then_the_codes_wait_for_somebody_else(doo
     ("typed", "sentences"),
     [
         ({"start_date": "2026/02/30", "reason": ""}, ["実在する日付を入力してください。", "入力してください。"]),
-        ({"start_date": "2026/12/15", "reason": "x"}, ["いまの利用開始日と同じ日付です。"]),
+        ({"start_date": "2026/12/15", "reason": "x"}, ["今の利用開始日と同じ日付です。"]),
         ({"start_date": "2026/11/01", "reason": "x"}, ["今日以降の日付を入力してください。"]),
         ({"start_date": "2030/01/01", "reason": "x"}, ["までの日付を入力してください。"]),
     ],

@@ -22,7 +22,7 @@ from webui.accounts import NewAccount, Role
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 PC, LOST = ReissueReason.PC_REPLACED, ReissueReason.LOST
-MARKUP = "<b>新しいPC</b>"
+MARKUP = "<b>新しいパソコン</b>"
 
 
 @pytest.fixture
@@ -80,12 +80,12 @@ def test_a_request_shows_who_asked_why_and_what_acceptance_does(issuing_doors: D
     page = issuing_doors.staff("sato").get(f"/reissues/{reissue.id}").text
     for words in (
         "お客様 NAC001/hanako",
-        "PCの入替え",
-        "&lt;b&gt;新しいPC",
+        "パソコンの入替え",
+        "&lt;b&gt;新しいパソコン",
         "センター確認中",
         "シリアル番号",
         "開始前",
-        "再発行の依頼",
+        "再発行の申込",
     ):
         assert words in page, words
     assert "承認するとどうなるか" in page
@@ -136,9 +136,9 @@ def test_who_accepted_does_not_prepare(doors: Doors) -> None:
     doors.clock.advance(timedelta(days=1))
     mori = doors.staff("mori")
     page = mori.get(f"/reissues/{reissue.id}/codes").text
-    assert "この再発行を依頼または承認した職員は、コードを準備できません。" in page
+    assert "この再発行を申し込んだ職員と承認した職員は、コードを準備できません。" in page
     assert 'value="do"' not in page
-    assert "この再発行を依頼または承認した職員は" in arrived(mori, f"/reissues/{reissue.id}/codes")
+    assert "この再発行を申し込んだ職員と承認した職員は" in arrived(mori, f"/reissues/{reissue.id}/codes")
     assert now_of(doors, reissue).state is ReissueState.ACCEPTED
 
 
@@ -148,15 +148,15 @@ def test_a_request_is_declined_with_a_reason_that_is_mailed(doors: Doors) -> Non
     sato.get(path)
     assert sato.post(path, {"answer": " "}).status_code == 422
     assert sato.post(path, {"answer": "x" * 501}).status_code == 422
-    shown = sato.post(path, {"answer": "同じPCです。\n更新してください。"})
+    shown = sato.post(path, {"answer": "同じパソコンです。\n更新してください。"})
     assert (shown.status_code, "不承認にする" in shown.text) == (200, True)
     assert now_of(doors, reissue).state is ReissueState.REQUESTED
-    back = sato.post(path, {"answer": "同じPCです。", "step": "back"})
-    assert ">\n同じPCです。</textarea>" in back.text
-    page = arrived(sato, path, {"answer": "同じPCです。\n更新してください。", "step": "do"})
+    back = sato.post(path, {"answer": "同じパソコンです。", "step": "back"})
+    assert ">\n同じパソコンです。</textarea>" in back.text
+    page = arrived(sato, path, {"answer": "同じパソコンです。\n更新してください。", "step": "do"})
     assert "不承認にしました。" in page
     assert "お客様に伝えた理由" in page
-    assert now_of(doors, reissue).answer == "同じPCです。\n更新してください。"
+    assert now_of(doors, reissue).answer == "同じパソコンです。\n更新してください。"
     [mail] = mails(doors, "更新してください。")
     assert "再発行をお受けできない" in mail.subject
     assert "再発行の状態が変わったため" in arrived(sato, path, {"answer": "もう一度", "step": "do"})
@@ -181,13 +181,13 @@ def test_staff_ask_in_an_offices_place_which_accepts_it(issuing_doors: Doors, is
     assert sato.post(path, {"reason": "nonsense"}).status_code == 422
     assert sato.post(path, {"reason": "pc-replaced", "remark": "x" * 501}).status_code == 422
     shown = sato.post(path, {"reason": "pc-replaced", "remark": "お電話で花子様から。"})
-    assert "職員の依頼は、そのまま承認されます。" in shown.text
+    assert "職員の申込は、そのまま承認されます。" in shown.text
     assert of_terminal(doors, issued) == []
     page = arrived(sato, path, {"reason": "pc-replaced", "remark": "お電話で花子様から。", "step": "do"})
     assert "再発行を受け付け、承認しました。" in page
     [reissue] = of_terminal(doors, issued)
     assert (reissue.state, reissue.requester, reissue.accepter) == (ReissueState.ACCEPTED, "staff:sato", "staff:sato")
-    assert "PCの入替え" in sato.get(f"/terminals/{issued}").text
+    assert "パソコンの入替え" in sato.get(f"/terminals/{issued}").text
     assert "すでに手続き中です。" not in sato.get(path).text
     assert "紛失・盗難・鍵の漏えいのときだけ" in sato.get(path).text
     assert sato.post(path, {"reason": "pc-replaced", "step": "do"}).status_code == 422

@@ -89,7 +89,7 @@ def test_an_upload_is_checked_confirmed_and_reported(house: House, issuing_doors
     batch = send(hanako, ("all.zip", zipped([*of(names), ("x.csr", csr())])))
     page = hanako.get(batch).text
     assert "次の2台の証明書を取得します" in page
-    assert "どの端末のCSRか分かりません" in page
+    assert "どの端末のCSRかわかりません" in page
     assert worker.work_off(house.clock.now()) == 0
     assert hanako.post(f"{batch}/confirm").status_code == 303
     assert "順に取得しています" in hanako.get(batch).text

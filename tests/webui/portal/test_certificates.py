@@ -84,7 +84,7 @@ def test_one_certificate_with_its_files(issuing_doors: Doors, issued: str) -> No
     assert chain[0] == certificate
     certificate.verify_directly_issued_by(chain[1])
     assert f"filename={issued}-" in pem.headers["Content-Disposition"]
-    for told in ("ブラウザの取得ページ", "<dd>hanako</dd>", "申込の内容を見る", "再発行を申請する", "証明書の失効へ進む"):
+    for told in ("ブラウザーの取得ページ", "<dd>hanako</dd>", "申込の内容を見る", "再発行を申し込む", "証明書の失効へ進む"):
         assert told in page
 
 
@@ -165,7 +165,7 @@ def test_without_the_right_one_reads_only(issuing_doors: Doors, issued: str) -> 
     jiro, one = issuing_doors.customer("jiro"), address(issuing_doors, issued)
     page = jiro.get(one).text
     assert "失効へ進む" not in page
-    assert "再発行を申請する" not in page
+    assert "再発行を申し込む" not in page
     assert jiro.get(f"/terminals/{issued}/revocation").status_code == 403
     assert jiro.post(f"/terminals/{issued}/revocation").status_code == 403
 

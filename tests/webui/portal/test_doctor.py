@@ -37,7 +37,7 @@ def test_a_terminal_of_ones_own_in_plain_words(issuing_doors: Doors, issued: str
     assert f'href="/terminals/{issued}/doctor"' in visitor.get("/contract/netnaccs").text
     Endings(doors.database, doors.clock).revoke(issued, Reason.KEY_COMPROMISE, SATO)
     page = visitor.get(f"/terminals/{issued}/doctor").text
-    assert "この端末は、いまログオンできません" in page
+    assert "この端末は、今ログオンできません" in page
     assert "鍵の漏えい(紛失・盗難を含む)" in page
     assert '<a class="code" href="/bulletin/codes/A0036">A0036</a>' in page
     assert f'href="/terminals/{issued}/reissue"' in page
@@ -55,7 +55,7 @@ def test_a_reissue_leads_to_its_page(issuing_doors: Doors) -> None:
     reissue = Reissues(issuing_doors.database, issuing_doors.clock).request(TERMINAL, ReissueReason.PC_REPLACED, HANAKO.actor)
     page = issuing_doors.customer().get(PATH).text
     assert f'href="/reissues/{reissue.id}"' in page
-    assert "PCの入替え" in page
+    assert "パソコンの入替え" in page
     staff = issuing_doors.staff().get(PATH).text
     assert f'href="/reissues/{reissue.id}"' in staff
 
@@ -81,12 +81,12 @@ def test_codes_that_can_not_be_used_are_not_recommended(issuing_doors: Doors, ho
 def test_who_has_a_reissue_under_way_is_not_sent_for_another(issuing_doors: Doors, house: House, issued: str) -> None:
     doors, path = issuing_doors, f"/terminals/{issued}/doctor"
     Endings(doors.database, doors.clock).revoke(issued, Reason.CESSATION_OF_OPERATION, SATO)
-    assert "再発行を申請する" in doors.customer().get(path).text
+    assert "再発行を申し込む" in doors.customer().get(path).text
     reissue = Reissues(doors.database, doors.clock).request(issued, ReissueReason.PC_REPLACED, HANAKO.actor)
     for page in (doors.customer().get(path).text, doors.staff().get(path).text):
-        assert "再発行を申請中です" in page
-        assert "再発行を申請する" not in page
-        assert "再発行を申請してください" not in page
+        assert "再発行を申込中です" in page
+        assert "再発行を申し込む" not in page
+        assert "再発行を申し込んでください" not in page
         assert page.count(f'<a href="/reissues/{reissue.id}">手続き中の再発行を見る</a>') == 2
     ready_on = Reissues(doors.database, doors.clock).accept(reissue.id, SATO).ready_on
     assert ready_on
@@ -95,7 +95,7 @@ def test_who_has_a_reissue_under_way_is_not_sent_for_another(issuing_doors: Door
     assert "新しいコードで、期限までに新しい証明書を取得してください。" in doors.customer().get(path).text
     house.notices.freeze(None, "NAC001", issued, HANAKO.actor)
     page = doors.customer().get(path).text
-    assert "再発行のコードが準備されましたが、いまは使えません" in page
+    assert "再発行のコードが準備されましたが、今は使えません" in page
     assert "新しい証明書を取得してください" not in page
 
 
@@ -116,7 +116,7 @@ def test_a_case_is_the_very_same_view_for_the_help_desk(issuing_doors: Doors, is
     assert "センターの記録では、この端末はログオンできます" in seen
     assert "お客様 NAC001/jiro" in seen
     assert "センターが端末を停止" not in seen
-    assert "この端末は、いまログオンできません" in sato.get(path).text
+    assert "この端末は、今ログオンできません" in sato.get(path).text
     assert f'href="{path}"' in sato.get(f"/terminals/{issued}").text
     assert 'href="/cases"' in sato.get("/terminals/").text
     assert "この診断番号は見つかりません。" in sato.get("/cases?number=23456789").text

@@ -234,7 +234,7 @@ def test_lost_codes_are_asked_for_anew_with_a_reason(doors: Doors) -> None:
     assert f'href="{path}">コードが届かない' in visitor.get(f"/applications/{number}/id-notice").text
     assert "コードが届かない、またはわからなくなったときは" in visitor.get(path).text
     done = visitor.post(path, {"reason": "unusable", "remark": "コードが届きません。", "step": "do"})
-    assert "再発行の申請を受け付けました" in visitor.get(done.location).text
+    assert "再発行の申込を受け付けました" in visitor.get(done.location).text
     with doors.database.snapshot() as session:
         row = session.scalars(select(ReissueRow)).one()
     assert (row.terminal, row.requester, row.remark) == (first, "customer:NAC001/hanako", "コードが届きません。")

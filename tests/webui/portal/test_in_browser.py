@@ -90,7 +90,7 @@ def read(visit: Visit, url: str, size: str, paths: dict[str, str]) -> None:
 def stop(visit: Visit, notice: str, terminal: str, size: str) -> None:
     """Look at what an office can do about codes that it lost or does not trust."""
     page = visit.page
-    page.get_by_role("link", name=re.compile(rf"再発行の申請\) {terminal}")).click()
+    page.get_by_role("link", name=re.compile(rf"再発行の申込\) {terminal}")).click()
     page.get_by_role("button", name="確認へ進む").click()
     inspect(visit, f"portal-reissue-faulty-{size}")
     page.goto(notice)

@@ -66,26 +66,26 @@ def on(doors: Doors, day: date) -> Visitor:
 def test_the_way_from_the_menu_to_the_request(doors: Doors) -> None:
     visitor = doors.customer()
     assert '<a href="/contract/netnaccs">クライアント証明書の再発行</a>' in visitor.get("/").text
-    assert f'<a href="{PATH}">再発行を申請' in visitor.get("/contract/netnaccs").text
+    assert f'<a href="{PATH}">再発行を申し込む' in visitor.get("/contract/netnaccs").text
     page = visitor.get(PATH).text
     assert all(japanese in page for japanese, _ in REASONS.values())
     assert visitor.get(f"{PATH}/confirm").location == PATH
-    asked = visitor.post(PATH, {"reason": "pc-replaced", "remark": "<b>新しいPC</b>"})
+    asked = visitor.post(PATH, {"reason": "pc-replaced", "remark": "<b>新しいパソコン</b>"})
     assert (asked.status_code, asked.location) == (303, f"{PATH}/confirm")
     assert visitor.get("/terminals/99999A/reissue/confirm").status_code == 404
     confirmation = visitor.get(asked.location).text
     assert "まだ申請されていません。" in confirmation
-    assert "&lt;b&gt;新しいPC" in confirmation
+    assert "&lt;b&gt;新しいパソコン" in confirmation
     assert reissues_of(doors) == []
     back = visitor.get(PATH).text
     assert 'value="pc-replaced" checked' in back
-    assert ">\n&lt;b&gt;新しいPC&lt;/b&gt;</textarea>" in back
-    done = visitor.post(PATH, {"reason": "pc-replaced", "remark": "新しいPC", "step": "do"})
+    assert ">\n&lt;b&gt;新しいパソコン&lt;/b&gt;</textarea>" in back
+    done = visitor.post(PATH, {"reason": "pc-replaced", "remark": "新しいパソコン", "step": "do"})
     [reissue] = reissues_of(doors)
     assert (done.status_code, done.location) == (303, f"/reissues/{reissue.id}")
-    assert (reissue.requester, reissue.remark, reissue.state) == (str(HANAKO.actor), "新しいPC", ReissueState.REQUESTED)
+    assert (reissue.requester, reissue.remark, reissue.state) == (str(HANAKO.actor), "新しいパソコン", ReissueState.REQUESTED)
     page = visitor.get(done.location).text
-    assert "再発行の申請を受け付けました。" in page
+    assert "再発行の申込を受け付けました。" in page
     assert "センターが内容を確認しています。" in page
     newest = re.findall(r'<form class="more" method="post" action="([^"]+)"', visitor.get("/").text)[0]
     read = visitor.post(newest).location
@@ -130,7 +130,7 @@ def test_whoever_asked_is_mailed_what_becomes_of_it(doors: Doors) -> None:
     slips = [reissues.request(TERMINAL, PC, jiro.actor)]
     reissues.withdraw(slips[0].id, jiro.actor)
     slips.append(reissues.request(TERMINAL, PC, jiro.actor))
-    reissues.decline(slips[1].id, "同じPCのため。", SATO)
+    reissues.decline(slips[1].id, "同じパソコンのため。", SATO)
     slips.append(reissues.request(TERMINAL, PC, jiro.actor))
     ready_on = reissues.accept(slips[2].id, SATO).ready_on
     assert ready_on
@@ -178,13 +178,13 @@ def test_with_a_revoked_certificate_nobody_is_told_that_the_old_pc_logs_on(issui
     visitor, path = doors.customer(), f"/terminals/{issued}/reissue"
     for page in (visitor.get(path).text, confirmation(visitor, path, "pc-replaced")):
         assert "新しい証明書を取得するまで使えます" not in page
-        assert "いまログオンできる証明書はありません。" in page
+        assert "今ログオンできる証明書はありません。" in page
     reissue = accepted(doors, PC, issued)
     assert reissue.ready_on
     doors.clock.instant = day_start(reissue.ready_on) + timedelta(hours=10)
     ReissuePreparation(doors.preparation).prepare(reissue.id, KATO)
     page = doors.customer().get(f"/reissues/{reissue.id}").text
-    assert "これまでのPCでログオンできます" not in page
+    assert "これまでのパソコンでログオンできます" not in page
     assert "取得すると、新しい端末アクセスキーでログオンできます。" in page
 
 
@@ -215,7 +215,7 @@ def test_each_state_says_what_comes_next(issuing_doors: Doors, house: House, iss
     made = ReissuePreparation(doors.preparation).prepare(reissue.id, KATO)
     assert made.ends_on is not None
     page = doors.customer().get(path).text
-    assert f"新しく使うPCで、{made.ends_on:%Y/%m/%d}までに証明書を取得します。" in page
+    assert f"新しく使うパソコンで、{made.ends_on:%Y/%m/%d}までに証明書を取得します。" in page
     assert 'href="/id-notice"' in page
     assert "再発行を取り下げる" not in page
     house.redemption.redeem(house.codes_of(issued), new_request().pem, SOURCE)
@@ -224,11 +224,11 @@ def test_each_state_says_what_comes_next(issuing_doors: Doors, house: House, iss
 
 def test_a_refusal_shows_its_reason(doors: Doors) -> None:
     reissue = asked(doors)
-    Reissues(doors.database, doors.clock).decline(reissue.id, "同じPCのため、<b>更新</b>してください。", SATO)
+    Reissues(doors.database, doors.clock).decline(reissue.id, "同じパソコンのため、<b>更新</b>してください。", SATO)
     page = doors.customer().get(f"/reissues/{reissue.id}").text
-    assert "同じPCのため、&lt;b&gt;更新" in page
+    assert "同じパソコンのため、&lt;b&gt;更新" in page
     assert f'href="{PATH}"' in page
-    assert f'<a href="{PATH}">再発行を申請' in doors.customer().get("/contract/netnaccs").text
+    assert f'<a href="{PATH}">再発行を申し込む' in doors.customer().get("/contract/netnaccs").text
 
 
 def test_a_request_is_taken_back(doors: Doors) -> None:
@@ -302,7 +302,7 @@ def test_the_banner_counts_the_days_of_the_window(issuing_doors: Doors, issued: 
             assert told in page
     page = on(doors, last_day + timedelta(days=1)).get("/").text
     assert "証明書の有効期限が切れた端末が1台あります" in page
-    assert "再発行を申請してください。" in page
+    assert "再発行を申し込んでください。" in page
     assert "更新が必要な端末" not in page
     stranger = doors.customer("saburo", office_code="NAC002")
     assert issued not in stranger.get("/").text

@@ -1,4 +1,4 @@
-"""The page 利用者: inviting, rights, and what is done to users."""
+"""The page ユーザー: inviting, rights, and what is done to users."""
 
 from datetime import timedelta
 
