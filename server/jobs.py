@@ -88,6 +88,9 @@ class _Rounds:
             if not self._lease.hold():
                 return max(self._job.every, RETRY)
             done = self._run()
+            if done:
+                self._log.info("job.done", done=done, fence=self._lease.fence)
+            self._note(None)
         except Unavailable as error:
             self._fail(f"unavailable: {error}")
             return RETRY
@@ -95,9 +98,6 @@ class _Rounds:
             self._log.exception("job.failed", fence=self._lease.fence)
             self._fail(f"{type(error).__name__}: {error}")
             return max(RETRY, min(self._job.every, timedelta(minutes=5)))
-        if done:
-            self._log.info("job.done", done=done, fence=self._lease.fence)
-        self._note(None)
         return self._job.every
 
     def _run(self) -> int:
@@ -108,7 +108,7 @@ class _Rounds:
             self._is_running = False
 
     def keep(self) -> None:
-        """Keep the job from the other nodes while it runs; called beside it, by another thread."""
+        """Keep the job from the other nodes while it runs; called beside it, by another thread. Faults stay here, too."""
         if not self._is_running:
             return
         try:
@@ -116,6 +116,8 @@ class _Rounds:
                 self._log.warning("job.lease-lost")
         except Unavailable as error:
             self._log.warning("job.lease-not-kept", reason=str(error))
+        except Exception:  # noqa: BLE001 (the thread that calls keeps the leases of the other jobs, too)
+            self._log.exception("job.lease-not-kept")
 
     def end(self) -> None:
         """Let the job go."""
@@ -130,6 +132,8 @@ class _Rounds:
             self._note(without_values(failure)[:500])
         except Unavailable as error:
             self._log.warning("job.not-noted", reason=str(error))
+        except Exception:  # noqa: BLE001 (what can not even be noted must not end the job's thread)
+            self._log.exception("job.not-noted")
 
     def _note(self, failure: str | None) -> None:
         now = SystemClock().now()

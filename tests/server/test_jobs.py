@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from kernel.database import Database
 from kernel.errors import Unavailable
 from server.jobs import Job, Schedule
-from server.leases import LEASE, Lease, standings, this_process
+from server.leases import LEASE, JobLease, Lease, standings, this_process
 from tests.support.clock import SettableClock
 
 OFTEN = timedelta(milliseconds=20)
@@ -45,6 +45,26 @@ def test_a_job_that_fails_stops_neither_itself_nor_the_others(database: Database
     assert known["good"].failure is None
     assert known["bad"].failure == "RuntimeError: on purpose"
     assert known["away"].failure == "unavailable: the mail server"
+
+
+def test_a_fault_in_keeping_leases_ends_no_schedule(database: Database, clock: SettableClock) -> None:
+    leases = JobLease.metadata.tables[JobLease.__tablename__]
+    ran, stop = threading.Event(), threading.Event()
+
+    def unsettle(_now: datetime) -> int:
+        leases.drop(database.engine)
+        time.sleep(0.3)
+        leases.create(database.engine)
+        ran.set()
+        return 0
+
+    jobs = [Job("unsettling", timedelta(minutes=1), unsettle, "")]
+    schedule = threading.Thread(target=Schedule(database, clock, jobs, keep_each=OFTEN).run, args=(stop,))
+    schedule.start()
+    assert ran.wait(30)
+    assert schedule.is_alive()
+    stop.set()
+    schedule.join()
 
 
 def test_a_lease_is_one_holders_and_its_number_rises_with_each_taking(database: Database, clock: SettableClock) -> None:
