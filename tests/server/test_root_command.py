@@ -120,7 +120,7 @@ def test_what_ends_is_mailed_to_security_again_each_month_and_fails_the_job_when
     assert watch(clock.advance(timedelta(hours=1))) == 0
     assert watch(clock.advance(timedelta(days=30))) == 1
     [first, _] = _mails(database)
-    assert "失効リスト（root）" in first.body
+    assert "失効リスト(root)" in first.body
     assert "`tegata root crl --name root` makes the next one" in first.body
     with pytest.raises(Trouble, match="root: the revocation list ends on "):
         watch(clock.advance(timedelta(days=80)))
