@@ -32,7 +32,7 @@ from sqlalchemy import func, select, text
 
 from bench import measure
 from bench.ocsp import children, fetched, private_mb, running
-from bench.redemptions import CONNECTIONS, Supply, Target, asked, cpu_of
+from bench.redemptions import Supply, Target, asked, cpu_of
 from bench.status import FILL
 from ca.tables import CertificateRow
 from kernel.database import Database
@@ -220,7 +220,6 @@ def door(home: RealHome, folder: Path, name: str, port: int) -> Iterator[int]:
         "TEGATA_HOME": str(folder),
         f"TEGATA_{name.upper()}__BIND": f"127.0.0.1:{port}",
         f"TEGATA_{name.upper()}__SCHEME": "http",
-        f"TEGATA_{name.upper()}__THREADS": str(CONNECTIONS),
         "TEGATA_TRUSTED_PROXIES": "127.0.0.1/32",
         "TEGATA_CERTIFICATE_PROXIES": "127.0.0.1/32",
         "TEGATA_LOG_LEVEL": "error",
