@@ -65,6 +65,8 @@ class OutboxMail(Base):
     return_token: Mapped[str] = mapped_column(String(32), unique=True)
     office_code: Mapped[str | None] = mapped_column(String(6), index=True)
     recipient: Mapped[str] = mapped_column(String(254))
+    # About somebody's own log-in: no matter of the office's others.
+    is_personal: Mapped[bool] = mapped_column(default=False)
     subject: Mapped[str] = mapped_column(String(200))
     body: Mapped[str] = mapped_column(Text)
     attachment_name: Mapped[str | None] = mapped_column(String(100))
@@ -78,6 +80,9 @@ class OutboxMail(Base):
     # What came back counts as not sent: `left_at` keeps when it had left.
     bounced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     left_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When a server on the way told that it is late, and that it went on after all: notifications come in any order.
+    delayed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    passed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_error: Mapped[str | None] = mapped_column(Text)
 
 
@@ -117,12 +122,14 @@ class MailState(StrEnum):
 class MailView:
     """One mail, for pages. `sent_at` is also when something left that came back (`bounced_at`).
 
-    `last_error` of a mail that is sent is what a server wrote that could not pass it on yet.
+    `delayed_at` is when a server told that it could not pass the mail on yet, with the reason in `last_error`; it may have
+    arrived since, and none when it is known to have.
     """
 
     id: int
     office_code: str | None
     recipient: str
+    is_personal: bool
     subject: str
     body: str
     created_at: datetime
@@ -131,6 +138,7 @@ class MailView:
     next_try_at: datetime | None
     sent_at: datetime | None
     bounced_at: datetime | None
+    delayed_at: datetime | None
     last_error: str | None
 
 
@@ -138,13 +146,15 @@ class MailView:
 class Wanted:
     """Which mails: of an office, to an address, in a state, that mention something (a receipt number); empty for any.
 
-    `among`: only so many of the newest mails of all are looked through.
+    `reader`: all but the personal ones to other addresses than this. `among`: only so many of the newest mails of all are
+    looked through.
     """
 
     office_code: str = ""
     state: MailState | None = None
     mentioning: str = ""
     recipient: str = ""
+    reader: str = ""
     among: int | None = None
 
 
@@ -168,6 +178,7 @@ _SHOWN = (
     OutboxMail.id,
     OutboxMail.office_code,
     OutboxMail.recipient,
+    OutboxMail.is_personal,
     OutboxMail.subject,
     OutboxMail.body,
     OutboxMail.created_at,
@@ -176,6 +187,7 @@ _SHOWN = (
     OutboxMail.sent_at,
     OutboxMail.bounced_at,
     OutboxMail.left_at,
+    OutboxMail.delayed_at,
     OutboxMail.last_error,
 )
 
@@ -194,14 +206,23 @@ def post(session: Session, *, now: datetime, recipient: str, subject: str, body:
     post_message(session, Message(subject, body), now=now, recipient=recipient, office_code=office_code)
 
 
-def post_message(session: Session, message: Message, *, now: datetime, recipient: str, office_code: str | None = None) -> None:
-    """Put a mail that may have an attachment into the outbox, as `post` does."""
+def post_message(
+    session: Session,
+    message: Message,
+    *,
+    now: datetime,
+    recipient: str,
+    office_code: str | None = None,
+    is_personal: bool = False,
+) -> None:
+    """Put a mail that may have an attachment, or is about its reader's own log-in, into the outbox, as `post` does."""
     session.add(
         OutboxMail(
             message_id=secrets.token_hex(16),
             return_token=secrets.token_hex(16),
             office_code=office_code,
             recipient=recipient,
+            is_personal=is_personal,
             subject=message.subject,
             body=message.body,
             attachment_name=message.attachment.name if message.attachment else None,
@@ -288,7 +309,7 @@ def send_again(session: Session, mail_id: int, *, now: datetime) -> MailView:
     mail.attempts = 0
     # What still comes back of the last time says nothing about this one.
     mail.return_token = secrets.token_hex(16)
-    mail.bounced_at = mail.left_at = None
+    mail.bounced_at = mail.left_at = mail.delayed_at = mail.passed_at = None
     return _view(mail)
 
 
@@ -307,16 +328,29 @@ def bounce(session: Session, return_token: str, reason: str, *, now: datetime) -
     return True
 
 
-def note_delay(session: Session, return_token: str, reason: str) -> bool:
+def note_delay(session: Session, return_token: str, reason: str, *, now: datetime) -> bool:
     """Note that a server on the way still tries to pass a mail on; return False for a mail that is not on its way.
 
     Raises Refused("mail-unknown"), as `bounce` does.
     """
     mail = _returned(session, return_token)
-    if mail.sent_at is None:
+    if mail.sent_at is None or mail.passed_at is not None:
         return False
-    mail.last_error = reason[:500]
+    mail.delayed_at, mail.last_error = now, reason[:500]
     return True
+
+
+def note_passage(session: Session, return_token: str, *, now: datetime) -> bool:
+    """Note that a mail was delivered or passed on, so is late no more; return False when nobody said it was.
+
+    Raises Refused("mail-unknown"), as `bounce` does.
+    """
+    mail = _returned(session, return_token)
+    was_late = mail.sent_at is not None and mail.delayed_at is not None
+    mail.passed_at = now
+    if was_late:
+        mail.delayed_at = mail.last_error = None
+    return was_late
 
 
 def failing_addresses(session: Session, office_code: str, *, now: datetime) -> tuple[tuple[str, datetime], ...]:
@@ -393,6 +427,8 @@ def _conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         yield from _CONDITIONS[wanted.state]
     if wanted.recipient:
         yield func.lower(OutboxMail.recipient) == wanted.recipient.lower()
+    if wanted.reader:
+        yield or_(OutboxMail.is_personal.is_(False), func.lower(OutboxMail.recipient) == wanted.reader.lower())
     if wanted.among is not None:
         yield OutboxMail.id > select(func.max(OutboxMail.id) - wanted.among).scalar_subquery()
     if wanted.mentioning:
@@ -406,6 +442,7 @@ def _view(mail: OutboxMail | Row[*tuple[Any, ...]]) -> MailView:
         id=mail.id,
         office_code=mail.office_code,
         recipient=mail.recipient,
+        is_personal=mail.is_personal,
         subject=mail.subject,
         body=mail.body,
         created_at=mail.created_at,
@@ -414,5 +451,6 @@ def _view(mail: OutboxMail | Row[*tuple[Any, ...]]) -> MailView:
         next_try_at=mail.next_try_at,
         sent_at=mail.sent_at or mail.left_at,
         bounced_at=mail.bounced_at,
+        delayed_at=mail.delayed_at,
         last_error=mail.last_error,
     )

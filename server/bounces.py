@@ -59,13 +59,13 @@ class Bounces:
     def _understood(self, path: Path, now: datetime) -> bool:
         report = delivery_reports.read(_octets(path))
         token = self._token(report)
-        if report.outcome is Outcome.OTHER:
-            return False
         with self.database.transaction() as session:
             try:
                 if report.outcome is Outcome.FAILED:
                     return outbox.bounce(session, token, report.reason, now=now)
-                return outbox.note_delay(session, token, report.reason)
+                if report.outcome is Outcome.OTHER:
+                    return outbox.note_passage(session, token, now=now)
+                return outbox.note_delay(session, token, report.reason, now=now)
             except Refused as unknown:
                 raise NotAReport("about no mail that is under way") from unknown
 

@@ -13,16 +13,16 @@ STATES: Mapping[MailState, Label] = {
     MailState.SENT: Label(mark("送信済み"), "good"),
 }
 _RETRYING = Label(mark("再送待ち"), "warn")
-_LATE = Label(mark("配達に遅れ"), "warn")
+_LATE = Label(mark("遅延の通知あり"), "warn")
 # Between the Japanese part of a mail and the English one below it.
 _BORDER = re.compile(r"^-{40,}$\n?", re.MULTILINE)
 
 
 def label_of(mail: MailView) -> Label:
-    """Return a mail's state in words; one that failed once and is tried again says so, and one that is late on its way."""
+    """Return a mail's state in words; one that failed once and is tried again says so, and one that was told to be late."""
     if mail.state is MailState.WAITING and mail.last_error:
         return _RETRYING
-    if mail.state is MailState.SENT and mail.last_error:
+    if mail.state is MailState.SENT and mail.delayed_at:
         return _LATE
     return STATES[mail.state]
 

@@ -196,13 +196,14 @@ def test_an_unknown_token_is_refused(database: Database, now: datetime) -> None:
         with pytest.raises(Refused, match="mail-unknown"):
             outbox.bounce(session, "0" * 32, "5.1.1", now=now)
         with pytest.raises(Refused, match="mail-unknown"):
-            outbox.note_delay(session, "0" * 32, "4.4.1")
+            outbox.note_delay(session, "0" * 32, "4.4.1", now=now)
 
 
 def test_a_delay_of_a_mail_that_has_not_left_is_not_noted(database: Database, now: datetime) -> None:
     _post(database, now, "a@example.jp")
     with database.transaction() as session:
-        assert not outbox.note_delay(session, _mails(database)[0].return_token, "4.4.1")
+        assert not outbox.note_delay(session, _mails(database)[0].return_token, "4.4.1", now=now)
+        assert not outbox.note_passage(session, _mails(database)[0].return_token, now=now)
     assert _mails(database)[0].last_error is None
 
 

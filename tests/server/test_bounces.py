@@ -25,6 +25,7 @@ from tests.server.test_mail import running
 ADDRESS = ReturnAddress("bounces@example.jp")
 SENDER = Sender("no-reply@example.jp", "センター", back_to=ADDRESS)
 HOUR = timedelta(hours=1)
+ARRIVED = "Final-Recipient: rfc822; hanako@customer.example\nAction: delivered\nStatus: 2.0.0\n"
 
 
 class Relay:
@@ -143,7 +144,7 @@ def test_a_delay_is_noted_and_nothing_else_changes(database: Database, relay: Re
     relay.report_all()
     assert bounces.read_due(now) == 1
     [mail] = _mails(database)
-    assert (mail.state, mail.bounced_at) == (MailState.SENT, None)
+    assert (mail.state, mail.bounced_at, mail.delayed_at) == (MailState.SENT, None, now)
     assert (mail.last_error or "").startswith("4.4.1")
     relay.about = NO_SUCH_USER
     relay.report_all()
@@ -190,13 +191,31 @@ def test_nothing_in_the_folder_is_ever_overwritten(relay: Relay, bounces: Bounce
 
 
 def test_a_delivered_report_changes_nothing(database: Database, relay: Relay, bounces: Bounces, now: datetime) -> None:
-    relay.about = "Final-Recipient: rfc822; hanako@customer.example\nAction: delivered\nStatus: 2.0.0\n"
+    relay.about = ARRIVED
     _post(database, now)
     _deliver(database, relay, now)
     relay.report_all()
     assert bounces.read_due(now) == 0
     assert (_mails(database)[0].state, _mails(database)[0].last_error) == (MailState.SENT, None)
     assert relay.names("cur")[0].endswith(":2,S")
+
+
+@pytest.mark.parametrize("first", [TOO_LATE, ARRIVED], ids=["late first", "arrived first"])
+def test_what_arrived_after_all_is_late_no_more_in_whatever_order_that_is_told(
+    database: Database, relay: Relay, bounces: Bounces, now: datetime, first: str
+) -> None:
+    _post(database, now)
+    _deliver(database, relay, now)
+    for relay.about in (first, ARRIVED if first is TOO_LATE else TOO_LATE):
+        relay.report_all()
+        bounces.read_due(now + HOUR)
+    [mail] = _mails(database)
+    assert (mail.state, mail.sent_at, mail.delayed_at, mail.last_error) == (MailState.SENT, now, None, None)
+    # A server beyond that one may still find out that nobody is there.
+    relay.about = NO_SUCH_USER
+    relay.report_all()
+    assert bounces.read_due(now + 2 * HOUR) == 1
+    assert _mails(database)[0].state is MailState.FAILED
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

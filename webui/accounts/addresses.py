@@ -246,7 +246,12 @@ It takes effect when the present and the new address have both confirmed.
             self._post(session, row, mail, "【NSS】連絡先変更完了のお知らせ", body, now)
 
     def _post(self, session: Session, row: AddressChangeRow, mail: str, subject: str, body: str, now: datetime) -> None:
-        outbox.post(session, now=now, recipient=mail, subject=subject, body=body, office_code=row.office_code)
+        # Whom the office's mails go to concerns all of it; a user's own address does not.
+        is_personal = Kind(row.kind) is Kind.USER
+        message = outbox.Message(subject, body)
+        outbox.post_message(
+            session, message, now=now, recipient=mail, office_code=row.office_code, is_personal=is_personal
+        )  # fmt: skip
 
 
 def open_changes(session: Session, now: datetime, *, office_code: str = "", most: int = 200) -> tuple[Change, ...]:

@@ -90,9 +90,9 @@ If that was not you, call the help desk at once."""
         self.post(session, person, "【NSS】パスワード変更のお知らせ", ja, en, now)
 
     def post(self, session: Session, person: Person, subject: str, ja: str, en: str, now: datetime) -> None:
-        """Put a mail to the person into the outbox."""
-        body = self.framed(person.name, ja, en)
-        outbox.post(session, now=now, recipient=person.mail, subject=subject, body=body, office_code=person.office_code or None)
+        """Put a mail to the person into the outbox: nobody else's of the office to read."""
+        message, office_code = outbox.Message(subject, self.framed(person.name, ja, en)), person.office_code or None
+        outbox.post_message(session, message, now=now, recipient=person.mail, office_code=office_code, is_personal=True)
 
     def framed(self, name: str, ja: str, en: str) -> str:
         """Return two texts with salutation and foot."""

@@ -72,11 +72,11 @@ When: {local.replace("/", "-")} (Japan time)
 If this was not you, please call the help desk at once ({self.help_desk}, day and night).
 This mail contains no link.
 """
-        outbox.post(
+        outbox.post_message(
             session,
+            outbox.Message("【NSS】ログインに関するお知らせ", body),
             now=now,
             recipient=person.mail,
-            subject="【NSS】ログインに関するお知らせ",
-            body=body,
             office_code=person.office_code or None,
+            is_personal=True,
         )

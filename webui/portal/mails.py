@@ -1,6 +1,6 @@
 """お知らせメール: what was mailed to the office, as it was written, and what could not be delivered.
 
-The administrator sees all mails of the office; everybody else those to their own address.
+Everybody of the office sees its mails. Those about a user's own log-in only that user does, and the administrator.
 """
 
 import flask
@@ -57,7 +57,7 @@ def show(mail_id: int) -> str:
     wanted = _visible(None, "")
     if mail is None or mail.office_code != wanted.office_code:
         flask.abort(404)
-    if wanted.recipient and mail.recipient.casefold() != wanted.recipient.casefold():
+    if wanted.reader and mail.is_personal and mail.recipient.lower() != wanted.reader.lower():
         flask.abort(404)
     return flask.render_template("mail.html", mail=mail, letter=parts_of(without_links(mail.body)), label=label_of(mail))
 
@@ -65,4 +65,4 @@ def show(mail_id: int) -> str:
 def _visible(state: MailState | None, text: str) -> Wanted:
     """Return which mails the present visitor may see."""
     person = guard.person()
-    return Wanted(office_code(), state, text, "" if person.is_administrator else person.mail)
+    return Wanted(office_code(), state, text, reader="" if person.is_administrator else person.mail)

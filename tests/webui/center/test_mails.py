@@ -59,8 +59,8 @@ def test_what_came_back_later_is_told_with_the_servers_words(doors: Doors, sato:
     left: list[Letter] = []
     deliver(doors.database, left.append, now=doors.clock.now())
     with doors.database.transaction() as session:
-        note_delay(session, left[0].return_token, "4.4.1 timed out")
-    assert "配達に遅れ</span>" in sato.get("/mails/1").text
+        note_delay(session, left[0].return_token, "4.4.1 timed out", now=doors.clock.now())
+    assert "遅延の通知あり</span>" in sato.get("/mails/1").text
     with doors.database.transaction() as session:
         bounce(session, left[0].return_token, "5.1.1 <b>unknown</b>", now=doors.clock.now())
     page = sato.get("/mails/1").text

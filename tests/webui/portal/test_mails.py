@@ -1,12 +1,17 @@
 """お知らせメール: what was mailed to the office, for those whom it concerns."""
 
+from dataclasses import replace
+
 import pytest
 
 from kernel import outbox
 from kernel.outbox import DeliveryFailed, Letter
 from registry.letters import Letters
-from tests.webui.conftest import Doors
+from tests.webui.conftest import APPLICANT, Doors
 from webui.accounts import Forgotten, PasswordLinks, UserLetters
+from webui.accounts.addresses import AddressChanges
+from webui.factors import AccountLetters
+from webui.factors.letters import Event
 
 # What the pages say does not depend on what lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -22,15 +27,27 @@ def _post(doors: Doors, recipient: str, subject: str, body: str = "本文", offi
         return outbox.search(session, outbox.Wanted(), most=1)[0].id
 
 
-def test_the_administrator_sees_all_and_everybody_else_their_own(issuing_doors: Doors) -> None:
+def _post_personal(doors: Doors, recipient: str, subject: str) -> int:
+    with doors.database.transaction() as session:
+        message = outbox.Message(subject, "本文")
+        outbox.post_message(
+            session, message, now=doors.clock.now(), recipient=recipient, office_code="NAC001", is_personal=True
+        )  # fmt: skip
+    with doors.database.snapshot() as session:
+        return outbox.search(session, outbox.Wanted(), most=1)[0].id
+
+
+def test_everybody_of_the_office_sees_its_mails_and_the_personal_ones_that_are_theirs(issuing_doors: Doors) -> None:
     doors = issuing_doors
     hanako, jiro = doors.person("hanako", "NAC001"), doors.person("jiro", "NAC001")
     assert (hanako.is_administrator, jiro.is_administrator) == (True, False)
-    own = _post(doors, jiro.mail.upper(), "次郎あて")
-    other = _post(doors, hanako.mail, "花子あて")
+    offices = _post(doors, hanako.mail, "事業所あて")
+    own = _post_personal(doors, jiro.mail.upper(), "次郎のログイン")
+    others = _post_personal(doors, hanako.mail, "花子のログイン")
     foreign = _post(doors, hanako.mail, "ほかの事業所", office_code="NAC002")
-    for user, seen, unseen in (("hanako", {own, other}, {foreign}), ("jiro", {own}, {other, foreign})):
+    for user, seen, unseen in (("hanako", {offices, own, others}, {foreign}), ("jiro", {offices, own}, {others, foreign})):
         visitor = doors.customer(user)
+        assert ("花子のログイン" in visitor.get("/mails/?q=花子の").text) == (user == "hanako")
         page = visitor.get("/mails/").text
         for mail_id in seen:
             assert f'href="/mails/{mail_id}"' in page
@@ -39,6 +56,27 @@ def test_the_administrator_sees_all_and_everybody_else_their_own(issuing_doors: 
             assert f'href="/mails/{mail_id}"' not in page
             assert visitor.get(f"/mails/{mail_id}").status_code == 404
     assert doors.customer().get(f"/mails/{2**70}").status_code == 404
+
+
+def test_what_is_about_an_accounts_own_log_in_is_personal_and_whom_the_office_is_reached_by_is_not(issuing_doors: Doors) -> None:
+    doors = issuing_doors
+    letters, now = UserLetters(Letters("https://portal.example.jp")), doors.clock.now()
+    hanako = doors.person("hanako", "NAC001")
+    with doors.database.transaction() as session:
+        letters.invited(session, hanako, "LINK", now, office="")
+        letters.forgotten(session, hanako, "LINK", now)
+        letters.chosen(session, hanako, now)
+        letters.changed(session, hanako, now)
+        AccountLetters().post(session, hanako, Event.NEW_DEVICE, now, "192.0.2.1")
+        before = outbox.search(session, outbox.Wanted(), most=1)[0].id
+    changes = AddressChanges(doors.database, doors.clock, letters)
+    changes.of_user(hanako, "new@example.jp")
+    changes.of_administrator(hanako, replace(APPLICANT, mail="newer@example.jp"))
+    with doors.database.snapshot() as session:
+        mails = outbox.search(session, outbox.Wanted(office_code="NAC001"))
+    assert {mail.is_personal for mail in mails if mail.id <= before} == {True}
+    told = {mail.recipient: mail.is_personal for mail in mails if mail.id > before}
+    assert (told["new@example.jp"], told["newer@example.jp"]) == (True, False)
 
 
 def test_mails_are_found_by_what_they_say_and_by_state_page_by_page(issuing_doors: Doors) -> None:
@@ -120,10 +158,11 @@ def test_what_came_back_later_and_what_is_late_say_so(issuing_doors: Doors) -> N
     left: list[Letter] = []
     outbox.deliver(doors.database, left.append, now=doors.clock.now())
     with doors.database.transaction() as session:
-        outbox.note_delay(session, left[-1].return_token, "4.4.1 timed out")
+        outbox.note_delay(session, left[-1].return_token, "4.4.1 timed out", now=doors.clock.now())
     page = doors.customer().get(f"/mails/{mail_id}").text
-    assert "このメールの配達が遅れています" in page
-    assert "配達に遅れ" in page
+    assert "遅延の通知あり" in page
+    # Nobody is told that it is late now: a mail that arrived after all is reported by few servers.
+    assert "2026/11/24 10:00の時点ではまだ届けられていない" in page
     with doors.database.transaction() as session:
         outbox.bounce(session, left[-1].return_token, "5.1.1 no such user", now=doors.clock.now())
     page = doors.customer().get(f"/mails/{mail_id}").text
@@ -133,3 +172,17 @@ def test_what_came_back_later_and_what_is_late_say_so(issuing_doors: Doors) -> N
     assert "5.1.1" not in page
     assert "戻った" in doors.customer().get("/mails/?state=failed").text
     assert "メールを届けられないアドレスがあります" in doors.customer().get("/").text
+
+
+def test_what_arrives_after_all_is_late_no_more(issuing_doors: Doors) -> None:
+    doors, now = issuing_doors, issuing_doors.clock.now()
+    mail_id = _post(doors, "hanako@example.jp", "遅れて届いた")
+    left: list[Letter] = []
+    outbox.deliver(doors.database, left.append, now=now)
+    with doors.database.transaction() as session:
+        outbox.note_delay(session, left[-1].return_token, "4.4.1 timed out", now=now)
+    with doors.database.transaction() as session:
+        outbox.note_passage(session, left[-1].return_token, now=now)
+    page = doors.customer().get(f"/mails/{mail_id}").text
+    assert "遅延" not in page
+    assert "送信済み" in page
