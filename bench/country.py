@@ -23,6 +23,7 @@ from kernel.database import Base
 from kernel.outbox import OutboxMail
 from registry.applicants import Contact, contact_form
 from registry.applications import Applications, Review
+from registry.applications.parties import ApplicationPartiesRow
 from registry.drafts import Customer, Drafts, Section
 from registry.letters import Letters
 from registry.states import ApplicationState
@@ -145,7 +146,7 @@ def _applications(copies: _Copies, receipt_number: str, terminals: int) -> None:
     copies.write(ApplicationRow, of, each & is_open, **names)
     over = copies.session.scalars(select(ApplicationRow.reviewed_at).where(of)).one()
     copies.write(ApplicationRow, of, each & ~is_open, **names, state=ApplicationState.COMPLETED, closed_at=over)
-    for table in (AdditionRow, ApplicationItemRow):
+    for table in (AdditionRow, ApplicationItemRow, ApplicationPartiesRow):
         copies.write(table, table.receipt_number == receipt_number, each, receipt_number=n.receipt)
 
 

@@ -10,12 +10,13 @@ The administrator's half is access key and code 2, the applicant's is code 3; ne
 So whoever is both sees the administrator's half only, and nobody is shown a half of codes whose other half they saw.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import String, select
+from sqlalchemy import Row, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from enrollment import disclosure_letters, letters
@@ -26,7 +27,7 @@ from enrollment.tables import CodeSetRow, CodeShowingRow, ReissueRow
 from kernel import audit
 from kernel.audit import Actor
 from kernel.clock import Clock
-from kernel.database import Base, Database, UtcDateTime
+from kernel.database import Base, Database, UtcDateTime, among, many
 from kernel.errors import Refused
 from registry import applications, offices
 from registry.letters import Letters
@@ -53,6 +54,8 @@ FIELDS: dict[Part, tuple[str, ...]] = {
     Part.APPLICANT: ("auth_code_3",),
 }
 _OTHER = {Part.ADMINISTRATOR: Part.APPLICANT, Part.APPLICANT: Part.ADMINISTRATOR}
+# A code set as it is read: to be changed, or for a page.
+CodeSet = CodeSetRow | Row[*tuple[Any, ...]]
 
 
 class CodeDisclosureRow(Base):
@@ -129,25 +132,47 @@ def of_office(session: Session, office_code: str) -> Disclosure:
     return Disclosure(row.disclosure) if row else Disclosure.WHOLE
 
 
-def holder_of_applicants_half(session: Session, row: CodeSetRow, administrators: Collection[str]) -> str | None:
-    """Return the only account (an actor's text) that is shown the applicant's half; None for anyone but administrators."""
-    applicant = _asked_by(session, row)
-    is_account = applicant is not None and applicant.startswith(f"customer:{row.office_code}/")
-    return applicant if is_account and applicant not in administrators else None
+def holders_of_applicants_halves(
+    session: Session, rows: Iterable[CodeSet], administrators: Collection[str]
+) -> Mapping[str, str | None]:
+    """Return, by sets' ids, the only account (an actor's text) that is shown the applicant's half.
+
+    None for anyone but administrators.
+    """
+    asked = _asked_by(session, rows := tuple(rows))
+    return {row.id: _holder(row, asked.get(row.id), administrators) for row in rows}
 
 
-def part_for(session: Session, row: CodeSetRow, viewer: str, administrators: Collection[str]) -> Part | None:
+def part_for(session: Session, row: CodeSet, viewer: str, administrators: Collection[str]) -> Part | None:
     """Return what of a set its office's user may be shown; None for nothing, because both halves are other people's."""
     if of_office(session, row.office_code) is Disclosure.WHOLE:
         return Part.WHOLE
+    holder = holders_of_applicants_halves(session, [row], administrators)[row.id]
+    return half_for(viewer, administrators, holder, showings(session, [row.id]).get(row.id, ()))
+
+
+def half_for(viewer: str, administrators: Collection[str], holder: str | None, shown: Iterable[Showing]) -> Part | None:
+    """Return which half of a split set a user may be shown, None for none; `holder` has the applicant's, `shown` when."""
     part = Part.ADMINISTRATOR if viewer in administrators else Part.APPLICANT
-    if part is Part.APPLICANT and holder_of_applicants_half(session, row, administrators) not in (None, viewer):
+    if part is Part.APPLICANT and holder not in (None, viewer):
         return None
     # Whoever becomes or ceases to be an administrator in between still sees one half only.
-    other = select(CodeShowingRow.id).where(
-        CodeShowingRow.code_set_id == row.id, CodeShowingRow.viewer == viewer, CodeShowingRow.part == _OTHER[part].value
-    )
-    return None if session.scalar(other.limit(1)) is not None else part
+    return None if any(one.viewer == viewer and one.part is _OTHER[part] for one in shown) else part
+
+
+_SHOWINGS = (
+    select(CodeShowingRow.code_set_id, CodeShowingRow.at, CodeShowingRow.viewer, CodeShowingRow.part)
+    .where(among(CodeShowingRow.code_set_id))
+    .order_by(CodeShowingRow.id)
+)
+
+
+def showings(session: Session, ids: Collection[str]) -> Mapping[str, tuple[Showing, ...]]:
+    """Return who was shown the codes of each of some sets, oldest first."""
+    found: dict[str, tuple[Showing, ...]] = {}
+    for code_set_id, at, viewer, part in session.execute(_SHOWINGS, many(ids)):
+        found[code_set_id] = (*found.get(code_set_id, ()), Showing(at, viewer, Part(part)))
+    return found
 
 
 def cut(codes: Codes, part: Part) -> ShownCodes:
@@ -155,10 +180,22 @@ def cut(codes: Codes, part: Part) -> ShownCodes:
     return ShownCodes(part, **{name: getattr(codes, name) for name in FIELDS[part]})
 
 
-def _asked_by(session: Session, row: CodeSetRow) -> str | None:
-    """Return who made the application or the request that the set was prepared for (an actor's text)."""
-    if row.receipt_number is not None:
-        application = applications.find(session, row.receipt_number)
-        return application.applied_by if application else None
-    query = select(ReissueRow.requester).where(ReissueRow.terminal == row.terminal, ReissueRow.state == ReissueState.PREPARED)
-    return session.scalar(query.limit(1))
+def _holder(row: CodeSet, applicant: str | None, administrators: Collection[str]) -> str | None:
+    is_account = applicant is not None and applicant.startswith(f"customer:{row.office_code}/")
+    return applicant if is_account and applicant not in administrators else None
+
+
+_REQUESTERS = select(ReissueRow.terminal, ReissueRow.requester).where(
+    among(ReissueRow.terminal), ReissueRow.state == ReissueState.PREPARED
+)
+
+
+def _asked_by(session: Session, rows: Collection[CodeSet]) -> Mapping[str, str]:
+    """Return, by sets' ids, who made the application or the request that a set was prepared for (an actor's text)."""
+    # The sets of a notice are one application's.
+    found = [applications.find(session, number) for number in {row.receipt_number for row in rows if row.receipt_number}]
+    applied = {one.receipt_number: one.applied_by for one in found if one is not None}
+    asked = {row.id: applied[row.receipt_number] for row in rows if row.receipt_number in applied}
+    others = {row.id: row.terminal for row in rows if row.receipt_number is None}
+    requested = dict(session.execute(_REQUESTERS, many(others.values())).all()) if others else {}
+    return asked | {code_set: requested[terminal] for code_set, terminal in others.items() if terminal in requested}

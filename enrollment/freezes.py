@@ -4,7 +4,7 @@ Either comes first; whoever is second lifts the freeze, and the codes begin anew
 a suspension, have no freeze here: staff thaw those alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from enrollment.letters import Envelope, notice_address
 from enrollment.tables import CodeSetRow
 from kernel import audit
 from kernel.audit import Actor
-from kernel.database import Base, UtcDateTime
+from kernel.database import Base, UtcDateTime, among, many
 from kernel.errors import Refused
 from registry import applications, news, terminals
 from registry.applicants import Contact
@@ -56,12 +56,20 @@ class Freeze:
     release_by: str | None
 
 
-def present(session: Session, code_set_id: str) -> Freeze | None:
-    """Return the freeze that holds a frozen set; None when it is not frozen or was frozen by staff."""
-    row = _open(session, code_set_id)
-    if row is None:
-        return None
-    return Freeze(row.frozen_at, row.frozen_by, row.consent_at, row.consent_by, row.release_at, row.release_by)
+_OPEN = select(
+    FreezeRow.code_set_id,
+    FreezeRow.frozen_at,
+    FreezeRow.frozen_by,
+    FreezeRow.consent_at,
+    FreezeRow.consent_by,
+    FreezeRow.release_at,
+    FreezeRow.release_by,
+).where(among(FreezeRow.code_set_id), FreezeRow.lifted_at.is_(None))
+
+
+def present(session: Session, ids: Collection[str]) -> Mapping[str, Freeze]:
+    """Return the freezes that hold some frozen sets, by the sets' ids; none of what is not frozen or was frozen by staff."""
+    return {row.code_set_id: Freeze(*row[1:]) for row in session.execute(_OPEN, many(ids))} if ids else {}
 
 
 def begin(session: Session, rows: Sequence[CodeSetRow], actor: Actor, now: datetime, words: Letters) -> None:

@@ -4,20 +4,20 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from enrollment import code_sets, disclosure, freezes, letters
 from enrollment import codes as code_rules
 from enrollment.code_sets import CodeSetEvent, CodeSetState
 from enrollment.codes import Codes
-from enrollment.disclosure import Disclosure, Part, Showing, ShownCodes
+from enrollment.disclosure import CodeSet, Disclosure, Part, Showing, ShownCodes
 from enrollment.freezes import Freeze
 from enrollment.tables import CodeSetRow, CodeShowingRow
 from kernel import audit
 from kernel.audit import Actor
 from kernel.clock import Clock, tokyo_date
-from kernel.database import Database, among, many
+from kernel.database import Database
 from kernel.errors import Refused
 from keys.codes import Opener
 from registry.letters import Letters
@@ -26,11 +26,13 @@ _SHOWABLE = (CodeSetState.PREPARED, CodeSetState.CLAIMED)
 # A redeemed set's sealed copy serves CMP's certConf no longer than this.
 KEPT_AFTER_REDEMPTION = timedelta(hours=24)
 _EXPIRY = audit.job("expiry")
-_SHOWINGS = (
-    select(CodeShowingRow.code_set_id, CodeShowingRow.at, CodeShowingRow.viewer, CodeShowingRow.part)
-    .where(among(CodeShowingRow.code_set_id))
-    .order_by(CodeShowingRow.id)
+_WHOSE = select(CodeSetRow.__table__).where(
+    CodeSetRow.office_code == bindparam("office_code"), CodeSetRow.state != CodeSetState.REPLACED
 )
+_IN_ORDER = CodeSetRow.terminal, CodeSetRow.prepared_at
+# What is compared with nothing is another statement: no index is looked into for "the same, or both nothing".
+_OF_APPLICATION = _WHOSE.where(CodeSetRow.receipt_number == bindparam("receipt_number")).order_by(*_IN_ORDER)
+_OF_TAKEN_OVER = _WHOSE.where(CodeSetRow.receipt_number.is_(None)).order_by(*_IN_ORDER)
 # Returns those accounts of an office, as actors' texts, that are marked as its administrator's.
 Administrators = Callable[[str], Collection[str]]
 
@@ -100,21 +102,26 @@ class IdNotices:
         self, session: Session, receipt_number: str | None, office_code: str, *, reader: Actor | None = None
     ) -> IdNotice | None:
         """Return it from a snapshot that is open."""
-        ordered = session.scalars(_sets(receipt_number, office_code).order_by(CodeSetRow.terminal, CodeSetRow.prepared_at))
+        asked = {"office_code": office_code, "receipt_number": receipt_number}
+        ordered = session.execute(_OF_TAKEN_OVER if receipt_number is None else _OF_APPLICATION, asked)
         newest = {row.terminal: row for row in ordered}  # a start date that was moved, or a reissue, brought new codes
         if not newest:
             return None
+        rows = tuple(newest.values())
         said = disclosure.of_office(session, office_code)
+        is_split = said is Disclosure.SPLIT
+        # Who sees all sees it whoever he is.
+        administrators = self.administrators(office_code) if is_split else ()
         look = _Look(
-            session=session,
             today=tokyo_date(self.clock.now()),
             said=said,
             reader=str(reader) if reader else None,
-            # Who sees all sees it whoever he is.
-            administrators=self.administrators(office_code) if said is Disclosure.SPLIT else (),
-            showings=_showings(session, [row.id for row in newest.values()]),
+            administrators=administrators,
+            holders=disclosure.holders_of_applicants_halves(session, rows, administrators) if is_split else {},
+            showings=disclosure.showings(session, [row.id for row in rows]),
+            freezes=freezes.present(session, [row.id for row in rows if row.state == CodeSetState.FROZEN]),
         )
-        return IdNotice(receipt_number, office_code, tuple(look.line(row) for row in newest.values()), said)
+        return IdNotice(receipt_number, office_code, tuple(look.line(row) for row in rows), said)
 
     def show(self, receipt_number: str | None, office_code: str, terminal: str, actor: Actor) -> Codes:
         """Return all of a terminal's codes and record who saw them.
@@ -244,7 +251,7 @@ def _of_notice(session: Session, receipt_number: str | None, office_code: str, t
     return row
 
 
-def _showable(row: CodeSetRow, today: date) -> bool:
+def _showable(row: CodeSet, today: date) -> bool:
     return row.state in _SHOWABLE and row.sealed is not None and today <= row.expires_on
 
 
@@ -252,15 +259,16 @@ def _showable(row: CodeSetRow, today: date) -> bool:
 class _Look:
     """Somebody reads a notice."""
 
-    session: Session
     today: date
     said: Disclosure
     reader: str | None
     administrators: Collection[str]
+    # By sets' ids.
+    holders: Mapping[str, str | None]
     showings: Mapping[str, tuple[Showing, ...]]
+    freezes: Mapping[str, Freeze]
 
-    def line(self, row: CodeSetRow) -> NoticeLine:
-        is_split = self.said is Disclosure.SPLIT
+    def line(self, row: CodeSet) -> NoticeLine:
         return NoticeLine(
             terminal=row.terminal,
             auth_code_1=code_rules.auth_code_1(row.terminal, row.office_code),
@@ -271,21 +279,14 @@ class _Look:
             redeemed_at=row.redeemed_at,
             showings=self.showings.get(row.id, ()),
             part=self._part(row),
-            applicant=disclosure.holder_of_applicants_half(self.session, row, self.administrators) if is_split else None,
-            freeze=freezes.present(self.session, row.id) if row.state == CodeSetState.FROZEN else None,
+            applicant=self.holders.get(row.id),
+            freeze=self.freezes.get(row.id),
         )
 
-    def _part(self, row: CodeSetRow) -> Part | None:
+    def _part(self, row: CodeSet) -> Part | None:
         if self.reader is None:
             return None
         if self.said is Disclosure.WHOLE:
             return Part.WHOLE
-        return disclosure.part_for(self.session, row, self.reader, self.administrators)
-
-
-def _showings(session: Session, ids: Collection[str]) -> Mapping[str, tuple[Showing, ...]]:
-    """Return who was shown the codes of each of some sets, oldest first."""
-    found: dict[str, tuple[Showing, ...]] = {}
-    for code_set_id, at, viewer, part in session.connection().execute(_SHOWINGS, many(ids)):
-        found[code_set_id] = (*found.get(code_set_id, ()), Showing(at, viewer, Part(part)))
-    return found
+        shown = self.showings.get(row.id, ())
+        return disclosure.half_for(self.reader, self.administrators, self.holders.get(row.id), shown)

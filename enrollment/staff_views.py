@@ -196,6 +196,7 @@ def _views(session: Session, found: Sequence[Row[*tuple[Any, ...]]], now: dateti
     showings = {code_set_id: (number, last) for code_set_id, number, last in counted}
     keys = {row.id: guessing.access_key_throttle(row.access_key_digest) for row in found}
     standings = throttle.standings(session, dict.fromkeys(keys.values(), guessing.BY_ACCESS_KEY.window), now)
+    frozen = freezes.present(session, [row.id for row in found if row.state == CodeSetState.FROZEN])
     return tuple(
         CodeSetView(
             terminal=row.terminal,
@@ -213,7 +214,7 @@ def _views(session: Session, found: Sequence[Row[*tuple[Any, ...]]], now: dateti
             locked_until=_until(standings[keys[row.id]], now),
             showings=showings.get(row.id, (0, None))[0],
             last_shown_at=showings.get(row.id, (0, None))[1],
-            freeze=freezes.present(session, row.id) if row.state == CodeSetState.FROZEN else None,
+            freeze=frozen.get(row.id),
         )
         for row in found
     )

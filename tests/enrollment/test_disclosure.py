@@ -16,6 +16,7 @@ from kernel.errors import Refused
 from tests.enrollment.filings import approved, to_prepare
 from tests.support.clock import SettableClock
 from tests.support.house import OFFICE, PREPARER, SECURITY, SOURCE, House, new_request
+from tests.support.statements import statements_of
 
 HANAKO, JIRO, SABURO = (audit.customer(OFFICE, login) for login in ("hanako", "jiro", "saburo"))
 
@@ -128,6 +129,24 @@ def test_the_applicants_half_of_codes_that_no_account_asked_for_is_anyones_but_t
     notices = split(house, HANAKO)
     assert notices.reveal(None, OFFICE, terminal, SABURO).part is Part.APPLICANT
     assert notices.reveal(None, OFFICE, terminal, HANAKO).part is Part.ADMINISTRATOR
+
+
+def test_a_split_notice_asks_as_often_for_many_terminals_as_for_one(house: House) -> None:
+    house.new_terminals()
+    notices, asked = split(house, JIRO), {}
+    for count in (1, 4):
+        number = approved(house, {"add.web.sea": [str(count)]})
+        house.preparation.prepare(number, PREPARER)
+        terminals = to_prepare(house, number)
+        notices.reveal(number, OFFICE, terminals[0], HANAKO)
+        notices.freeze(number, OFFICE, terminals[-1], HANAKO)
+        with statements_of(house.database) as sent:
+            notice = notices.notice(number, OFFICE, reader=SABURO)
+        assert notice
+        assert {line.applicant for line in notice.terminals} == {str(HANAKO)}
+        assert [line.terminal for line in notice.terminals if line.freeze] == [terminals[-1]]
+        asked[count] = len(sent)
+    assert asked[1] == asked[4]
 
 
 def test_staff_choose_on_record_and_the_administrator_is_told_once(house: House, clock: SettableClock) -> None:

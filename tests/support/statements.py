@@ -1,10 +1,13 @@
-"""Statements that are compiled once in a process: each test has an engine of its own, with the same statements each time.
+"""Statements that are sent; and that they are compiled once in a process, though each test has an engine of its own.
 
 SQLAlchemy keeps what it compiled by the dialect that it compiled for, and each engine makes its own; compiling is a quarter
 of what most tests cost.
 """
 
-from sqlalchemy import Dialect
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Dialect, event
 from sqlalchemy.util import LRUCache
 
 from kernel.database import Database
@@ -25,3 +28,18 @@ def sharing_statements(database: Database) -> Database:
     engine.dialect, kept = _KEPT[kind]
     engine.update_execution_options(compiled_cache=kept)
     return database
+
+
+@contextmanager
+def statements_of(database: Database) -> Iterator[list[str]]:
+    """Note each statement that is sent to a database, without its values."""
+    sent: list[str] = []
+
+    def note(_connection: Connection, _cursor: object, statement: str, *_context: object) -> None:
+        sent.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
