@@ -154,9 +154,12 @@ def prefilled(item: str, present: Present) -> Typed:
 
 
 def retyped(change: ItemChange, present: Present) -> Typed:
-    """Return an item's page as filled in when it led to a change, for its correction; the contract may have moved on."""
+    """Return an item's page as filled in when it led to a change, for its correction; the contract may have moved on.
+
+    Of a list only what was typed over: the rest is what the contract says.
+    """
     form = FORMS[change.item]
-    typed = dict(prefilled(change.item, present))
+    typed = {} if form.is_list else dict(prefilled(change.item, present))
     added = 0
     for entry in change.entries:
         if entry.after is None:

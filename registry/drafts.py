@@ -4,19 +4,20 @@
     Drafts(database, clock).load(customer, kind, receipt_number) -> Draft | None
     Drafts(database, clock).all_of(customer) -> tuple[Draft, ...]
     Drafts(database, clock).save(customer, draft_id, section, typed) -> Draft
+    Drafts(database, clock).revise(customer, draft_id, section, revised) -> Draft
     Drafts(database, clock).discard(customer, draft_id)
     load(session, customer, kind, receipt_number), all_of(session, customer)   the same for pages that have a snapshot
 
 A user has one draft of a kind, and one for each application that he corrects (`applications.Corrections`). Each page saves
-its own section, as typed, faulty or not, so two tabs or a page reached by Back overwrite only what they show. Every save
-raises `version`; the confirmation carries the version that it shows, and `Applications.submit` refuses another one: nobody
-confirms what he did not see.
+its own section, as typed, faulty or not, so two tabs or a page reached by Back overwrite only what they show; a page that
+shows a part of a long list revises its section (`rows`). Every save raises `version`; the confirmation carries the version
+that it shows, and `Applications.submit` refuses another one: nobody confirms what he did not see.
 """
 
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -130,10 +131,18 @@ class Drafts:
 
         Raises Refused("draft-unknown") when the draft was submitted or discarded meanwhile, Refused("draft-too-large").
         """
+        return self.revise(customer, draft_id, section, lambda _: typed)
+
+    def revise(self, customer: Customer, draft_id: str, section: str, revised: Callable[[Typed], Typed]) -> Draft:
+        """Put into the draft what a page becomes: `revised` makes it of what stands there while nobody else can change that.
+
+        Raises as `save` does.
+        """
         with self.database.transaction() as session:
             row = locked(session, customer, draft_id)
             if row is None:
                 raise Refused("draft-unknown")
+            typed = revised(row.content.get(str(section), {}))
             content = row.content | {str(section): {name: list(values) for name, values in typed.items()}}
             if len(json.dumps(content, ensure_ascii=False)) > MOST:
                 raise Refused("draft-too-large")

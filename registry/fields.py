@@ -96,9 +96,9 @@ class Owned:
     widget: Widget = "choice"
 
     def check(self, field: str, text: str) -> str | FieldFault:
-        """Take anything: which values there are is known to whoever knows the office."""
+        """Take any code, chosen or typed: which values there are is known to whoever knows the office."""
         del field
-        return text
+        return half_width(text).upper()
 
     def tell(self, value: str, language: Language) -> str:
         """Return the value."""

@@ -177,10 +177,9 @@ def check_terminals(typed: Typed, situation: Situation) -> TerminalWishes | Faul
     abolitions = tuple(sorted(set(typed.get("abolish", []))))
     faults += [FieldFault("abolish", "terminal-unknown", {"terminal": name}) for name in abolitions if name not in own]
     reclassifications = tuple(_reclassifications(typed, own, faults))
-    for name in (change.terminal_name for change in reclassifications):
-        if name in abolitions:
-            faults.append(FieldFault(f"class.{name}", "terminal-both", {"terminal": name}))
-    for name in sorted({*abolitions, *(change.terminal_name for change in reclassifications)}):
+    changed, gone = [change.terminal_name for change in reclassifications], set(abolitions)
+    faults += [FieldFault(f"class.{name}", "terminal-both", {"terminal": name}) for name in changed if name in gone]
+    for name in sorted({*gone, *changed}):
         if (receipt_number := situation.busy.get(name)) is not None:
             faults.append(FieldFault("abolish", "terminal-busy", {"terminal": name, "receipt_number": receipt_number}))
     if faults:
@@ -266,9 +265,10 @@ def choice_of(draft: Draft, situation: Situation) -> Choice | Faults:
 def lines(wishes: TerminalWishes, existing: Iterable[Terminal]) -> tuple[TerminalLine, ...]:
     """Return before and after: what is added, then every terminal of the office with what becomes of it."""
     after = {change.terminal_name: change.after for change in wishes.reclassifications}
+    gone = set(wishes.abolitions)
     found = [addition_line(addition) for addition in wishes.additions]
     for terminal in existing:
-        if terminal.name in wishes.abolitions:
+        if terminal.name in gone:
             found.append(existing_line(terminal, terminal.system_class, None))
         else:
             found.append(existing_line(terminal, terminal.system_class, after.get(terminal.name, terminal.system_class)))

@@ -20,6 +20,7 @@ from webui.assets import read_assets
 from webui.csrf import FIELD, StaleForm
 from webui.doorway import DoorParts, Doorway, Furnishing, doorway
 from webui.headers import HEADERS
+from webui.portions import portion
 from webui.sessions import Sessions, visit
 from webui.texts import mark
 
@@ -132,6 +133,7 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing, guests: Iterable[
         "doorway": doorway,
         "form_field": FIELD,
         "language": texts.language,
+        "portion": portion,
         "present_page": guard.present_page,
         "small_parts": small_parts,
         "visit": visit,

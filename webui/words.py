@@ -13,7 +13,7 @@ from enrollment.code_sets import CodeSetState
 from enrollment.credentials import CertificateView
 from enrollment.disclosure import Part
 from kernel.clock import tokyo_date
-from registry.changes import ItemChange, ToldEntry, told
+from registry.changes import Entry, ItemChange, ToldEntry, told
 from registry.drafts import Kind
 from registry.faults import FieldFault
 from registry.forms import FORMS, Edit
@@ -195,9 +195,9 @@ def translated(key: str, words: Mapping[str, str]) -> str:
     return gettext(words[key])
 
 
-def told_change(change: ItemChange) -> tuple[ToldEntry, ...]:
-    """Return an item's before and after in the reader's language."""
-    return told(change, language())
+def told_change(change: ItemChange, entries: tuple[Entry, ...]) -> tuple[ToldEntry, ...]:
+    """Return some rows of an item's before and after in the reader's language."""
+    return told(ItemChange(change.item, entries), language())
 
 
 def told_value(item: str, field: str, value: str) -> str:

@@ -1,9 +1,11 @@
 """The pages of a change of contract, in the reference's order: guidance, items and wished date, applicant, what changes."""
 
+from collections import Counter
+
 import flask
 from werkzeug.wrappers import Response
 
-from registry import applications, calendar, offices
+from registry import applications, calendar, offices, rows
 from registry import schedule as published_dates
 from registry.applicants import contact_form
 from registry.calendar import STANDARD_LEAD, StartWarning, read_day
@@ -14,11 +16,11 @@ from registry.states import DeviceClass, SystemClass
 from webui import guard, months
 from webui.accounts import Right
 from webui.doorway import doorway
-from webui.portal import wizard
+from webui.portal import turning, wizard
 from webui.portal.kinds import KindBlueprint, correcting, kind
 from webui.portal.parts import customer, office_code, portal
-from webui.texts import mark
-from webui.words import item_groups
+from webui.texts import gettext, mark
+from webui.words import DEVICE_CLASSES, SYSTEM_CLASSES, item_groups
 
 blueprint = KindBlueprint("apply", __name__)
 
@@ -167,13 +169,18 @@ def enter_applicant() -> Response:
 @blueprint.get("/terminals")
 @guard.customer(right=Right.APPLY)
 def terminals() -> str:
-    """Show how many terminals to add of each kind, and what may become of the existing ones."""
+    """Show how many terminals to add of each kind, and what may become of the existing ones; of many, a page of them."""
     present = wizard.at(Section.TERMINALS)
+    own = present.situation.terminals
+    part = _part(present) if turning.is_long(own) else None
     return flask.render_template(
         "apply-terminals.html",
         present=present,
         steps=wizard.steps(),
-        sheet=present.sheet(Section.TERMINALS),
+        sheet=turning.sheet_of(present, Section.TERMINALS, part),
+        part=part,
+        terminals=[terminal for terminal in own if part is None or terminal.name in part.refs],
+        counts=Counter((terminal.device_class, terminal.system_class) for terminal in own),
         abolished=present.draft.section(Section.TERMINALS).get("abolish", []),
         devices=list(DeviceClass),
         systems=list(SystemClass),
@@ -183,12 +190,27 @@ def terminals() -> str:
 @blueprint.post("/terminals")
 @guard.customer(right=Right.APPLY)
 def enter_terminals() -> Response:
-    """Keep the terminals' page."""
+    """Keep the terminals' page, or the part of it that was shown; then go on, or to another part."""
     present = wizard.at(Section.TERMINALS)
+    own, form = present.situation.terminals, flask.request.form
     additions = [f"add.{device}.{system}" for device in DeviceClass for system in SystemClass]
-    changes = [f"class.{terminal.name}" for terminal in present.situation.terminals]
-    typed = wizard.typed_form(*additions, *changes, "abolish")
-    return wizard.go_on(wizard.save(present, Section.TERMINALS, typed), Section.TERMINALS)
+    changes = [name for name in (f"class.{terminal.name}" for terminal in own) if name in form]
+    sent = wizard.typed_form(*additions, *changes, "abolish")
+    present = wizard.revise(present, Section.TERMINALS, rows.revised_terminals(sent, turning.shown(), own))
+    return turning.turned(Section.TERMINALS) or wizard.go_on(present, Section.TERMINALS)
+
+
+def _part(present: wizard.Progress) -> turning.Part:
+    own = {terminal.name: terminal for terminal in present.situation.terminals}
+    typed = present.draft.section(Section.TERMINALS)
+    changed = rows.changed_terminals(typed, own.values())
+    listed = turning.Listed({name: name for name in own}, changed, turning.faults_of(present, Section.TERMINALS))
+
+    def words(name: str) -> str:
+        one = own[name]
+        return f"{name} {gettext(SYSTEM_CLASSES[one.system_class])} {DEVICE_CLASSES[one.device_class]} {one.package_class}"
+
+    return turning.part_of(listed, words)
 
 
 def _warnings(present: wizard.Progress) -> tuple[StartWarning, ...]:

@@ -4,7 +4,9 @@ For the correction of an application the page also shows what differs from its l
 the answer to the center's question.
 """
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import flask
 from werkzeug.wrappers import Response
@@ -16,13 +18,16 @@ from registry.attachments import FIELD
 from registry.changes import changes_company
 from registry.drafts import Draft, Section
 from registry.faults import Faults, Invalid
-from registry.proposals import Proposal
+from registry.forms import FORMS
+from registry.paging import SIZE
+from registry.proposals import Change, Proposal
 from webui import guard
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal import sending, wizard
 from webui.portal.kinds import KindBlueprint, correcting, kind
 from webui.portal.parts import customer, office_code, portal
+from webui.portions import anchor_of
 from webui.texts import gettext, mark
 from webui.words import fault_sentence
 
@@ -32,6 +37,9 @@ blueprint = KindBlueprint("confirmation", __name__)
 # Looking again settles it.
 _LOOKS = 3
 _REMOVE = "remove."
+# The lists that the page shows in parts, and the buttons that show another part.
+_LISTS = frozenset({"net", "differences", *FORMS})
+_PART = re.compile(r"part\.([a-z_]+)\.([0-9]{1,6})")
 NO_FAULTS = Faults()
 
 
@@ -59,6 +67,8 @@ def register() -> Response:
     pressed = flask.request.form.get("then", "")
     if wizard.goes_back():
         return wizard.to_page_before(_keep_remarks(), Section.REMARKS)
+    if (turned := _PART.fullmatch(pressed)) and turned[1] in _LISTS:
+        return _turn(turned[1], turned[2])
     if pressed == "attach" or pressed.startswith(_REMOVE):
         return _change_files(_keep_remarks(), pressed)
     fields = flask.request.form
@@ -90,7 +100,9 @@ def _page(file_faults: Faults = NO_FAULTS) -> str:
     proposal = proposals.read(present.without(Section.REMARKS), present.situation)
     if isinstance(proposal, Faults):
         flask.abort(flask.redirect(wizard.address(present.first_open()), 303))
-    sheet = present.sheet(Section.REMARKS)
+    sheet, lines = present.sheet(Section.REMARKS), proposals.lines(proposal.terminals, present.situation.terminals)
+    # Of many terminals those that stay are counted, not listed.
+    unchanged = sum(line.change is Change.KEEP for line in lines) if len(lines) > SIZE else 0
     if told := [fault_sentence(fault) for fault in file_faults]:
         sheet = sheet.with_faults({**sheet.faults, FIELD: " ".join(told)})
     return flask.render_template(
@@ -98,7 +110,8 @@ def _page(file_faults: Faults = NO_FAULTS) -> str:
         present=present,
         steps=wizard.steps(),
         proposal=proposal,
-        lines=proposals.lines(proposal.terminals, present.situation.terminals),
+        lines=[line for line in lines if line.change is not Change.KEEP] if unchanged else lines,
+        unchanged=unchanged,
         warnings=calendar.warnings(proposal.choice.wished_start, present.situation.today, present.situation.published),
         sheet=sheet,
         edit={str(section): wizard.address(section) for section in present.pages()},
@@ -136,6 +149,18 @@ def _change_files(present: wizard.Progress, pressed: str) -> Response:
     except Invalid as invalid:
         return flask.make_response(_page(invalid.faults), 422)
     return flask.redirect(flask.url_for("confirmation.show", _anchor="attachments"), 303)
+
+
+def _turn(name: str, number: str) -> Response:
+    """Show another part of a list; what was typed and chosen is kept."""
+    present = _keep_remarks()
+    if chosen := sending.chosen():
+        try:
+            portal().attachments.attach(customer(), present.draft.id, chosen)
+        except Invalid as invalid:
+            return flask.make_response(_page(invalid.faults), 422)
+    asked: dict[str, Any] = {name: int(number)}
+    return flask.redirect(flask.url_for("confirmation.show", _anchor=anchor_of(name), **asked), 303)
 
 
 def _settled(form: Form) -> Response:

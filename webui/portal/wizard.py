@@ -6,8 +6,10 @@ shows the faults. So Back, reload, the language switch and leaving for lunch los
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 import flask
 from werkzeug.wrappers import Response
@@ -53,6 +55,8 @@ class Progress:
     draft: Draft
     situation: Situation
     choice: Choice | None
+    # By section: a page asks several times, and some have thousands of rows.
+    _found: dict[str, Faults] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def pages(self) -> tuple[str, ...]:
         """Return the pages that the ticked items lead to, in order; the last one is the confirmation."""
@@ -62,20 +66,9 @@ class Progress:
 
     def faults(self, section: str) -> Faults:
         """Return what is wrong with a page."""
-        typed = self.draft.section(section)
-        match section:
-            case Section.CHOICE:
-                return _faults(proposals.choice_of(self.draft, self.situation))
-            case Section.APPLICANT:
-                return _faults(check_contact(typed))
-            case Section.TERMINALS:
-                return _faults(proposals.check_terminals(typed, self.situation))
-            case Section.REMARKS:
-                return Faults((*_faults(proposals.check_remarks(typed)), *_faults(proposals.check_answer(typed))))
-            case item if self.choice:
-                return _faults(proposals.check_change(item, self.draft, self.choice, self.situation))
-            case _:
-                return Faults()
+        if section not in self._found:
+            self._found[section] = self._check(section)
+        return self._found[section]
 
     def fingerprint(self) -> str:
         """Return a hash of all pages but the remarks, which the confirmation itself may still change."""
@@ -107,6 +100,22 @@ class Progress:
             return sheet_of(prefilled or {})
         return sheet_of(self.draft.section(section), self.faults(section))
 
+    def _check(self, section: str) -> Faults:
+        typed = self.draft.section(section)
+        match section:
+            case Section.CHOICE:
+                return _faults(proposals.choice_of(self.draft, self.situation))
+            case Section.APPLICANT:
+                return _faults(check_contact(typed))
+            case Section.TERMINALS:
+                return _faults(proposals.check_terminals(typed, self.situation))
+            case Section.REMARKS:
+                return Faults((*_faults(proposals.check_remarks(typed)), *_faults(proposals.check_answer(typed))))
+            case item if self.choice:
+                return _faults(proposals.check_change(item, self.draft, self.choice, self.situation))
+            case _:
+                return Faults()
+
 
 def progress() -> Progress:
     """Return the customer's application in the making; without one, lead to the guidance page."""
@@ -136,8 +145,13 @@ def at(section: str) -> Progress:
 
 def save(present: Progress, section: str, typed: Typed) -> Progress:
     """Keep a page as typed; when the draft was submitted or discarded in another window, lead to the guidance page."""
+    return revise(present, section, lambda _: typed)
+
+
+def revise(present: Progress, section: str, revised: Callable[[Typed], Typed]) -> Progress:
+    """Keep what becomes of a page, as `save` does: `revised` makes it of what stands there."""
     try:
-        portal().drafts.save(customer(), present.draft.id, section, typed)
+        portal().drafts.revise(customer(), present.draft.id, section, revised)
     except Refused as refused:
         if refused.code != "draft-unknown":
             raise
@@ -159,11 +173,11 @@ def go_on(present: Progress, section: str) -> Response:
     return flask.redirect(address(present.after(section)), 303)
 
 
-def address(section: str, *, anchor: str | None = None) -> str:
-    """Return where a page is."""
+def address(section: str, *, anchor: str | None = None, **asked: Any) -> str:  # noqa: ANN401 (what `url_for` takes)
+    """Return where a page is; what is asked for of it becomes parameters."""
     if section in _ENDPOINTS:
-        return flask.url_for(_ENDPOINTS[Section(section)], _anchor=anchor)
-    return flask.url_for("item_pages.show", item=section, _anchor=anchor)
+        return flask.url_for(_ENDPOINTS[Section(section)], _anchor=anchor, **asked)
+    return flask.url_for("item_pages.show", item=section, _anchor=anchor, **asked)
 
 
 def goes_back() -> bool:
