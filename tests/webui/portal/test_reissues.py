@@ -74,7 +74,7 @@ def test_the_way_from_the_menu_to_the_request(doors: Doors) -> None:
     assert (asked.status_code, asked.location) == (303, f"{PATH}/confirm")
     assert visitor.get("/terminals/99999A/reissue/confirm").status_code == 404
     confirmation = visitor.get(asked.location).text
-    assert "まだ申請されていません。" in confirmation
+    assert "まだ申し込まれていません。" in confirmation
     assert "&lt;b&gt;新しいパソコン" in confirmation
     assert reissues_of(doors) == []
     back = visitor.get(PATH).text

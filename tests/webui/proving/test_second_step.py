@@ -115,7 +115,7 @@ def test_a_mail_tells_of_a_browser_that_is_new_but_not_of_the_first(doors: Doors
     again = doors.customer(address="198.51.100.7")
     [told] = mails(doors)
     assert "198.51.100.7" in told
-    assert "これまで使われていない端末" in told
+    assert "これまで使われていないブラウザー" in told
     again.post("/logout")
     doors.enter(again, "hanako", "NAC001")
     assert len(mails(doors)) == 1
@@ -164,7 +164,7 @@ def test_after_all_browsers_were_forgotten_the_next_log_in_is_told(doors: Doors)
     assert mails(doors) == []
     doors.customer()
     [told] = mails(doors)
-    assert "これまで使われていない端末" in told
+    assert "これまで使われていないブラウザー" in told
 
 
 def mails(doors: Doors) -> list[str]:
