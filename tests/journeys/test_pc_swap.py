@@ -111,7 +111,7 @@ def ask(world: World, reason: str) -> str:
     assert form in hanako.get("/contract/netnaccs").text
     hanako.get(form)
     asked = hanako.post(form, {"reason": reason, "remark": "新しいパソコンが届きました。"})
-    assert "まだ申請されていません。" in hanako.get(asked.location).text
+    assert "まだ申し込まれていません。" in hanako.get(asked.location).text
     return pressed(hanako, form, {"reason": reason, "remark": "新しいパソコンが届きました。", "step": "do"})
 
 
@@ -140,7 +140,7 @@ def read_codes(world: World, path: str) -> Codes:
     hanako = world.web.customer()
     assert 'href="/id-notice"' in hanako.get(path).text
     hanako.get("/id-notice")
-    page = hanako.post("/id-notice", {"terminal": world.name}).text
+    page = hanako.arrive("/id-notice", {"terminal": world.name}).text
     section = page.split(f'id="terminal-{world.name}"')[1].split("</section>")[0]
     [first] = FIRST_CODE.findall(section)
     return Codes(auth_code_1=first, office_code=OFFICE, **dict(SECRET.findall(section)))
@@ -153,7 +153,7 @@ def test_a_pc_is_swapped_in_one_flow_without_a_gap(world: World, database: Datab
     accept(world, path)
     steps.append(world.old_pc())
     assert world.old.told() == "reissue-pending"
-    assert "再発行を依頼または承認した職員は" not in world.web.staff("kato").get(f"{path}/codes").text
+    assert "再発行を申し込んだ職員と承認した職員は" not in world.web.staff("kato").get(f"{path}/codes").text
     next_business_day(world)
     prepare(world, path)
     steps.append(world.old_pc())

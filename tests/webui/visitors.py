@@ -47,6 +47,11 @@ class Visitor:
             )
         )
 
+    def arrive(self, path: str, form: Mapping[str, str | list[str]] | None = None) -> TestResponse:
+        """Send a form as a browser does: where the answer leads on, that page is read."""
+        answer = self.post(path, form)
+        return self.get(answer.location) if answer.location else answer
+
     def log_in(self, **typed: str) -> TestResponse:
         """Open the log-in page and log in."""
         self.get("/login")

@@ -1,7 +1,14 @@
-"""ID通知内容: what is needed to retrieve certificates. Codes are hidden until asked for, and each showing is on record."""
+"""ID通知内容: what is needed to retrieve certificates. Codes are hidden until asked for, and each showing is on record.
 
-from collections.abc import Mapping
+Asking is a form that leads to an address of its own, so that reloading and the browser's Back send no form again. What the
+visit keeps for it are the names of the terminals that were asked for, never a code; reading that address shows, and records,
+anew, and a short while later it shows nothing any more.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import flask
@@ -17,6 +24,7 @@ from webui import downloads, guard, step_up
 from webui.accounts import Right
 from webui.doorway import doorway
 from webui.portal.parts import office_code, portal
+from webui.sessions import visit
 from webui.texts import mark, say
 
 blueprint = flask.Blueprint("id_notice", __name__)
@@ -26,14 +34,21 @@ OF_APPLICATION = "/applications/<string(length=7):receipt_number>/id-notice"
 OF_TAKEN_OVER = "/id-notice"
 _TERMINAL = "/<string(length=6):terminal>"
 _NO_NUMBER: dict[str, str | None] = {"receipt_number": None}
+# How long the page with the codes may be read again: to reload it, to come back to it from the page that retrieves.
+SHOWN_FOR = timedelta(minutes=5)
+# In the visit: whose codes were asked for last, and when.
+_ASKED = "codes_asked"
 
 
 @blueprint.get(OF_TAKEN_OVER, defaults=_NO_NUMBER)
 @blueprint.get(OF_APPLICATION)
 @guard.customer()
 def show(receipt_number: str | None) -> Response | str:
-    """Show the notice, codes hidden; news of codes that were cancelled since lead to the application."""
-    page = _page(receipt_number, {})
+    """Show the notice, codes hidden but for those just asked for; news of codes cancelled since lead to the application."""
+    asked = _asked(receipt_number)
+    if asked is None:  # a while ago: the address goes, too
+        return _to_notice(receipt_number)
+    page = _page(receipt_number, _revealed(receipt_number, asked))
     if page is None and receipt_number is not None:
         return flask.redirect(flask.url_for("applications.show", receipt_number=receipt_number), 303)
     return page or flask.abort(404)
@@ -42,20 +57,18 @@ def show(receipt_number: str | None) -> Response | str:
 @blueprint.post(OF_TAKEN_OVER, defaults=_NO_NUMBER)
 @blueprint.post(OF_APPLICATION)
 @guard.customer(right=Right.CODES)
-def show_codes(receipt_number: str | None) -> Response | str:
-    """Show the notice with what the visitor may see of the asked terminals' codes: in the answer, never in an address."""
-    asked = set(flask.request.form.getlist("terminal"))
-    notice = own(receipt_number)
-    lines = [line for line in notice.terminals if line.terminal in asked and line.showable and line.part]
-    if lines and (question := _question(receipt_number)) is not None:
+def show_codes(receipt_number: str | None) -> Response:
+    """Lead to the notice with what the visitor may see of the asked terminals' codes: on that page, never in its address."""
+    wanted = set(flask.request.form.getlist("terminal"))
+    names = [line.terminal for line in own(receipt_number).terminals if line.terminal in wanted and line.showable and line.part]
+    if not names:
+        return _to_notice(receipt_number)
+    if (question := _question(receipt_number)) is not None:
         return question
-    actor = guard.person().actor
-    codes = {}
-    for line in lines:
-        # Redeemed or frozen since the page was read: the page says so, and the others' codes are shown all the same.
-        with suppress(Refused):
-            codes[line.terminal] = portal().notices.reveal(receipt_number, office_code(), line.terminal, actor)
-    return _page(receipt_number, codes) or flask.abort(404)
+    view = secrets.token_urlsafe(9)
+    asked_at = doorway().parts.clock.now().isoformat()
+    visit()[_ASKED] = {"view": view, "receipt_number": receipt_number, "terminals": names, "at": asked_at}
+    return flask.redirect(flask.url_for("id_notice.show", receipt_number=receipt_number, view=view), 303)
 
 
 @blueprint.get(OF_TAKEN_OVER + "/freeze", defaults=_NO_NUMBER)
@@ -146,7 +159,33 @@ def _notice(receipt_number: str | None) -> IdNotice | None:
 
 def _arrive(receipt_number: str | None, sentence: str) -> Response:
     flask.flash(sentence)
+    return _to_notice(receipt_number)
+
+
+def _to_notice(receipt_number: str | None) -> Response:
     return flask.redirect(flask.url_for("id_notice.show", receipt_number=receipt_number), 303)
+
+
+def _asked(receipt_number: str | None) -> list[str] | None:
+    """Return the terminals whose codes this address shows; none for the plain notice, None when it shows no more."""
+    if "view" not in flask.request.args:
+        return []
+    kept = visit().get(_ASKED)
+    if not isinstance(kept, dict) or not guard.person().may(Right.CODES):
+        return None
+    is_this = (kept["view"], kept["receipt_number"]) == (flask.request.args["view"], receipt_number)
+    is_late = doorway().parts.clock.now() - datetime.fromisoformat(kept["at"]) > SHOWN_FOR
+    return None if is_late or not is_this else list(kept["terminals"])
+
+
+def _revealed(receipt_number: str | None, names: Iterable[str]) -> Mapping[str, ShownCodes]:
+    """Return what the visitor may see of some terminals' codes; that they saw it is on record."""
+    codes = {}
+    for name in names:
+        # Redeemed or frozen since it was asked for: the page says so, and the others' codes are shown all the same.
+        with suppress(Refused):
+            codes[name] = portal().notices.reveal(receipt_number, office_code(), name, guard.person().actor)
+    return codes
 
 
 def _question(receipt_number: str | None) -> Response | None:

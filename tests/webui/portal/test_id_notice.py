@@ -19,6 +19,7 @@ from tests.support.house import SOURCE, House, new_request
 from tests.webui.conftest import KATO, OPERATOR, SATO, Doors
 from tests.webui.visitors import PASSWORD, Visitor
 from webui.accounts import NewAccount, Right
+from webui.portal.id_notice import SHOWN_FOR
 from webui.tables import AccountRow
 
 
@@ -29,6 +30,12 @@ def secrets_of(page: str) -> list[str]:
 def notices(doors: Doors) -> IdNotices:
     found: IdNotices = doors.portal.extensions["webui-portal"].notices
     return found
+
+
+def shown_times(doors: Doors, number: str) -> list[int]:
+    notice = notices(doors).notice(number, "NAC001")
+    assert notice
+    return [len(line.showings) for line in notice.terminals]
 
 
 def codes_of(doors: Doors, number: str, terminal: str) -> Codes:
@@ -72,7 +79,7 @@ def test_asked_for_one_terminals_codes_are_shown_on_record(doors: Doors) -> None
     number, (first, second) = doors.prepared()
     visitor = doors.customer()
     visitor.get(f"/applications/{number}/id-notice")
-    response = visitor.post(f"/applications/{number}/id-notice", {"terminal": first})
+    response = visitor.arrive(f"/applications/{number}/id-notice", {"terminal": first})
     assert response.headers["Cache-Control"] == "no-store"
     assert "2026/11/24 10:00</time> JST hanako" in response.text
     shown = secrets_of(response.text)
@@ -86,9 +93,49 @@ def test_all_codes_can_be_asked_for_at_once(doors: Doors) -> None:
     number, names = doors.prepared()
     visitor = doors.customer()
     assert "すべての端末のコードを表示する" in visitor.get(f"/applications/{number}/id-notice").text
-    response = visitor.post(f"/applications/{number}/id-notice", {"terminal": [*names, "99999W"]})
+    response = visitor.arrive(f"/applications/{number}/id-notice", {"terminal": [*names, "99999W"]})
     assert len(secrets_of(response.text)) == 6
     assert response.text.count("hanako</li>") == 2
+
+
+def test_shown_codes_have_an_address_that_shows_and_records_anew_for_a_short_while(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    notice = f"/applications/{number}/id-notice"
+    visitor = doors.customer()
+    visitor.get(notice)
+    sent = visitor.post(notice, {"terminal": first})
+    assert (sent.status_code, sent.location.partition("?view=")[0]) == (303, notice)
+    codes = codes_of(doors, number, first)
+    assert not [code for code in (codes.access_key, codes.auth_code_2, codes.auth_code_3) if code in sent.text + sent.location]
+    for times in (1, 2):
+        page = visitor.get(sent.location)
+        assert secrets_of(page.text) == [codes.access_key, codes.auth_code_2, codes.auth_code_3]
+        assert page.headers["Cache-Control"] == "no-store"
+        assert page.text.count("hanako</li>") == times
+    assert secrets_of(visitor.get(notice).text) == []
+    doors.clock.advance(SHOWN_FOR + timedelta(seconds=1))
+    assert visitor.get(sent.location).location == notice
+    assert shown_times(doors, number) == [3, 0]  # with the one of `codes_of`
+
+
+def test_the_address_of_shown_codes_is_worth_nothing_to_others_and_for_other_notices(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    notice = f"/applications/{number}/id-notice"
+    visitor = doors.customer()
+    visitor.get(notice)
+    address = visitor.post(notice, {"terminal": first}).location
+    assert doors.customer("jiro").get(address).location == notice
+    assert doors.customer("saburo", office_code="NAC002").get(address).location == notice
+    assert doors.customer("saburo", office_code="NAC002").get(notice).status_code == 303  # to an application that is not there
+    view = address.partition("?")[2]
+    assert visitor.get(f"/id-notice?{view}").location == "/id-notice"
+    assert visitor.get(f"{notice}?view=other").location == notice
+    again = visitor.post(notice, {"terminal": first}).location
+    assert visitor.get(address).location == notice  # the later asking counts
+    with doors.database.transaction() as session:
+        session.scalars(select(AccountRow).where(AccountRow.login == "hanako")).one().grants = [Right.APPLY.value]
+    assert visitor.get(again).location == notice
+    assert shown_times(doors, number) == [0, 0]
 
 
 def test_who_may_not_see_codes_gets_none(doors: Doors) -> None:
@@ -119,9 +166,9 @@ def test_the_page_shows_each_their_half_and_whose_the_other_is(doors: Doors) -> 
     path = f"/applications/{number}/id-notice"
     hanako, taro = doors.customer(), doors.customer("taro")
     hanako.get(path)
-    upper = hanako.post(path, {"terminal": first}).text
+    upper = hanako.arrive(path, {"terminal": first}).text
     taro.get(path)
-    lower = taro.post(path, {"terminal": first}).text
+    lower = taro.arrive(path, {"terminal": first}).text
     assert [len(code) for code in secrets_of(upper)] == [13, 6]
     assert [len(code) for code in secrets_of(lower)] == [5]
     assert "管理責任者以外の方に表示します" in upper
@@ -142,14 +189,14 @@ def test_whoever_has_neither_half_gets_nothing(doors: Doors) -> None:
     page = taro.get(path).text
     assert "申込者(hanako)に表示します" in page
     assert "表示する<span" not in page
-    assert secrets_of(taro.post(path, {"terminal": first}).text) == []
+    assert secrets_of(taro.arrive(path, {"terminal": first}).text) == []
     assert [len(code) for code in secrets_of(_shown(doors.customer(), path, first))] == [5]
     assert [len(code) for code in secrets_of(_shown(doors.customer("kanri"), path, first))] == [13, 6]
 
 
 def _shown(visitor: Visitor, path: str, terminal: str) -> str:
     visitor.get(path)
-    return visitor.post(path, {"terminal": terminal}).text
+    return visitor.arrive(path, {"terminal": terminal}).text
 
 
 def test_a_while_after_the_log_in_the_second_factor_is_asked_for_again(doors: Doors) -> None:
@@ -167,12 +214,12 @@ def test_a_while_after_the_log_in_the_second_factor_is_asked_for_again(doors: Do
     assert wrong.status_code == 422
     assert "確認コードが違います" in wrong.text
     code = doors.code("hanako", "NAC001")
-    shown = visitor.post(path, {"terminal": first, "factor_code": code}).text
+    shown = visitor.arrive(path, {"terminal": first, "factor_code": code}).text
     assert len(secrets_of(shown)) == 3
     assert code not in shown
-    assert len(secrets_of(visitor.post(path, {"terminal": first}).text)) == 3
+    assert len(secrets_of(visitor.arrive(path, {"terminal": first}).text)) == 3
     doors.clock.advance(timedelta(minutes=11))
-    assert secrets_of(visitor.post(path, {"terminal": first}).text) == []
+    assert secrets_of(visitor.arrive(path, {"terminal": first}).text) == []
     notice = notices(doors).notice(number, "NAC001")
     assert notice
     assert [len(line.showings) for line in notice.terminals] == [2, 0]
@@ -300,7 +347,7 @@ def test_an_office_freezes_codes_itself(doors: Doors) -> None:
     page = visitor.get(f"/applications/{number}/id-notice").text
     assert "凍結しました" in page
     assert "凍結中" in page
-    response = visitor.post(f"/applications/{number}/id-notice", {"terminal": [first, second]})
+    response = visitor.arrive(f"/applications/{number}/id-notice", {"terminal": [first, second]})
     assert len(secrets_of(response.text)) == 3
     assert visitor.post(f"/applications/{number}/id-notice/{first}/freeze").status_code == 409
     assert visitor.get(f"/applications/{number}/id-notice/{first}/freeze").status_code == 404
@@ -317,7 +364,7 @@ def test_terminals_that_were_taken_over_have_a_notice_without_number(doors: Door
     assert 'href="/id-notice"' in visitor.get("/").text
     assert 'href="/id-notice"' in visitor.get("/contract/netnaccs").text
     assert secrets_of(visitor.get("/id-notice").text) == []
-    assert len(secrets_of(visitor.post("/id-notice", {"terminal": "88888W"}).text)) == 3
+    assert len(secrets_of(visitor.arrive("/id-notice", {"terminal": "88888W"}).text)) == 3
     assert "88888W" in visitor.get("/id-notice/88888W/freeze").text
     assert visitor.post("/id-notice/88888W/freeze").location == "/id-notice"
     assert "凍結中" in visitor.get("/id-notice").text
