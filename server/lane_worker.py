@@ -190,7 +190,8 @@ class LaneWorker(PatientWorker, ABC):
         if event & _WRITE or caller.to_send:
             if self._send(caller):
                 self._events.modify(caller.sock.fileno(), _READ)
-                self.answer(caller)  # what came with it
+                if caller.came:
+                    self.answer(caller)
             return
         try:
             came = caller.sock.recv(self.at_once)
