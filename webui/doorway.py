@@ -15,16 +15,31 @@ from webui.assets import Asset
 from webui.factors import Factors, LogIns, Passkeys
 from webui.refusals import Sentence
 from webui.sessions import Limits, Sessions
-from webui.texts import mark
+from webui.texts import gettext, mark
 
 
 @dataclass(frozen=True)
 class DoorSettings:
-    """What an operator may choose about a door's pages."""
+    """What an operator may choose about a door's pages.
+
+    `package_url` is where the network's own software for terminals and its manuals are had; empty: no page speaks of it.
+    """
 
     public_url: str
     service_name: str = mark("利用者認証センター サポートシステム")
     help_desk: str = "0120-000-000"
+    package_url: str = ""
+    package_name: str = mark("パッケージソフトと初期導入手順書")
+
+    @property
+    def service_label(self) -> str:
+        """Return the service's name in the reader's language; what an operator chose is the same in both, and no markup."""
+        return gettext(self.service_name)
+
+    @property
+    def package_label(self) -> str:
+        """Return what the link to the package software is called in the reader's language."""
+        return gettext(self.package_name)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Length alone does not do: `password1234` has twelve characters.
 import hashlib
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,10 @@ _NUMBER = re.compile(r"(\d\d)\d+")
 _REPEATED = re.compile(r"(.+?)\1+")
 _ONE_PART = re.compile(r"(.{1,10}?)\1+")
 _NAME_PARTS = re.compile(r"[^\W_]+")
+# Runs of one script: in 横浜通関サービス nothing else parts the words.
+_RUNS = re.compile(r"[a-z0-9]+|[\u30a1-\u30ff]+|[\u3041-\u309f]+|[^\W\u3041-\u30ff_a-z0-9]+")
+# Every company has one of them, and nobody types it.
+_FORMS = re.compile("株式会社|有限会社|合同会社|合資会社|合名会社|事業所|営業所|支店|本社")
 _DISGUISES = str.maketrans("@4310$57!|", "aaeiosstil")
 _STEPS = frozenset(
     row[at : at + _ROW]
@@ -39,7 +44,7 @@ def is_guessable(password: str, names: Iterable[str] = ()) -> bool:
 
     That is what is left without words, rows of keys, numbers and `names`.
 
-    `names` are the account's: log-in name, office code, address; their parts count as words.
+    `names` are the account's: log-in name, office code, address, what office and service are called; their parts count as words.
     """
     plain = password.casefold()
     if digest(plain) in COMMON or _ONE_PART.fullmatch(plain):
@@ -55,7 +60,10 @@ def digest(plain: str) -> str:
 
 def _parts(names: Iterable[str]) -> Iterator[str]:
     for name in names:
-        yield from (part for part in _NAME_PARTS.findall(name.casefold()) if len(part) >= _SHORTEST_NAME)
+        plain = unicodedata.normalize("NFKC", name).casefold()
+        own = _FORMS.sub(" ", plain)
+        parts = _NAME_PARTS.findall(plain) + _NAME_PARTS.findall(own) + _RUNS.findall(own)
+        yield from (part for part in parts if len(part) >= _SHORTEST_NAME)
 
 
 def _without(plain: str, words: frozenset[str]) -> str:

@@ -57,7 +57,7 @@ class Passwords:
 def require_good(password: str, *, login: str, names: tuple[str, ...] = ()) -> None:
     """Raise Refused with the rule that a new password breaks: its length, the log-in name in it, repetition, being guessable.
 
-    `names` are what else strangers know of the account: its office, its owner's name and address, the service's name.
+    `names` are what else strangers know of the account (`accounts.expected`).
     """
     normal = _normal(password)
     if len(normal) < SHORTEST:

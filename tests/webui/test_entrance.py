@@ -2,8 +2,12 @@
 
 import pytest
 
+from kernel.errors import Refused
+from registry.letters import Letters
 from tests.webui.conftest import Doors
+from tests.webui.mailbox import Mailbox
 from tests.webui.visitors import PASSWORD, Visitor
+from webui.accounts import Door, Forgotten, PasswordLinks, UserLetters
 
 USER = {"office_code": "NAC001", "user": "hanako"}
 
@@ -65,3 +69,29 @@ def test_a_refused_new_password_is_explained_at_its_field(doors: Doors, form: di
     response = visitor.post("/password", form)
     assert response.status_code == 422
     assert f'id="{field}-fault"' in response.text
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["ナックス商事-2026年", "nac trading 2026", "東京営業所2026東京営業所", "サポートシステム20261124", "Support System 2026"],
+)
+def test_what_office_company_and_service_are_called_is_no_password(doors: Doors, password: str) -> None:
+    visitor = doors.customer()
+    visitor.get("/password")
+    form = {"current_password": PASSWORD, "new_password": password, "new_password_again": password}
+    response = visitor.post("/password", form)
+    assert response.status_code == 422
+    assert 'id="new_password-fault"' in response.text
+    assert "推測されやすい" in response.text
+
+
+def test_a_password_chosen_by_link_is_held_against_the_same_names(doors: Doors) -> None:
+    letters = UserLetters(Letters("https://localhost:8443", "横浜地区認証室", "横浜地区認証室"))
+    links, mailbox = PasswordLinks(doors.database, doors.clock, letters), Mailbox(doors.database, doors.clock)
+    links.ask(Forgotten("NAC001", "jiro", doors.person("jiro", "NAC001").mail, "192.0.2.1"))
+    links.answer_due(doors.clock.now())
+    token = mailbox.token_of("jiro@example.jp")
+    for password in ("ナックス商事-2026年", "横浜地区認証室-20261124"):
+        with pytest.raises(Refused, match="password-too-common"):
+            links.choose(Door.PORTAL, token, password, source="192.0.2.1")
+    assert links.choose(Door.PORTAL, token, "korewa-betsuno-aikotoba", source="192.0.2.1").login == "jiro"

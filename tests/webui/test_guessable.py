@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from webui.guessable import is_guessable
@@ -44,6 +46,23 @@ def test_what_everybody_tries_first_is_guessable(password: str) -> None:
 )
 def test_what_has_enough_of_its_own_is_not(password: str) -> None:
     assert not is_guessable(password, NAMES)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "横浜通関サービス2026",
+        "横浜通関サービス株式会社",
+        "nac-logistics-1958",
+        "ＮＡＣ商事2026ＮＡＣ商事",
+        "地方税関システム12345678",
+    ],
+)
+def test_what_office_company_and_service_are_called_counts_as_a_name(password: str) -> None:
+    called = ("横浜通関サービス株式会社", "NAC Logistics Co., Ltd.", "ＮＡＣ商事株式会社", "地方税関システム")
+    normal = unicodedata.normalize("NFKC", password)
+    assert is_guessable(normal, called)
+    assert not is_guessable("港の見える丘で待つ犬", called)
 
 
 def test_a_name_counts_only_for_its_owner() -> None:

@@ -17,7 +17,7 @@ from kernel import audit, throttle
 from kernel.clock import Clock
 from kernel.database import Database, insert_if_absent
 from kernel.errors import Refused
-from webui.accounts import admission
+from webui.accounts import admission, expected
 from webui.accounts.letters import UserLetters
 from webui.accounts.persons import (
     AccountState,
@@ -88,7 +88,9 @@ class Accounts:
         now = self.clock.now()
         login = normal(account.login)
         require_well_formed(login=login, name=account.name, mail=account.mail)
-        require_good(account.password, login=login, names=(account.office_code, account.name, account.mail))
+        with self.database.snapshot() as session:
+            known = expected.names(session, account.office_code, account.name, account.mail)
+        require_good(account.password, login=login, names=known)
         hashed = self.passwords.hash(account.password)
         values: dict[str, object] = {
             "door": account.door.value,
@@ -183,11 +185,12 @@ class Accounts:
         with self.database.snapshot() as session:
             throttle.require_unlocked(session, key, now)
             row = session.get_one(AccountRow, person.account_id)
+            known = expected.names(session, person.office_code, person.name, person.mail, letters=letters)
         if not self.passwords.matches(row.password_hash, current):
             with self.database.transaction() as session:
                 throttle.count_failure(session, key, PER_ACCOUNT_AND_SOURCE, now)
             raise Refused("password-wrong")
-        require_good(new, login=person.login, names=(person.office_code, person.name, person.mail))
+        require_good(new, login=person.login, names=known)
         if self.passwords.matches(row.password_hash, new):
             raise Refused("password-same")
         hashed = self.passwords.hash(new)

@@ -10,7 +10,7 @@ from kernel import audit, throttle
 from kernel.clock import Clock
 from kernel.database import Database
 from kernel.errors import Refused
-from webui.accounts import admission, links
+from webui.accounts import admission, expected, links
 from webui.accounts.letters import UserLetters
 from webui.accounts.links import PASSWORD_PURPOSES, Purpose
 from webui.accounts.persons import AccountState, Door, Person, find, normal, person_of, record
@@ -84,7 +84,9 @@ class PasswordLinks:
         `passwords.require_good` says, and then the link stays.
         """
         person = self.owner(door, token)
-        require_good(password, login=person.login, names=(person.office_code, person.name, person.mail))
+        with self.database.snapshot() as session:
+            known = expected.names(session, person.office_code, person.name, person.mail, letters=self.letters)
+        require_good(password, login=person.login, names=known)
         hashed = self.passwords.hash(password)
         now = self.clock.now()
         with self.database.transaction() as session:
