@@ -19,10 +19,11 @@ from sqlalchemy.orm import Session
 
 from kernel.database import Base, insert_if_absent
 from kernel.errors import Refused
-from registry import contracts, offices, terminals
+from registry import contracts, offices, soundness, terminals
 from registry.billing import states
-from registry.changes import Entry, ItemChange, Row, Values
+from registry.changes import Entry, ItemChange, Present, Row, Values
 from registry.contracts import Contract
+from registry.fields import Owned
 from registry.forms import FORMS, OFFICE_CODE, Edit
 from registry.offices import Office
 from registry.series import next_general_name, next_line_number
@@ -84,22 +85,32 @@ def conflicts(session: Session, office_code: str, change: ItemChange) -> tuple[C
 
 
 def obstacles(session: Session, office_code: str, change: ItemChange) -> tuple[Refused, ...]:
-    """Return why a change can not be carried out as things stand, apart from conflicts: office-unknown, terminals-remain."""
+    """Return why a change can not be carried out as things stand, apart from conflicts.
+
+    Those are item-outdated (see `soundness`; then nothing else is asked), office-unknown, terminals-remain, owned-gone (what
+    a row refers to: another item of the same application may still bring it), row-last.
+    """
+    try:
+        soundness.require(office_code, change)
+    except Refused as outdated:
+        return (outdated,)
     codes = [field.code for field in FORMS[change.item].fields if field.kind is OFFICE_CODE]
     named = {entry.after[code] for entry in change.entries if entry.after for code in codes}
     missing = sorted(named - offices.names(session, named).keys()) if named else []
     found = [Refused("office-unknown", office_code=code) for code in missing]
     if change.item == "termination" and (left := len(terminals.all_of_office(session, office_code))):
         found.append(Refused("terminals-remain", count=left))
-    return tuple(found)
+    present = contracts.present(*_read(session, office_code))
+    return (*found, *_gone(change, present), *_emptied(change, present))
 
 
 def carry_out(session: Session, office_code: str, change: ItemChange, start_date: date) -> None:
     """Change the contract as an application wants it.
 
-    Raises Refused with contract-differs (see `conflicts`), office-unknown (a partner's code), user-code-taken,
-    terminals-remain (of a contract that shall end).
+    Raises Refused with item-outdated, contract-differs (see `conflicts`), office-unknown (a partner's code), user-code-taken,
+    terminals-remain (of a contract that shall end), owned-gone (what a row refers to), row-last (a user code's only ID number).
     """
+    soundness.require(office_code, change)
     form = FORMS[change.item]
     company, office, contract = _locked(session, office_code)
     found = conflicts(session, office_code, change)
@@ -160,6 +171,28 @@ def _against(item: str, entry: Entry, rows: Mapping[str, Row]) -> Iterator[Confl
         present = row.values.get(name, "")
         if present not in (before.get(name, ""), after.get(name) if entry.after else before.get(name, "")):
             yield Conflict(entry.ref, name, present)
+
+
+def _gone(change: ItemChange, present: Present) -> Iterator[Refused]:
+    """Find what rows refer to and the contract does not have: a user code, a line."""
+    form = FORMS[change.item]
+    for field in form.fields if not form.is_request else ():
+        if isinstance(field.kind, Owned):
+            there = {row.values[field.kind.field] for row in present.get(field.kind.item, ())}
+            wanted = {entry.after[field.code] for entry in change.entries if entry.after and field.code in entry.changed}
+            missing = sorted(wanted - there - {""})
+            yield from (Refused("owned-gone", item=change.item, field=field.code, value=value) for value in missing)
+
+
+def _emptied(change: ItemChange, present: Present) -> Iterator[Refused]:
+    """Find of what the last row would go that must be kept: other applications may have deleted the others."""
+    kept = FORMS[change.item].kept
+    if not kept:
+        return
+    rows = {row.ref: row.values for row in present.get(change.item, ())}
+    gone = [rows.pop(entry.ref) for entry in change.entries if entry.edit is Edit.DELETE and entry.ref in rows]
+    left = {values[kept] for values in (*rows.values(), *(entry.after for entry in change.entries if entry.after))}
+    yield from (Refused("row-last", value=value) for value in sorted({values[kept] for values in gone} - left))
 
 
 def _ref(item: str, entry: Entry) -> str:

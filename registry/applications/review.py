@@ -10,7 +10,7 @@ from kernel import audit
 from kernel.clock import Clock, tokyo_date
 from kernel.database import Database
 from kernel.errors import Refused
-from registry import calendar, news, offices, terminals
+from registry import calendar, news, offices, soundness, terminals
 from registry.applications.records import (
     NEWS_KINDS,
     WORDS_MOST,
@@ -64,7 +64,7 @@ class Review:
 
         With a `version` only that version is approved: the one that the approver has read. Raises Refused with
         application-unknown, application-state, application-corrected, approver-is-applicant, date-past, date-far,
-        settings-too-late (with `deadline`), terminal-names-exhausted.
+        settings-too-late (with `deadline`), terminal-names-exhausted, item-outdated (see `soundness`).
         """
         now = self.clock.now()
         with self.database.transaction() as session:
@@ -77,6 +77,7 @@ class Review:
             today = tokyo_date(now)
             calendar.check_start(start_date, today)
             deadline = settings_deadline(session, receipt_number, start_date, today)
+            _require_sound(session, row)
             row.approved_by, row.reviewed_at = str(approver), now
             row.start_date, row.settings_deadline = start_date, deadline
             named = _name_terminals(session, row, start_date, now)
@@ -178,6 +179,15 @@ def _words(field: str, text: str) -> str:
     if isinstance(words, FieldFault):
         raise Invalid(Faults([words]))
     return words
+
+
+def _require_sound(session: Session, row: ApplicationRow) -> None:
+    """Raise Refused("item-outdated") when an item can not be carried out any more: rules changed since it was applied for."""
+    query = select(ApplicationItemRow).where(
+        ApplicationItemRow.receipt_number == row.receipt_number, ApplicationItemRow.executed_at.is_(None)
+    )
+    for ticked in session.scalars(query.order_by(ApplicationItemRow.item)):
+        soundness.require(row.office_code, from_stored(ticked.item, ticked.entries))
 
 
 def settings_deadline(session: Session, receipt_number: str, start_date: date, today: date) -> date | None:

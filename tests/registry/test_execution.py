@@ -302,7 +302,7 @@ def test_a_user_code_belongs_to_one_office(database: Database, review: Review, a
 
 def test_items_of_one_application_follow_each_other(database: Database, review: Review, approved: File) -> None:
     number = approved({"user_codes": CODE, "id_numbers": {"new1.user_code": ["NAC02"], "new1.id_number": ["002"]}})
-    with pytest.raises(Refused, match="contract-differs"):
+    with pytest.raises(Refused, match="owned-gone"):
         review.mark_executed(number, "id_numbers", actor=SUZUKI)
     for item in ("user_codes", "id_numbers"):
         review.mark_executed(number, item, actor=SUZUKI)

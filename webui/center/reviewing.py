@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from kernel.clock import tokyo_date
 from kernel.errors import Refused
-from registry import calendar, execution, offices
+from registry import calendar, execution, offices, soundness
 from registry.applications import Detail
 from registry.applications.records import WORDS_MOST
 from registry.applications.review import settings_deadline
@@ -293,7 +293,7 @@ def _approval(dossier: Dossier, start: date) -> Confirmation:
     with doorway().parts.database.snapshot() as session:
         deadline = settings_deadline(session, number, start, today())
         for line in detail.items:
-            cautions += [words for words, _ in _hindrances(session, dossier, line.change)]
+            cautions += [words for words, _ in _hindrances(session, dossier, line.change, beforehand=True)]
     if start != wished:
         cautions.append(say(mark("希望日(%(wished)s)と異なる日付です。"), wished=show_day(wished)))
     return Confirmation(
@@ -321,8 +321,14 @@ def _obstacle(dossier: Dossier) -> str:
     """Return why an application can not be approved now, a finished sentence; empty when it can."""
     if not (deeds.is_sent() or possible(dossier.detail).approve):
         return wrong_state(dossier)
-    is_corrected = _version_read(dossier) != dossier.detail.application.version
-    return sentence_of(Refused("application-corrected")) if is_corrected else ""
+    if _version_read(dossier) != dossier.detail.application.version:
+        return sentence_of(Refused("application-corrected"))
+    try:
+        for line in dossier.detail.items:
+            soundness.require(dossier.office.code, line.change)
+    except Refused as outdated:
+        return sentence_of(outdated)
+    return ""
 
 
 def _version_read(dossier: Dossier) -> int:
@@ -371,9 +377,13 @@ def _words_form(wording: Wording, dossier: Dossier, sheet: Sheet) -> Response:
     return flask.make_response(page, 422 if sheet.faults else 200)
 
 
-def _hindrances(session: Session, dossier: Dossier, change: ItemChange) -> list[tuple[str, str]]:
-    """Return what must be different before an item can be carried out, each with a page that helps; empty for none."""
+def _hindrances(session: Session, dossier: Dossier, change: ItemChange, *, beforehand: bool = False) -> list[tuple[str, str]]:
+    """Return what must be different before an item can be carried out, each with a page that helps; empty for none.
+
+    `beforehand` what the application's other items may bring is not among it.
+    """
     found = execution.obstacles(session, dossier.office.code, change) if change.item in FORMS else ()
+    found = tuple(one for one in found if not (beforehand and one.code == "owned-gone"))
     terminals = flask.url_for("terminals.listed", q=dossier.office.code)
     return [
         (
@@ -382,6 +392,8 @@ def _hindrances(session: Session, dossier: Dossier, change: ItemChange) -> list[
         )
         if one.code == "terminals-remain"
         else (say(mark("事業所%(office_code)sは登録されていません。このままでは実施できません。"), **one.facts), "")
+        if one.code == "office-unknown"
+        else (sentence_of(one), "")
         for one in found
     ]
 
@@ -390,8 +402,10 @@ def _execution(dossier: Dossier, change: ItemChange) -> str:
     office_code = dossier.office.code
     with doorway().parts.database.snapshot() as session:
         hindrances = _hindrances(session, dossier, change)
-        conflicts = execution.conflicts(session, office_code, change)
-        siblings = offices.siblings(session, office_code) if changes_company(change) else {}
+        # What today's forms do not know can not be compared either.
+        is_sound = not soundness.faults(office_code, change)
+        conflicts = execution.conflicts(session, office_code, change) if is_sound else ()
+        siblings = offices.siblings(session, office_code) if is_sound and changes_company(change) else {}
     return flask.render_template(
         "execution.html",
         dossier=dossier,

@@ -5,11 +5,12 @@ from datetime import date
 from http import HTTPStatus
 
 from kernel.errors import Refused
+from registry.forms import FORMS
 from registry.states import ApplicationState, TerminalState
 from webui import account_words, downloads, papers, refusals
 from webui.refusals import Sentence
 from webui.texts import gettext, mark, show_day
-from webui.words import APPLICATION_STATES, TERMINAL_STATES, item_name
+from webui.words import APPLICATION_STATES, TERMINAL_STATES, field_name, item_name
 
 SENTENCES: Mapping[str, Sentence] = {
     **account_words.SENTENCES,
@@ -42,6 +43,21 @@ SENTENCES: Mapping[str, Sentence] = {
     "item-typed": Sentence(mark("この変更項目は利用開始日に自動で実施されます。")),
     "contract-differs": Sentence(
         mark("申込の後で契約内容が変わったため、「%(item)s」を実施できません。現在の契約内容を確認してください。")
+    ),
+    "item-outdated": Sentence(
+        mark(
+            "「%(item)s」の申込内容(%(fields)s)は、現在の規則では実施できません。"
+            "審査中なら確認事項で修正を依頼し、承認後なら取り消して、あらためて申し込むよう依頼してください。"
+        )
+    ),
+    "owned-gone": Sentence(
+        mark(
+            "「%(field)s」の%(value)sは、現在の契約内容にないため、実施できません。"
+            "同じ申込で追加するものであれば、先にその項目を実施してください。"
+        )
+    ),
+    "row-last": Sentence(
+        mark("利用者コード%(value)sの最後の識別番号のため、削除できません。お客様に確認し、申込を取り消してください。")
     ),
     "user-code-taken": Sentence(mark("利用者コード%(user_code)sは、すでに使われています。お客様に確認してください。")),
     "terminals-remain": Sentence(mark("論理端末が残っています。すべての端末を廃止してから、契約の終了を実施してください。")),
@@ -87,10 +103,21 @@ def in_words(refused: Refused) -> Refused:
     """Return a refusal whose facts are words of the reader's language."""
     facts = {name: show_day(value) if isinstance(value, date) else value for name, value in refused.facts.items()}
     state = str(facts.get("state", ""))
-    if refused.code == "contract-differs":
+    if refused.code == "item-outdated":
+        facts["fields"] = _fields(str(facts["item"]), str(facts["fields"]).split(","))
+    if refused.code == "owned-gone":
+        facts["field"] = field_name(str(facts["item"]), str(facts["field"]))
+    if refused.code in ("contract-differs", "item-outdated"):
         facts["item"] = item_name(str(facts["item"]))
     if refused.code == "application-state" and state in tuple(ApplicationState):
         facts["state"] = gettext(APPLICATION_STATES[ApplicationState(state)].text)
     if refused.code == "terminal-state" and state in tuple(TerminalState):
         facts["state"] = gettext(TERMINAL_STATES[TerminalState(state)].text)
     return Refused(refused.code, **facts)
+
+
+def _fields(item: str, codes: list[str]) -> str:
+    """Return fields of an item in the reader's language; what is no field of it is told as rows that nobody can read."""
+    known = {field.code for field in FORMS[item].fields} if item in FORMS else set()
+    names = (field_name(item, code) if code in known else gettext(mark("登録内容")) for code in codes)
+    return gettext(mark("、")).join(dict.fromkeys(names))

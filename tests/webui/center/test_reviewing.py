@@ -1,8 +1,10 @@
 """Approving, asking, rejecting, cancelling, carrying out, preparing codes."""
 
+import json
 from datetime import date
 
 import pytest
+from sqlalchemy import text
 
 from registry import applications
 from registry.applications import Detail
@@ -230,6 +232,26 @@ def test_a_contract_does_not_end_while_it_has_terminals(doors: Doors, sato: Visi
     assert "/terminals/?q=NAC001" in page
     assert "実施済みにする</button>" not in page
     assert "論理端末が残っています" in sato.get(sato.post(f"/applications/{number}/items/termination").location).text
+
+
+def test_what_was_filed_under_older_rules_says_what_to_do_instead_of_breaking(doors: Doors, sato: Visitor) -> None:
+    filed = {"termination": {"ending": "office", "last_day": "20270331", "ending_reason": ""}}
+    number, approved = (file_application(doors, items=("termination",), changes=filed) for _ in range(2))
+    doors.review.approve(approved, START, approver=SATO)
+    with doors.database.transaction() as session:
+        older = [{"ref": "", "before": None, "after": {"ending": "merger", "colour": "red"}}]
+        session.execute(text("UPDATE registry_application_item SET entries = :entries"), {"entries": json.dumps(older)})
+    refused = sato.get(f"/applications/{number}/approve")
+    page = sato.get(refused.location).text
+    assert "「契約解除、事業所廃止」の申込内容(解約の内容、最終利用日、登録内容)は、現在の規則では実施できません。" in page
+    assert "確認事項で修正を依頼" in page
+    assert state_of(doors, number) is ApplicationState.APPLIED
+    shown = sato.get(f"/applications/{approved}/items/termination")
+    assert "まだ実施できません" in shown.text
+    assert f'href="/applications/{approved}/cancel"' in shown.text
+    assert "実施済みにする</button>" not in shown.text
+    pressed = sato.post(f"/applications/{approved}/items/termination")
+    assert "現在の規則では実施できません。" in sato.get(pressed.location).text
 
 
 def test_items_that_carry_themselves_out_or_are_not_there_have_no_page(doors: Doors, sato: Visitor) -> None:
