@@ -1,5 +1,6 @@
 """What both doors with pages are made of."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from kernel.clock import Clock
@@ -15,9 +16,11 @@ from webui.sessions import Limits
 
 def door_parts(settings: Settings, database: Database, clock: Clock, name: str) -> DoorParts:
     """Return the surroundings of a door's pages."""
-    chosen = DoorSettings(public_url=settings.door(name).url, help_desk=settings.help_desk)
-    if settings.service_name is not None:
-        chosen = DoorSettings(chosen.public_url, settings.service_name, settings.help_desk)
+    named = {"service_name": settings.service_name, "package_name": settings.package_name}
+    chosen = replace(
+        DoorSettings(settings.door(name).url, help_desk=settings.help_desk, package_url=settings.package_url or ""),
+        **{setting: words for setting, words in named.items() if words is not None},
+    )
     letters = account_letters_of(settings)
     return DoorParts(
         database,

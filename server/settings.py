@@ -122,6 +122,10 @@ class Settings(BaseSettings):
     # None: the pages' own name, which is translated.
     service_name: str | None = Field(default=None, min_length=1, max_length=60)
     help_desk: str = "0120-000-000"
+    # Where the network's own software for terminals (パッケージソフト) and its manuals are had, and what the link is called;
+    # without the address no page speaks of it, and without a name it has the pages' own, which is translated.
+    package_url: str | None = None
+    package_name: str | None = Field(default=None, min_length=1, max_length=60)
     organisation: str = Field(default="Tegata Customs Network", min_length=1, max_length=64)
     # RFC 4151: the owner of the domain on the first day of that year mints `tag:DOMAIN,YEAR:terminal:NAME`.
     tag_domain: str = Field(default="example.jp", pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")
@@ -218,6 +222,16 @@ class Settings(BaseSettings):
             return value
         if _database_address(value).drivername not in DATABASES:
             raise ValueError(f"must begin with {' or '.join(DATABASES)}")
+        return value
+
+    @field_validator("package_url")
+    @classmethod
+    def _leads_somewhere(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or not value.isprintable():
+            raise ValueError("must be a web address such as https://software.example.jp/manuals")
         return value
 
     @field_validator("smtp_url")

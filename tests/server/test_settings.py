@@ -128,6 +128,17 @@ def test_the_mails_name_the_service_and_the_help_desk_that_were_set(tmp_path: Pa
     assert letters_of(Settings(home=tmp_path)).service_en == "Terminal Authentication Center Support System"
 
 
+def test_where_the_package_software_is_had_is_a_web_address_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load(tmp_path).package_url is None
+    for wrong in ("javascript:alert(1)", "software.example.jp", "https://user@software.example.jp", "https://", ""):
+        monkeypatch.setenv("TEGATA_PACKAGE_URL", wrong)
+        assert "package_url (TEGATA_PACKAGE_URL): must be a web address" in faults_of(tmp_path)
+    monkeypatch.setenv("TEGATA_PACKAGE_URL", "https://software.example.jp/manuals?kind=net")
+    monkeypatch.setenv("TEGATA_PACKAGE_NAME", "端末用ソフト")
+    chosen = settings.load(tmp_path)
+    assert (chosen.package_url, chosen.package_name) == ("https://software.example.jp/manuals?kind=net", "端末用ソフト")
+
+
 def test_settings_show_no_secret(tmp_path: Path) -> None:
     assert "password" not in repr(Settings(home=tmp_path))
 
