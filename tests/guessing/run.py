@@ -11,7 +11,7 @@ from sqlalchemy import select
 from tests.guessing.siege import ELSEWHERE, Siege, visitor
 from tests.guessing.ways import CODES_MOST, WAYS, Guess, Way
 from tests.support.house import new_request
-from tests.support.interfaces import OTHER_FORMS, PEER, RETRIEVALS, Outcome
+from tests.support.interfaces import LANES, OTHER_FORMS, PEER, RETRIEVALS, Outcome
 from tests.webui.visitors import Visitor
 from webui.tables import AccountRow
 
@@ -115,7 +115,7 @@ def harmed(siege: Siege) -> Iterator[str]:
 
     Uses up codes of theirs each time.
     """
-    forms = {**RETRIEVALS, **OTHER_FORMS}
+    forms = {**RETRIEVALS, **OTHER_FORMS, **LANES}
     for way in WAYS:
         if way.shares != "codes":
             continue

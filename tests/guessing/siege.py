@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ from enrollment.protocols.terminals import TerminalsDoor
 from kernel import audit
 from kernel.database import Database
 from keys.codes import CodeHasher, Opener
+from server.retrieval_lane import RetrievalLane
 from tests.crash.bulk import prepare_many
+from tests.support import lane
 from tests.support.clock import SettableClock
 from tests.support.cmp import cmp_door_of, cmp_signer_of
 from tests.support.house import SOURCE, House, Request, build_house, new_request
-from tests.support.interfaces import PEER, Holder, Reply, World
+from tests.support.interfaces import IN_LANE, PEER, Holder, Reply, World
 from tests.support.retrieval_page import page_of
 from tests.support.scep_door import operations_of
 from tests.webui.conftest import Doors, open_doors
@@ -53,17 +55,20 @@ OPERATOR = audit.operator("test")
 
 
 class CountingHasher(CodeHasher):
-    """Counts by access key how often somebody's codes were looked at."""
+    """Counts by access key how many guesses at somebody's codes were looked at: a second look at one tells nothing more."""
 
     looked: Counter[str]
+    seen: set[tuple[str, ...]]
 
     def __init__(self, secret: bytes) -> None:
         super().__init__(secret)
         object.__setattr__(self, "looked", Counter[str]())
+        object.__setattr__(self, "seen", set[tuple[str, ...]]())
 
     def digest(self, purpose: str, *parts: str) -> bytes:
         """Digest as ever."""
-        if purpose == "auth-codes":
+        if purpose == "auth-codes" and parts not in self.seen:
+            self.seen.add(parts)
             self.looked[parts[0]] += 1
         return super().digest(purpose, *parts)
 
@@ -122,11 +127,14 @@ class Siege:
     @cached_property
     def worlds(self) -> Mapping[str, World]:
         """The doors of the protocols, as their clients see them."""
+        before = lane.lane_of(self.house.redemption)
+        return {name: self.world(name, before) for name in ("retrieval", "terminals", "plain")}
+
+    def world(self, name: str, before: RetrievalLane) -> World:
+        """Return a door with a lane, for those who come by it."""
         signer = x509.load_der_x509_certificate(cmp_signer_of(self.house).certificate)
         authority = operations_of(self.house).registration().certificate
-        return {
-            name: World(partial(_send, self.apps[name]), authority, signer) for name in ("retrieval", "terminals", "plain")
-        }  # fmt: skip
+        return World(_Door(self.apps[name], before).send, authority, signer)
 
     @cached_property
     def request(self) -> Request:
@@ -159,13 +167,22 @@ class Siege:
         return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def _send(app: Flask, method: str, path: str, headers: Mapping[str, str], body: bytes, source: str) -> Reply:
-    shown = {name: value for name, value in headers.items() if name != PEER}
-    environment: dict[str, Any] = {"REMOTE_ADDR": source}
-    if peer := headers.get(PEER):
-        environment[PEER] = bytes.fromhex(peer)
-    answer = app.test_client().open(path, method=method, headers=shown, data=body, environ_base=environment)
-    return Reply(answer.status_code, dict(answer.headers), answer.get_data())
+@dataclass(frozen=True)
+class _Door:
+    """An app, and a lane before it for the requests that say so."""
+
+    app: Flask
+    before: RetrievalLane
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes, source: str) -> Reply:
+        shown = {name: value for name, value in headers.items() if name not in (PEER, IN_LANE)}
+        if IN_LANE in headers and (told := lane.ask(self.before, method, path, shown, body, source)):
+            return Reply(*told)
+        environment: dict[str, Any] = {"REMOTE_ADDR": source}
+        if peer := headers.get(PEER):
+            environment[PEER] = bytes.fromhex(peer)
+        answer = self.app.test_client().open(path, method=method, headers=shown, data=body, environ_base=environment)
+        return Reply(answer.status_code, dict(answer.headers), answer.get_data())
 
 
 def _peer(environ: Mapping[str, Any]) -> bytes | None:
@@ -202,7 +219,7 @@ def besieged(database: Database, folder: Path, clock: SettableClock, *, attacked
         pages.accounts.add(NewAccount(login, "通関 四郎", f"{login}@example.jp", PASSWORD, grants, "NAC001"), OPERATOR)
     pages.accounts.add(NewAccount("mori", "森", "mori@example.jp", PASSWORD, frozenset({Role.REVIEW})), OPERATOR)
     pages.factors.provide_totp(pages.person("goro", "NAC001"), TOTP_SECRET, OPERATOR)
-    codes = [one for _, one in prepare_many(house, attacked + 60)]
+    codes = [one for _, one in prepare_many(house, attacked + 70)]
     holders = tuple(_holder(house) for _ in range(3))
     assert len(holders) == 3
     siege = Siege(house, clock, hasher, opener, passwords, pages, codes[:attacked], codes[attacked:], holders)

@@ -11,6 +11,7 @@ from flask import Flask
 from tests.conftest import FreshDatabase
 from tests.crash.homes import found_home
 from tests.guessing.ways import STEP_UP, WAYS
+from tests.support.interfaces import LANE
 from tests.support.schema import ROOT
 from webui import guard
 
@@ -52,7 +53,7 @@ READS = {"GET", "HEAD", "OPTIONS"}
 BY_ADDRESS = {"/scep"}
 
 # Who compares what is typed with a secret, and the ways that lead there; whoever adds one says it.
-_BY_CODES, _BY_MAC = {"REST", "EST", "EST serverkeygen", "SCEP", "SCEP by GET", "page"}, {"CMP", "CMP by PBMAC1"}
+_BY_CODES, _BY_MAC = {"REST", LANE, "EST", "EST serverkeygen", "SCEP", "SCEP by GET", "page"}, {"CMP", "CMP by PBMAC1"}
 LOOKS: Mapping[str, set[str]] = {
     "enrollment/codes.py:matches": _BY_CODES,
     "enrollment/guessing.py:match": _BY_CODES,

@@ -11,7 +11,7 @@ from functools import partial
 
 from enrollment import guessing, logon
 from tests.guessing.siege import ELSEWHERE, Siege, visitor
-from tests.support.interfaces import OTHER_FORMS, PEER, RETRIEVALS, Holder, Retrieve
+from tests.support.interfaces import LANE, LANES, OTHER_FORMS, PEER, RETRIEVALS, Holder, Retrieve
 from tests.webui.visitors import PASSWORD, Visitor, code_at
 from webui.accounts import sources
 from webui.factors import book
@@ -205,9 +205,9 @@ _EST, _CMP = "/.well-known/est/<path:rest>", ("/.well-known/cmp", "/.well-known/
 
 
 def _of_codes() -> list[Way]:
-    forms = {**RETRIEVALS, **OTHER_FORMS}
+    forms = {**RETRIEVALS, **OTHER_FORMS, **LANES}
     routes: Mapping[str, tuple[str, ...]] = {
-        "REST": ("/api/v1/retrievals",),
+        **dict.fromkeys(("REST", LANE), ("/api/v1/retrievals",)),
         "page": ("/retrieve/request",),
         **dict.fromkeys(("EST", "EST serverkeygen"), (_EST,)),
         **dict.fromkeys(("SCEP", "SCEP by GET"), ("/scep",)),

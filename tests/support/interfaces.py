@@ -8,7 +8,6 @@ import base64
 import http.client
 import json
 import re
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -32,6 +31,7 @@ from enrollment.protocols.page import door as page
 from enrollment.protocols.retrieval import RetrievalDoor
 from enrollment.protocols.scep import door as scep
 from enrollment.protocols.terminals import TerminalsDoor
+from server.retrieval_lane import RetrievalLane
 from tests.enrollment.protocols.cmp import reading, writing
 from tests.enrollment.protocols.cmp.writing import (
     IMPLICIT_CONFIRM,
@@ -46,7 +46,7 @@ from tests.enrollment.protocols.cmp.writing import (
     seq,
     signing,
 )
-from tests.support import scep_client
+from tests.support import lane, scep_client
 from tests.support.clock import SettableClock
 from tests.support.cmp import cmp_door_of, cmp_signer_of
 from tests.support.house import SOURCE, House, Request, new_request
@@ -55,6 +55,8 @@ from tests.support.scep_client import RENEWAL_REQ, Sealed, challenge_of, client_
 from tests.support.scep_door import operations_of
 
 PEER = "tests.peer"
+# A request with this header comes to the retrieval door's lane first, as over plain HTTP.
+IN_LANE = "tests.lane"
 OK, TRY_AGAIN = 200, 503
 # A certificate of this age is in the last weeks of its year.
 AGE = timedelta(days=350)
@@ -123,8 +125,17 @@ Renew = Callable[[World, Holder, Request], Told]
 
 def rest(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
     """`POST /api/v1/retrievals`."""
+    return _by_rest(world, codes, request, source, {})
+
+
+def rest_in_lane(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
+    """`POST /api/v1/retrievals` to a door with a lane."""
+    return _by_rest(world, codes, request, source, {IN_LANE: "yes"})
+
+
+def _by_rest(world: World, codes: Codes, request: Request, source: str, more: Mapping[str, str]) -> Told:
     body = json.dumps({**asdict(codes), "csr": request.pem.decode()}).encode()
-    return _of_rest(world.send("POST", "/api/v1/retrievals", {"Content-Type": "application/json"}, body, source))
+    return _of_rest(world.send("POST", "/api/v1/retrievals", {"Content-Type": "application/json", **more}, body, source))
 
 
 def enroll(world: World, codes: Codes, request: Request, source: str = SOURCE) -> Told:
@@ -238,6 +249,9 @@ OTHER_FORMS: Mapping[str, Retrieve] = {
     "SCEP by GET": pkcs_req_by_get,
     "CMP by PBMAC1": ir_by_pbmac1,
 }
+# The same route by another way through the door: its answers must be the same.
+LANE = "REST in the lane"
+LANES: Mapping[str, Retrieve] = {LANE: rest_in_lane}
 RENEWALS: Mapping[str, Renew] = {"REST": renew_by_rest, "EST": reenroll, "SCEP": renewal_req, "CMP": kur}
 _IMPLICIT = (info(IMPLICIT_CONFIRM, NULL),)
 
@@ -251,6 +265,7 @@ class Doors:
     world: World = field(init=False)
     authority: x509.Certificate
     signer: x509.Certificate
+    lane: RetrievalLane
 
     def __post_init__(self) -> None:
         """Let clients send to them."""
@@ -260,7 +275,9 @@ class Doors:
         """Send to the terminals' door what has the header of a certificate, if only an empty one; else to the other one."""
         peer = headers.get(PEER)
         app = self.retrieving if peer is None else self.asking
-        shown = {name: value for name, value in headers.items() if name != PEER}
+        shown = {name: value for name, value in headers.items() if name not in (PEER, IN_LANE)}
+        if IN_LANE in headers and (told := lane.ask(self.lane, method, path, shown, body, source)):
+            return Reply(*told)
         environment: dict[str, Any] = {"REMOTE_ADDR": source}
         if peer:
             environment[PEER] = bytes.fromhex(peer)
@@ -279,14 +296,14 @@ def doors_of(house: House) -> Doors:
     asking = terminals.create_app(TerminalsDoor(house.logon, _peer, house.renewal, house.reissues, house.own_states))
     est.mount(asking, est.EstDoor(house.redemption, est.Renewing(house.renewal, _peer)))
     signer = x509.load_der_x509_certificate(cmp_signer_of(house).certificate)
-    return Doors(retrieving, asking, operations.registration().certificate, signer)
+    return Doors(retrieving, asking, operations.registration().certificate, signer, lane.lane_of(house.redemption))
 
 
-def over_tls(host: str, port: int, context: ssl.SSLContext) -> Transport:
+def over_network(connect: Callable[[], http.client.HTTPConnection]) -> Transport:
     """Return what sends over a new connection each time."""
 
     def send(method: str, path: str, headers: Mapping[str, str], body: bytes, _source: str) -> Reply:
-        with closing(http.client.HTTPSConnection(host, port, context=context, timeout=30)) as connection:
+        with closing(connect()) as connection:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
             return Reply(answer.status, dict(answer.headers), answer.read())
