@@ -51,10 +51,12 @@ class RealHome:
         """Return a door's address."""
         return f"https://{HOST}:{self.settings.door(door).port}"
 
-    def connection(self, timeout: float, door: str = "retrieval", port: int | None = None) -> http.client.HTTPConnection:
-        """Return a connection to a door, at another port if said, as that door speaks."""
+    def connection(
+        self, timeout: float, door: str = "retrieval", *, port: int | None = None, scheme: str | None = None
+    ) -> http.client.HTTPConnection:
+        """Return a connection to a door, at another port and by another scheme if said."""
         settings = self.settings.door(door)
-        if settings.scheme == "http":
+        if (scheme or settings.scheme) == "http":
             return http.client.HTTPConnection(HOST, port or settings.port, timeout=timeout)
         return http.client.HTTPSConnection(HOST, port or settings.port, context=self.tls(), timeout=timeout)
 
@@ -128,6 +130,11 @@ class DoorProcess:
         own = self.environment.get(f"TEGATA_{self.door.upper()}__BIND", "")
         return int(own.rpartition(":")[2]) if own else self.home.settings.door(self.door).port
 
+    @property
+    def scheme(self) -> str:
+        """How it speaks."""
+        return self.environment.get(f"TEGATA_{self.door.upper()}__SCHEME") or self.home.settings.door(self.door).scheme
+
     def open(self) -> None:
         """Start the door and wait until it answers."""
         folder = self.home.settings.home
@@ -156,7 +163,7 @@ class DoorProcess:
     def _wait(self, log: Path) -> None:
         deadline = time.monotonic() + OPENS_WITHIN
         while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
-            connection = self.home.connection(5, self.door, self.port)
+            connection = self.home.connection(5, self.door, port=self.port, scheme=self.scheme)
             try:
                 connection.request("GET", "/healthz")
                 connection.getresponse().read()

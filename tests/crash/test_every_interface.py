@@ -18,12 +18,12 @@ from tests.crash.planted import AnswersBeforeStoring, BurnsFirst
 from tests.crash.sweeps import Ask, Node, node_of, sweep
 from tests.support.clock import SettableClock
 from tests.support.house import SOURCE, House, Request, build_house
-from tests.support.interfaces import RENEWALS, RETRIEVALS, Doors, Told, World, certified, doors_of
+from tests.support.interfaces import LANE, LANES, RENEWALS, RETRIEVALS, Doors, Told, World, certified, doors_of
 
 # Steps that each way has at least: the writes and commits of a redemption, and the key's windows.
 FEWEST = 11
 # What the others read, they read by the same functions.
-READING = {"REST", "CMP"}
+READING = {"REST", "CMP", LANE}
 AT_HAND = "-at-hand"
 
 
@@ -52,7 +52,7 @@ def _retriever(house: House, way: str) -> Callable[[], tuple[str, Ask]]:
         [(terminal, codes)] = house.new_codes()
 
         def ask(world: World, request: Request) -> Told:
-            return RETRIEVALS[way](world, codes, request, SOURCE)
+            return {**RETRIEVALS, **LANES}[way](world, codes, request, SOURCE)
 
         return terminal, ask
 
@@ -72,7 +72,9 @@ def _renewer(house: House, clock: SettableClock, way: str) -> Callable[[], tuple
 
 
 # With a key in the process, a round of redemptions signs by itself, whichever interface they came by.
-_AT_HAND = [pytest.param(f"sqlite{AT_HAND}", name) for name in RETRIEVALS if name in READING]
+_AT_HAND = [pytest.param(f"sqlite{AT_HAND}", name) for name in (*RETRIEVALS, LANE) if name in READING]
+# A lane does nothing where the key is far away; what it begins, the door's app takes up.
+_AT_HAND += [pytest.param(f"postgresql{AT_HAND}", LANE, marks=pytest.mark.postgresql)]
 
 
 def _places(way: str) -> list[Place]:

@@ -1,12 +1,13 @@
 """One code set, many clients at once."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from enrollment.redemption import Redemption, Retrieved
+from enrollment.redemption import Asked, Redemption, Retrieved
 from kernel.database import Database, connect
 from tests.crash import ledger
 from tests.crash.ledger import received_by
@@ -15,6 +16,7 @@ from tests.support.clock import SettableClock
 from tests.support.house import House, build_house, new_request
 
 RIVALS = 1_000
+BATCH = 50
 PRESSES = 50
 
 
@@ -33,6 +35,34 @@ def test_of_a_thousand_keys_on_one_code_set_exactly_one_wins(house: House) -> No
     assert len(winners) == 1
     assert Counter(answer for answer in answers if isinstance(answer, str)) == {"codes-spent": RIVALS - 1}
     assert ledger.faults(house, winners) == []
+
+
+def test_of_a_thousand_keys_that_come_by_the_lanes_of_two_processes_exactly_one_wins(house: House) -> None:
+    [(_, codes)] = house.new_codes()
+    url = house.database.engine.url.render_as_string(hide_password=False)
+    nodes = [Redemption(connect(url), house.clock, house.authority, house.hasher) for _ in range(2)]
+    asked = [Asked(codes, new_request().pem, f"2001:db8::{rank:x}") for rank in range(RIVALS)]
+
+    def by_lane(node: Redemption, ours: list[Asked]) -> list[Retrieved | str]:
+        """Do as a worker does: batches one after the other, and whoever is left goes to the app's threads."""
+        answers: list[Retrieved | str] = []
+        with ThreadPoolExecutor(16) as app:
+            for place in range(0, len(ours), BATCH):
+                batch = ours[place : place + BATCH]
+                found = node.redeem_usual(batch)
+                left = [one for one, retrieved in zip(batch, found, strict=True) if retrieved is None]
+                answers += [retrieved for retrieved in found if retrieved is not None]
+                answers += app.map(stubbornly, [partial(node.redeem, one.codes, one.request, one.source) for one in left])
+        return answers
+
+    halves = all_at_once([partial(by_lane, node, asked[rank::2]) for rank, node in enumerate(nodes)])
+    answers = [answer for half in halves for answer in half]
+    winners = [received_by(rank, answer) for rank, answer in enumerate(answers) if isinstance(answer, Retrieved)]
+    assert len(winners) == 1
+    assert Counter(answer for answer in answers if isinstance(answer, str)) == {"codes-spent": RIVALS - 1}
+    assert ledger.faults(house, winners) == []
+    for node in nodes:
+        node.database.dispose()
 
 
 def test_fifty_presses_of_the_same_key_get_one_certificate(house: House) -> None:

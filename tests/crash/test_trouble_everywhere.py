@@ -25,6 +25,7 @@ from tests.crash.sweeps import Node, away, node_of
 from tests.support.clock import SettableClock
 from tests.support.house import SOURCE, House, Request, build_house, new_request
 from tests.support.interfaces import (
+    LANES,
     RENEWALS,
     RETRIEVALS,
     TRY_AGAIN,
@@ -55,7 +56,7 @@ def opened(sqlite_databases: FreshDatabase, tmp_path: Path, clock: SettableClock
 
 def askers(house: House, clock: SettableClock) -> Iterator[tuple[str, Ask]]:
     """Yield a terminal for each way to a certificate, and what sends its request."""
-    for retrieve in RETRIEVALS.values():
+    for retrieve in (*RETRIEVALS.values(), *LANES.values()):
         [(terminal, codes)] = house.new_codes()
         yield terminal, _retrieving(retrieve, codes)
     for name, renew in RENEWALS.items():

@@ -1,6 +1,6 @@
 """Two nodes as processes on one PostgreSQL, two rivals for each code set, by all ways to redeem it.
 
-In the middle of it the database is restarted, and one node is killed.
+One of them speaks plain HTTP, so it has a lane. In the middle of it the database is restarted, and that node is killed.
 """
 
 import http.client
@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,11 @@ from ca.ceremony import service_certificate
 from ca.plan import CMP, SCEP
 from tests.crash import ledger
 from tests.crash.bulk import prepare_many
-from tests.crash.homes import HOST, DoorProcess, RealHome, found_home
+from tests.crash.homes import DoorProcess, RealHome, found_home
 from tests.crash.ledger import Received
 from tests.crash.rivals import Try, pair_off
 from tests.support.house import SOURCE
-from tests.support.interfaces import RETRIEVALS, Outcome, World, over_tls
+from tests.support.interfaces import RETRIEVALS, Outcome, World, over_network
 from tests.support.postgres import PostgresServer, PostgresUnavailable, private_server
 from tests.support.required import missing
 
@@ -107,12 +108,12 @@ def test_two_nodes_a_restarted_database_and_a_killed_node(home: RealHome, server
     second = _free_port()
     nodes = [
         DoorProcess(home),
-        DoorProcess(home, environment={"TEGATA_RETRIEVAL__BIND": f"127.0.0.1:{second}"}),
+        DoorProcess(home, environment={"TEGATA_RETRIEVAL__BIND": f"127.0.0.1:{second}", "TEGATA_RETRIEVAL__SCHEME": "http"}),
     ]
     for node in nodes:
         node.open()
     tries, requests = pair_off(list(sets.items()))
-    clients = Clients([_world(home, node.port) for node in nodes], tries)
+    clients = Clients([_world(home, node) for node in nodes], tries)
     clients.begin()
     try:
         _wait_for(clients, SETS // 8)
@@ -141,10 +142,10 @@ def _wait_for(clients: Clients, count: int) -> None:
         time.sleep(0.01)
 
 
-def _world(home: RealHome, port: int) -> World:
+def _world(home: RealHome, node: DoorProcess) -> World:
     database = home.house.database
     certificates = [x509.load_der_x509_certificate(service_certificate(database, name)) for name in (SCEP, CMP)]
-    return World(over_tls(HOST, port, home.tls()), *certificates)
+    return World(over_network(partial(home.connection, 30, port=node.port, scheme=node.scheme)), *certificates)
 
 
 def _free_port() -> int:
