@@ -22,10 +22,13 @@ from tests.crash.faults import AuthorityAtHand, BrokenKey
 from tests.crash.homes import found_home
 from tests.support.clock import SettableClock
 from tests.support.house import SOURCE, House, build_house, new_request
-from tests.support.interfaces import PEER, RENEWALS, RETRIEVALS, Outcome, Reply, certified, doors_of
+from tests.support.interfaces import LANE, LANES, PEER, RENEWALS, RETRIEVALS, Outcome, Reply, certified, doors_of
 from tests.support.schema import ROOT
 
 REDEMPTION, RENEWAL = "redemption", "renewal"
+# The functions that each of the two is: what comes by the retrieval door's lane is redeemed many at once.
+REDEEM_USUAL = "enrollment/redemption.py:redeem_usual"
+DEEDS = {REDEMPTION: {"enrollment/redemption.py:redeem", REDEEM_USUAL}, RENEWAL: {"enrollment/renewal.py:renew"}}
 LABELLED_CMP = "/.well-known/cmp/<path:rest>"
 
 # What each route may sign by. A route that is not here makes the test fail: whoever adds one says it.
@@ -114,6 +117,18 @@ def test_only_redemption_and_renewal_begin_an_issuance() -> None:
     assert beginning == {"enrollment/redemption.py", "enrollment/renewal.py"}
 
 
+def test_only_the_redemption_begins_rounds_which_sign_for_many_and_only_the_lane_asks_for_that() -> None:
+    calls = [(path, call) for path, tree in _sources("enrollment", "webui", "server") for call in _calls(tree)]
+    callers = {
+        name: {path for path, call in calls if _is_call_of(call, name)} for name in ("signed_at_once", "Rounds", "redeem_usual")
+    }
+    assert callers == {
+        "signed_at_once": {"enrollment/redemption_rounds.py"},
+        "Rounds": {"enrollment/redemption.py"},
+        "redeem_usual": {"enrollment/protocols/usual_retrievals.py"},
+    }
+
+
 @pytest.mark.parametrize("door", ["retrieval", "terminals", "plain"])
 def test_a_door_gives_its_authority_to_nobody_else(door: str) -> None:
     tree = ast.parse((ROOT / "server" / "apps" / f"{door}.py").read_text(encoding="utf-8"))
@@ -160,9 +175,7 @@ class Paths:
         taken = set()
         for places in self.seen:
             assert places & {"enrollment/issuance.py:keep", "enrollment/issuance.py:signed_at_once"}
-            by = {
-                name for name in (REDEMPTION, RENEWAL) if places & {f"enrollment/{name}.py:redeem", f"enrollment/{name}.py:renew"}
-            }
+            by = {name for name, deeds in DEEDS.items() if places & deeds}
             assert len(by) == 1
             taken |= by
         self.seen.clear()
@@ -199,7 +212,7 @@ def test_every_route_signs_by_the_paths_that_are_said_of_it_and_by_no_other(path
     world = replace(doors.world, send=noting)
     holders = certified(paths.house, clock, [name == "SCEP" for name in RENEWALS])
     paths.taken()
-    for retrieve in RETRIEVALS.values():
+    for retrieve in (*RETRIEVALS.values(), *LANES.values()):
         [(_, codes)] = paths.house.new_codes()
         assert retrieve(world, codes, new_request(), SOURCE).outcome is Outcome.GIVEN
     for renew, holder in zip(RENEWALS.values(), holders, strict=True):
@@ -209,10 +222,17 @@ def test_every_route_signs_by_the_paths_that_are_said_of_it_and_by_no_other(path
     assert reached["asking"] == {route: by & {RENEWAL} for route, by in TERMINALS.items()}
 
 
+def test_what_comes_by_the_lane_is_signed_by_the_redemption_of_many_where_the_key_is_at_hand(paths: Paths) -> None:
+    [(_, codes)] = paths.house.new_codes()
+    assert LANES[LANE](paths.doors.world, codes, new_request(), SOURCE).outcome is Outcome.GIVEN
+    assert [REDEEM_USUAL in places for places in paths.seen] == [paths.house.authority.is_at_hand]
+    assert paths.taken() == {REDEMPTION}
+
+
 def test_a_repeated_request_signs_nothing(paths: Paths) -> None:
     [(_, codes)] = paths.house.new_codes()
     request = new_request()
-    for rank, retrieve in enumerate(RETRIEVALS.values()):
+    for rank, retrieve in enumerate((*RETRIEVALS.values(), *LANES.values())):
         assert retrieve(paths.doors.world, codes, request, SOURCE).outcome is Outcome.GIVEN
         assert paths.taken() == (set() if rank else {REDEMPTION})
 

@@ -34,7 +34,7 @@ from tests.conftest import FreshDatabase
 from tests.crash.bulk import prepare_many
 from tests.support.clock import SettableClock
 from tests.support.house import APPROVER, PREPARER, House, build_house, company, contract, new_request, office
-from tests.support.interfaces import RETRIEVALS, Outcome, doors_of
+from tests.support.interfaces import LANES, RETRIEVALS, Outcome, doors_of
 
 GUESSES = int(os.environ.get("TEGATA_TEST_GUESSES", "4000"))
 ATTACKED = 40
@@ -190,11 +190,12 @@ def test_an_ipv6_customer_does_not_get_new_guesses_by_new_addresses_of_his_netwo
     assert siege.told(replace(stranger, access_key="8888888888888"), "2001:db8:0:1::1") == "codes-wrong"
 
 
-@pytest.mark.parametrize("way", RETRIEVALS)
+@pytest.mark.parametrize("way", [*RETRIEVALS, *LANES])
 def test_the_answer_does_not_tell_what_was_wrong(siege: Siege, way: str) -> None:
     """Octet by octet, but for what a protocol makes anew for each message."""
     doors, request = doors_of(siege.house), new_request()
     first, second, *rest = siege.attacked
+    retrieve = {**RETRIEVALS, **LANES}[way]
     guesses = [
         replace(first, access_key="0000000000000"),  # unknown
         replace(first, auth_code_2="AAAAAA"),
@@ -202,12 +203,10 @@ def test_the_answer_does_not_tell_what_was_wrong(siege: Siege, way: str) -> None
         replace(rest[0], auth_code_1=first.auth_code_1),  # of another terminal
         replace(first, access_key=second.access_key),  # codes of another terminal
     ]
-    answers = [
-        RETRIEVALS[way](doors.world, guess, request, f"192.0.2.{number}").same for number, guess in enumerate(guesses, start=1)
-    ]
+    answers = [retrieve(doors.world, guess, request, f"192.0.2.{number}").same for number, guess in enumerate(guesses, start=1)]
     assert answers == [answers[0]] * len(guesses)
     assert answers[0] is not None
-    wrong_office = RETRIEVALS[way](doors.world, replace(first, office_code="NAC002"), request, "192.0.2.99").same
+    wrong_office = retrieve(doors.world, replace(first, office_code="NAC002"), request, "192.0.2.99").same
     # The page shows again what was typed and is no secret.
     assert repr(wrong_office).replace("NAC002", "NAC001") == repr(answers[0])
 

@@ -2,9 +2,10 @@
 
 import json
 import re
+import secrets
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -88,11 +89,21 @@ def postgresql_door(postgresql_databases: FreshDatabase, tmp_path_factory: pytes
         yield opened
 
 
+@pytest.fixture(scope="module")
+def both(sqlite_door: RetrievalDoor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RetrievalDoor, RetrievalDoor]]:
+    """Return a door with a lane and one without."""
+    with retrieval_door(sqlite_door.house, tmp_path_factory.mktemp("both"), fault="off") as without:
+        yield sqlite_door, without
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def door(request: pytest.FixtureRequest) -> RetrievalDoor:
     """Return the door over each database."""
     found: RetrievalDoor = request.getfixturevalue(f"{request.param}_door")
     return found
+
+
+WRONG = Codes("0000000000000", "NAC999W", "AAAAAA", "AAAAA", "NAC001")
 
 
 def body_of(codes: Codes, request: Request) -> bytes:
@@ -140,6 +151,105 @@ def test_an_answer_is_octet_for_octet_what_the_app_gives(sqlite_door: RetrievalD
     assert our_line == their_line
     assert our_line["address"] == "192.0.2.7"
     assert abs(int(str(lines[0]["octets"])) - int(str(lines[1]["octets"]))) < 20
+
+
+HEAD = b"POST /api/v1/retrievals HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+# What is put in the place of what in a usual request: framings, forms, fields and targets that are not usual, or no HTTP.
+ODD: Mapping[str, tuple[bytes, bytes]] = {
+    "usual": (b"", b""),
+    "no host": (b"Host: x\r\n", b""),
+    "two hosts": (b"Host: x\r\n", b"Host: x\r\nHost: y\r\n"),
+    "a host with a user": (b"Host: x", b"Host: a@b"),
+    "a host that is none": (b"Host: x", b"Host: ]:[..:99999"),
+    "an empty host": (b"Host: x", b"Host:"),
+    "two lengths that agree": (b"Content-Length", b"Content-Length: %d\r\nContent-Length"),
+    "two lengths that do not": (b"Content-Length", b"Content-Length: 3\r\nContent-Length"),
+    "two lengths in one field": (b"Content-Length: ", b"Content-Length: 3, "),
+    "a length with a sign": (b"Content-Length: ", b"Content-Length: +"),
+    "a length with a minus": (b"Content-Length: ", b"Content-Length: -"),
+    "a length in hexadecimal": (b"Content-Length: ", b"Content-Length: 0x"),
+    "a length with zeros": (b"Content-Length: ", b"Content-Length: 00"),
+    "a length with many zeros": (b"Content-Length: ", b"Content-Length: 0000000000"),
+    "no length": (b"Content-Length", b"Length"),
+    "a length with an underscore": (b"Content-Length", b"Content_Length: 3\r\nContent-Length"),
+    "a length too short": (b"Content-Length: ", b"Content-Length: 1\r\nX: "),
+    "chunked and a length": (b"Content-Length", b"Transfer-Encoding: chunked\r\nContent-Length"),
+    "chunked, after a length": (b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    "chunks of nothing": (b"Content-Length", b"Transfer-Encoding: xchunked\r\nContent-Length"),
+    "chunks by another name": (b"Content-Length", b"Transfer_Encoding: chunked\r\nContent-Length"),
+    "a folded field": (b"Host: x\r\n", b"Host: x\r\nX: y\r\n z\r\n"),
+    "a space before the colon": (b"Content-Length:", b"Content-Length :"),
+    "a field without a name": (b"Host: x\r\n", b"Host: x\r\n: y\r\n"),
+    "a field without a colon": (b"Host: x\r\n", b"Host: x\r\nX\r\n"),
+    "a bare line feed in a field": (b"Host: x\r\n", b"Host: x\r\nX: y\nZ: z\r\n"),
+    "a bare carriage return": (b"Host: x\r\n", b"Host: x\r\nX: y\rZ: z\r\n"),
+    "a zero in a field": (b"Host: x\r\n", b"Host: x\r\nX: \x00\r\n"),
+    "octets beyond ASCII in a field": (b"Host: x\r\n", b"Host: x\r\nX: \xe3\x81\x82\r\n"),
+    "too many fields": (b"Host: x\r\n", b"Host: x\r\n" + b"X: y\r\n" * 64),
+    "as many fields as there may be": (b"Host: x\r\n", b"Host: x\r\n" + b"X: y\r\n" * 61),
+    "a field that is too long": (b"Host: x\r\n", b"Host: x\r\nX: " + b"y" * 9_000 + b"\r\n"),
+    "an absolute address": (b"POST /", b"POST http://x/"),
+    "another authority": (b"POST /", b"POST http://y/"),
+    "two spaces": (b"POST /", b"POST  /"),
+    "a query": (b"retrievals ", b"retrievals?x=1 "),
+    "a slash more": (b"retrievals ", b"retrievals/ "),
+    "a slash more at the beginning": (b"POST /", b"POST //"),
+    "escaped": (b"/api/", b"/%61pi/"),
+    "dots": (b"/api/", b"/api/../api/"),
+    "HTTP/1.0": (b"HTTP/1.1", b"HTTP/1.0"),
+    "HTTP/1.0 that stays": (b"HTTP/1.1\r\n", b"HTTP/1.0\r\nConnection: keep-alive\r\n"),
+    "HTTP/2": (b"HTTP/1.1", b"HTTP/2.0"),
+    "no version": (b" HTTP/1.1", b""),
+    "another method": (b"POST", b"DELETE"),
+    "a method in small letters": (b"POST", b"post"),
+    "a method that is told elsewhere": (b"Host: x\r\n", b"Host: x\r\nX-HTTP-Method-Override: GET\r\n"),
+    "an expectation": (b"Host: x\r\n", b"Host: x\r\nExpect: 100-continue\r\n"),
+    "another expectation": (b"Host: x\r\n", b"Host: x\r\nExpect: much\r\n"),
+    "an upgrade": (b"Host: x\r\n", b"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"),
+    "an end": (b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n"),
+    "two visitors": (b"Host: x\r\n", b"Host: x\r\nX-Forwarded-For: 192.0.2.1\r\n"),
+    "a visitor who is none": (b"X-Forwarded-For: ", b"X-Forwarded-For: nobody, "),
+    "another scheme": (b"Host: x\r\n", b"Host: x\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off\r\n"),
+    "another root": (b"Host: x\r\n", b"Host: x\r\nSCRIPT_NAME: /api\r\nScript-Name: /api\r\n"),
+    "no form that there is": (b"Host: x\r\n", b"Host: x\r\nAccept: text/html\r\n"),
+    "no form at all": (b"Host: x\r\n", b"Host: x\r\nAccept: application/json;q=0\r\n"),
+    "a form": (b"application/json", b"application/x-www-form-urlencoded"),
+    "another charset": (b"application/json", b"application/json; charset=shift_jis"),
+    "a coding": (b"Host: x\r\n", b"Host: x\r\nContent-Encoding: gzip\r\n"),
+    "an empty line before it": (b"POST", b"\r\nPOST"),
+    "HTTP/2's beginning": (HEAD, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "TLS": (HEAD, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+    "no HTTP": (HEAD, b"hello\r\n\r\n"),
+    "only a head": (b"\r\n\r\n", b"\r\nX"),
+    "no JSON": (b'{"', b"{"),
+    "a field too many": (b'{"', b'{"x": 1, "'),
+    "a body that is another request": (b'{"', b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n{"'),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_is_odd_is_answered_as_without_a_lane(both: tuple[RetrievalDoor, RetrievalDoor], odd: str) -> None:
+    """Octet for octet, until the connection ends; what follows an answer on the same connection included."""
+    told, (old, new) = [], ODD[odd]
+    for number, door in enumerate(both):
+        # Guesses of their own, from an address of their own: nobody is told to wait.
+        guess = {**vars(WRONG), "access_key": f"{secrets.randbelow(10**13):013}", "csr": "x"}
+        visitor = f"X-Forwarded-For: 2001:db8:{number}:{secrets.randbelow(1 << 16):x}::1"
+        whole = post(json.dumps(guess).encode(), visitor.ljust(50))
+        assert old in whole
+        asked = whole.replace(old, new.replace(b"%d", b"%d" % len(json.dumps(guess))), 1)
+        told.append(_transcript(door, asked + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    assert told[0] == told[1]
+
+
+def _transcript(door: RetrievalDoor, octets: bytes) -> bytes:
+    """Return all that is answered until the connection ends."""
+    line, came = door.line(), b""
+    line.sock.sendall(octets)
+    line.sock.shutdown(1)  # nothing more comes
+    while more := line.sock.recv(65_536):
+        came += more
+    return re.sub(rb"Date: [^\r]+", b"Date: then", came)
 
 
 def test_all_who_come_at_once_get_their_certificates(door: RetrievalDoor) -> None:

@@ -12,16 +12,18 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 
 from enrollment.protocols import openapi, retrieval, terminals
 from enrollment.protocols.problems import PROBLEMS
 from kernel.database import connect
+from kernel.throttle import ThrottleCounter
 from tests.conftest import FreshDatabase
 from tests.enrollment.protocols import situations
 from tests.enrollment.protocols.situations import POSTED, SELF, Scene, asked
 from tests.support.clock import MORNING, SettableClock
 from tests.support.house import SOURCE, House, build_house
-from tests.support.interfaces import RETRIEVALS, Doors, Outcome, Reply, doors_of
+from tests.support.interfaces import IN_LANE, RETRIEVALS, Doors, Outcome, Reply, doors_of
 
 OPERATIONS = {
     "retrieval": retrieval.OPERATIONS["retrieval.retrieve"],
@@ -160,6 +162,8 @@ def doors(
 @pytest.fixture
 def scene(doors: tuple[House, Doors], clock_of_all: SettableClock) -> Scene:
     clock_of_all.instant = MORNING
+    with doors[0].database.transaction() as session:
+        session.execute(delete(ThrottleCounter))  # all come from one address
     [(terminal, codes)] = doors[0].new_codes()
     return Scene(doors[0], clock_of_all, doors[1], terminal, codes)
 
@@ -167,6 +171,17 @@ def scene(doors: tuple[House, Doors], clock_of_all: SettableClock) -> Scene:
 @pytest.mark.parametrize(("column", "state", "expected"), ROWS)
 def test_each_state_has_its_answer(scene: Scene, column: str, state: str, expected: str) -> None:
     getattr(situations, state)(scene)
+    _require_told(scene, column, expected)
+
+
+@pytest.mark.parametrize(("state", "expected"), [(state, expected) for column, state, expected in ROWS if column == "retrieval"])
+def test_a_door_with_a_lane_gives_the_same_answers(scene: Scene, state: str, expected: str) -> None:
+    getattr(situations, state)(scene)
+    scene.headers = {**scene.headers, IN_LANE: "yes"}
+    _require_told(scene, "retrieval", expected)
+
+
+def _require_told(scene: Scene, column: str, expected: str) -> None:
     reply = asked(scene, column)
     answer = json.loads(reply.body) if reply.headers["Content-Type"].endswith("json") else {}
     if expected.isdigit():
