@@ -29,14 +29,17 @@ class Outcome:
 class Runner:
     """Runs programs."""
 
-    def __call__(self, *command: str | Path, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> Outcome:
-        """Run a program to its end; what it writes to either output is told."""
+    def __call__(
+        self, *command: str | Path, folder: Path | None = None, environment: Mapping[str, str] | None = None, typed: str = ""
+    ) -> Outcome:
+        """Run a program to its end, with what somebody types into it; what it writes to either output is told."""
         if shutil.which(str(command[0])) is None:
             missing(str(command[0]))
         done = subprocess.run(
             [str(part) for part in command],
             cwd=folder,
             env=None if environment is None else dict(environment),
+            input=typed.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=60,
