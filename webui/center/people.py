@@ -98,6 +98,9 @@ DEEDS: Mapping[str, str] = {
     "codes.unlock": mark("誤入力ロックの解除"),
     "codes.lock": mark("誤入力によるロック"),
     "codes.expire": mark("コードの期限切れ"),
+    "codes.use-in-batch": mark("一括取得でのコードの使用"),
+    "logon.lock": mark("アクセスキーの誤りによるログオンのロック"),
+    "notice.issue": mark("承認通知の発行"),
 }
 _FACTS: Mapping[str, str] = {
     "start_date": mark("利用開始日 %(value)s"),

@@ -66,7 +66,7 @@ def test_a_reader_finds_a_notice_and_a_code_by_keyboard_and_without_script(
     with chromium.visit(tmp_path / "localhost-root.pem", javascript=False) as visit:
         page = visit.page
         page.goto(f"{bulletin_url}/bulletin/")
-        page.get_by_label("お知らせの検索").focus()
+        page.get_by_label("お知らせ・手順・エラーコードの検索").focus()
         page.keyboard.type("メンテナンス")
         page.keyboard.press("Enter")
         page.get_by_role("link", name="定期メンテナンスのお知らせ").focus()
