@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-from asn1crypto import core
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 
-from ca.der import BIT_STRING, BOOLEAN, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, integer, time, tlv
+from ca.der import BIT_STRING, BOOLEAN, GENERALIZED_TIME, OCTET_STRING, SEQUENCE, integer, oid, time, tlv
 from ca.issuers import Issuer
 
 # What `list_name` makes.
@@ -78,8 +76,7 @@ _UNSIGNED = _ECDSA + tlv(BIT_STRING, b"\x00")
 
 def frame(issuer: Issuer, this_update: datetime, next_update: datetime, extensions: Iterable[Extension]) -> Frame:
     """Return the frame of a list; an extension comes with whether it is critical."""
-    subject: bytes = asn1_x509.Certificate.load(issuer.der).subject.dump()
-    before = _VERSION_2 + issuer.algorithm.identifier + subject + time(this_update) + time(next_update)
+    before = _VERSION_2 + issuer.algorithm.identifier + issuer.subject_der + time(this_update) + time(next_update)
     encoded = b"".join(_extension(value.oid, value.public_bytes(), critical=critical) for value, critical in extensions)
     return Frame(before, tlv(_EXTENSIONS, tlv(SEQUENCE, encoded)))
 
@@ -108,5 +105,4 @@ def _extension(oid: x509.ObjectIdentifier, value: bytes, *, critical: bool = Fal
 
 @cache
 def _oid(dotted: str) -> bytes:
-    encoded: bytes = core.ObjectIdentifier(dotted).dump()
-    return encoded
+    return oid(dotted)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING = 0x01, 0x02, 0x03, 0x04
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OBJECT_IDENTIFIER = 0x01, 0x02, 0x03, 0x04, 0x06
 UTF8_STRING, PRINTABLE_STRING, UTC_TIME, GENERALIZED_TIME, SEQUENCE, SET = 0x0C, 0x13, 0x17, 0x18, 0x30, 0x31
 LAST_UTC_YEAR = 2049  # RFC 5280 §4.1.2.5: later dates are GeneralizedTime
 _LONG_FORM = 0x80
@@ -21,6 +21,12 @@ def tlv(tag: int, content: bytes) -> bytes:
 def integer(number: int) -> bytes:
     """Write a non-negative INTEGER (§8.3): a leading zero octet where the first bit would say minus."""
     return tlv(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def oid(dotted: str) -> bytes:
+    """Write an OBJECT IDENTIFIER (§8.19): the first two arcs are one number, and each number has seven bits to an octet."""
+    first, second, *rest = map(int, dotted.split("."))
+    return tlv(OBJECT_IDENTIFIER, b"".join(map(_base_128, (40 * first + second, *rest))))
 
 
 def time(instant: datetime) -> bytes:
@@ -64,3 +70,10 @@ def _content(encoded: bytes, position: int) -> tuple[int, int]:
     if start + length > len(encoded):
         raise ValueError("an element is cut off")
     return start, start + length
+
+
+def _base_128(number: int) -> bytes:
+    octets = [number & 0x7F]
+    while number := number >> 7:
+        octets.append(number & 0x7F | 0x80)
+    return bytes(reversed(octets))

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
@@ -48,8 +47,9 @@ class Issuer:
 
     @cached_property
     def subject_der(self) -> bytes:
-        """The octets of its name, which certificates and CRLs below it repeat."""
-        return self.certificate.subject.public_bytes()
+        """The octets of its name as its certificate has them (RFC 5280 §4.1), which certificates and CRLs below it repeat."""
+        _version, _serial, _algorithm, _issuer, _validity, subject, *_ = der.elements(self.certificate.tbs_certificate_bytes)
+        return subject
 
     @cached_property
     def pem(self) -> str:
@@ -63,9 +63,7 @@ class Issuer:
 
     def identifier_hashes(self, algorithm: str) -> tuple[bytes, bytes]:
         """Return the hashes of name and key by which OCSP's CertID names this issuer (RFC 6960 §4.1.1)."""
-        parsed = asn1_x509.Certificate.load(self.der)
-        name = hashlib.new(algorithm, parsed.subject.dump(), usedforsecurity=False).digest()
-        # asn1crypto does not know every kind of key: the bits are taken from the SubjectPublicKeyInfo.
+        name = hashlib.new(algorithm, self.subject_der, usedforsecurity=False).digest()
         _, bits = der.elements(self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
         key = hashlib.new(algorithm, der.content(bits)[1:], usedforsecurity=False).digest()
         return name, key

@@ -8,7 +8,7 @@ profile, subject and validity policy say. pkilint judges the same certificates a
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from asn1crypto import core
 from asn1crypto import x509 as asn1_x509
@@ -36,10 +36,7 @@ _EXTENSIONS = {
     ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "authority_information_access",
 }
 _CRITICAL = "key_usage"
-_KEY_OID, _NAME_OID = (
-    core.ObjectIdentifier(oid.dotted_string).dump()
-    for oid in (ExtensionOID.SUBJECT_KEY_IDENTIFIER, ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
-)
+_KEY, _NAME = ExtensionOID.SUBJECT_KEY_IDENTIFIER, ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 
 
 class LintError(Exception):
@@ -111,7 +108,7 @@ def _extension_findings(written: bytes, spki: bytes, certificate: x509.Certifica
     """Compare octets, as DER has one form for each value; take them apart only to say what the matter is."""
     before, between, after = _constant_octets(expected.issuer, expected.profile, expected.partition)
     key, name = _own(spki, expected)
-    if content(content(written)) == before + _octets(_KEY_OID, key) + between + _octets(_NAME_OID, name) + after:
+    if content(content(written)) == before + _octets(_KEY, key) + between + _octets(_NAME, name) + after:
         return
     authority_key, usage, purposes, policies, *rest = _constant(expected.issuer, expected.profile, expected.partition)
     wanted = (authority_key, key, usage, purposes, policies, name, *rest)
@@ -176,5 +173,11 @@ def _constant_octets(issuer: Issuer, profile: TerminalProfile, partition: int) -
     return encoded[0], b"".join(encoded[1:4]), b"".join(encoded[4:])
 
 
-def _octets(oid: bytes, value: x509.ExtensionType) -> bytes:
-    return tlv(SEQUENCE, oid + tlv(OCTET_STRING, value.public_bytes()))
+def _octets(oid: x509.ObjectIdentifier, value: x509.ExtensionType) -> bytes:
+    return tlv(SEQUENCE, _oid(oid) + tlv(OCTET_STRING, value.public_bytes()))
+
+
+@cache
+def _oid(oid: x509.ObjectIdentifier) -> bytes:
+    encoded: bytes = core.ObjectIdentifier(oid.dotted_string).dump()
+    return encoded

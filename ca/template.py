@@ -7,10 +7,10 @@ pyca's builder on the hot path and is compared with it to the octet in the tests
 import hashlib
 from dataclasses import dataclass
 
-from asn1crypto import core
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from ca import der
 from ca.der import (
     BIT_STRING,
     BOOLEAN,
@@ -34,8 +34,7 @@ _TRUE = tlv(BOOLEAN, b"\xff")
 
 
 def _oid(oid: x509.ObjectIdentifier) -> bytes:
-    encoded: bytes = core.ObjectIdentifier(oid.dotted_string).dump()
-    return encoded
+    return der.oid(oid.dotted_string)
 
 
 def _extension(oid: x509.ObjectIdentifier, value: bytes, *, critical: bool = False) -> bytes:

@@ -35,7 +35,7 @@ class Imprint:
         """Return the imprint of a document."""
         return cls("sha256", hashlib.sha256(content).digest())
 
-    def encoded(self) -> tsp.MessageImprint:
+    def encoded(self) -> "tsp.MessageImprint":
         """Return the ASN.1 value, equal to the one that was asked for (RFC 3161 §2.4.2)."""
         parameters = core.Null() if self.has_null else None
         algorithm = algos.DigestAlgorithm({"algorithm": self.algorithm, "parameters": parameters})

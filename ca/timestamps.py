@@ -1,9 +1,11 @@
 """The time-stamping authority (RFC 3161, signing certificate by RFC 5816): request octets in, response octets out.
 
-It stores nothing: a token proves itself (docs/decisions/0010-time-stamps-are-not-stored.md).
+It stores nothing: a token proves itself (docs/decisions/0010-time-stamps-are-not-stored.md). asn1crypto's types stand in quotes:
+a door loads them only when somebody asks for a stamp.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,6 +16,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca.der import SEQUENCE, tlv
 from ca.issuers import asking_custody
 from ca.profiles import new_serial
 from ca.timestamp_requests import Imprint, TimestampRefused, TimestampRequest, read
@@ -22,15 +25,6 @@ from keys.algorithms import SignatureAlgorithm, SigningKey, VerifyingKey, algori
 
 # How far the clock of a server that follows the network time may be off.
 ACCURACY = timedelta(seconds=1)
-
-
-class _Response(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
-    """RFC 3161 §2.4.2's TimeStampResp; asn1crypto's own one does not know that a refusal has no token."""
-
-    _fields = [  # noqa: RUF012 (asn1crypto's way)
-        ("status", tsp.PKIStatusInfo),
-        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
-    ]
 
 
 class AnswersStamps(Protocol):
@@ -73,7 +67,7 @@ class TimestampUnit:
         token: bytes = self._token(TimestampRequest(imprint, wants_certificates=True), now).dump()
         return token
 
-    def _token(self, asked: TimestampRequest, now: datetime) -> cms.ContentInfo:
+    def _token(self, asked: TimestampRequest, now: datetime) -> "cms.ContentInfo":
         forbid_open_transaction()
         if asked.policy not in (None, self.policy_oid):
             raise TimestampRefused("unaccepted_policy", f"the policy here is {self.policy_oid}")
@@ -102,7 +96,7 @@ class TimestampUnit:
             signed["certificates"] = [self._own, *(_parsed(above) for above in self.chain)]
         return cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)})
 
-    def _content(self, asked: TimestampRequest, now: datetime) -> tsp.TSTInfo:
+    def _content(self, asked: TimestampRequest, now: datetime) -> "tsp.TSTInfo":
         """Return RFC 3161 §2.4.2's TSTInfo.
 
         `ordering` keeps its default, false: several processes stamp at once, so two tokens whose times lie closer together
@@ -122,7 +116,7 @@ class TimestampUnit:
             content["nonce"] = asked.nonce
         return tsp.TSTInfo(content)
 
-    def _signed_attributes(self, content: bytes) -> cms.CMSAttributes:
+    def _signed_attributes(self, content: bytes) -> "cms.CMSAttributes":
         digest = hashlib.new(self._digest, content).digest()
         return cms.CMSAttributes(
             [
@@ -151,19 +145,19 @@ class TimestampUnit:
         return self._algorithm.hash.name if self._algorithm.hash else "sha512"
 
     @property
-    def _digest_algorithm(self) -> cms.DigestAlgorithm:
+    def _digest_algorithm(self) -> "cms.DigestAlgorithm":
         return cms.DigestAlgorithm({"algorithm": self._digest})
 
     @cached_property
-    def _own(self) -> asn1_x509.Certificate:
+    def _own(self) -> "asn1_x509.Certificate":
         return _parsed(self.certificate)
 
     @property
-    def _issuer_and_serial(self) -> cms.IssuerAndSerialNumber:
+    def _issuer_and_serial(self) -> "cms.IssuerAndSerialNumber":
         return cms.IssuerAndSerialNumber({"issuer": self._own.issuer, "serial_number": self._own.serial_number})
 
     @property
-    def _signing_certificate(self) -> tsp.SigningCertificateV2:
+    def _signing_certificate(self) -> "tsp.SigningCertificateV2":
         issuer = asn1_x509.GeneralName("directory_name", self._own.issuer)
         named = {
             # The hash algorithm is the default, SHA-256 (RFC 5035 §4).
@@ -173,16 +167,19 @@ class TimestampUnit:
         return tsp.SigningCertificateV2({"certs": [named]})
 
 
-def _granted(token: cms.ContentInfo) -> bytes:
-    encoded: bytes = _Response({"status": {"status": "granted"}, "time_stamp_token": token}).dump()
-    return encoded
+def _granted(token: "cms.ContentInfo") -> bytes:
+    return _response({"status": "granted"}, token.dump())
 
 
 def _refused(refused: TimestampRefused) -> bytes:
     status = {"status": "rejection", "status_string": [refused.text], "fail_info": {refused.failure}}
-    encoded: bytes = _Response({"status": status}).dump()
-    return encoded
+    return _response(status)
 
 
-def _parsed(certificate: x509.Certificate) -> asn1_x509.Certificate:
+def _response(status: Mapping[str, object], token: bytes = b"") -> bytes:
+    """Return RFC 3161 §2.4.2's TimeStampResp; asn1crypto's own one does not know that a refusal has no token."""
+    return tlv(SEQUENCE, tsp.PKIStatusInfo(status).dump() + token)
+
+
+def _parsed(certificate: x509.Certificate) -> "asn1_x509.Certificate":
     return asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
