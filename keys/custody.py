@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import x25519
@@ -162,6 +162,20 @@ class AssignedKeys:
         """Open a key that signs, or what it will sign by later."""
         store, label = self.choose(name)
         return store.expect(label, public)
+
+
+@runtime_checkable
+class _MayBeAway(Protocol):
+    """A key whose keeper may not answer."""
+
+    def require_at_hand(self) -> None:
+        """Raise KeyTroubleError unless the key could sign now."""
+
+
+def require_at_hand(key: object) -> None:
+    """Raise KeyTroubleError unless the key could sign now; one in software always can."""
+    if isinstance(key, _MayBeAway):
+        key.require_at_hand()
 
 
 def require_half(name: str, key: SigningKey, public: VerifyingKey) -> SigningKey:

@@ -344,12 +344,6 @@ class TokenKeys:
         return visit.only(ObjectClass.SECRET_KEY, self.backup_key)
 
 
-def require_at_hand(key: object) -> None:
-    """Raise KeyTroubleError unless the key could sign now; one in software always can."""
-    if isinstance(key, _StaysInToken):
-        key.require_at_hand()
-
-
 def _digest(
     data: Buffer, algorithm: Prehashed | hashes.HashAlgorithm, also: tuple[str, ...] = ()
 ) -> tuple[bytes, str]:  # fmt: skip

@@ -12,11 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from kernel.audit import CheckpointSigner, VerifierKey
+from keys import pkcs11, tokens
 from keys.algorithms import SigningKey, VerifyingKey
 from keys.codes import CodeHasher, Opener, Sealer
-from keys.custody import AssignedKeys, KeyAlgorithm, KeyStore, SoftwareKeys
-from keys.pkcs11 import TokenKeys, require_at_hand
-from keys.tokens import Token
+from keys.custody import AssignedKeys, KeyAlgorithm, KeyStore, SoftwareKeys, require_at_hand
 from keys.trouble import CustodyAwayError, KeyTroubleError, PinRefusedError
 from keys.vault import Vault
 from server import logs
@@ -61,10 +60,10 @@ class Custody:
         place = self.settings.keys.place(name)
         if place is None:
             return self.software, name
-        keys = TokenKeys(self._token(place), self.settings.keys.backup_key, decrypts=decrypts(name))
+        keys = pkcs11.TokenKeys(self._token(place), self.settings.keys.backup_key, decrypts=decrypts(name))
         return keys, place.label or name
 
-    def in_token(self, name: str, backup_key: str | None = None) -> tuple[TokenKeys, str]:
+    def in_token(self, name: str, backup_key: str | None = None) -> "tuple[pkcs11.TokenKeys, str]":
         """Return the token of a key and its label there, for backups; raises Trouble for a key that is in software."""
         place = self.settings.keys.place(name)
         if place is None:
@@ -72,10 +71,12 @@ class Custody:
                 f"the key {name} is a file in {Home(self.settings.home).keys}: copy that, with the secret {KEYS_PASSPHRASE}"
             )
         wrapping = backup_key or self.settings.keys.backup_key
-        return TokenKeys(self._token(place), wrapping, decrypts=decrypts(name)), place.label or name
+        return pkcs11.TokenKeys(self._token(place), wrapping, decrypts=decrypts(name)), place.label or name
 
-    def _token(self, place: TokenPlace) -> Token:
-        return Token(place.module, place.token, partial(self._pin, place.pin_secret), partial(self._attempt, place.pin_secret))
+    def _token(self, place: TokenPlace) -> "tokens.Token":
+        return tokens.Token(
+            place.module, place.token, partial(self._pin, place.pin_secret), partial(self._attempt, place.pin_secret)
+        )
 
     def _pin(self, secret: str) -> str:
         try:

@@ -20,8 +20,8 @@ from pkcs11 import Attribute, ObjectClass
 
 from keys import tokens
 from keys.algorithms import SigningKey, algorithm_of
-from keys.custody import KeyAlgorithm, KeyStore, SoftwareKeys
-from keys.pkcs11 import Backup, TokenKeys, require_at_hand
+from keys.custody import KeyAlgorithm, KeyStore, SoftwareKeys, require_at_hand
+from keys.pkcs11 import Backup, TokenKeys
 from keys.tokens import Visit
 from keys.trouble import CustodyAwayError, KeyTroubleError
 from tests.support.softhsm import PIN, SoftToken, require_engine, soft_token
