@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 import flask
-from babel.messages.pofile import read_po
 from markupsafe import Markup
 
+from enrollment import catalogues
 from kernel.clock import TOKYO
 
 Language = Literal["ja", "en"]
@@ -46,13 +46,11 @@ def read_catalogue(*names: str) -> Catalogue:
     singles: dict[str, str] = {}
     plurals: dict[str, tuple[str, str]] = {}
     for name in names:
-        with (FOLDER / "en" / "LC_MESSAGES" / f"{name}.po").open("rb") as file:
-            for message in read_po(file, locale="en"):
-                match message.id, message.string:
-                    case (str(singular), str(_)), (str(one), str(other)):
-                        plurals[singular] = (one, other)
-                    case str(single), str(english) if single:
-                        singles[single] = english
+        for message in catalogues.messages(FOLDER / "en" / "LC_MESSAGES" / f"{name}.po"):
+            if "msgid_plural" in message:
+                plurals[message["msgid"]] = (message["msgstr[0]"], message["msgstr[1]"])
+            else:
+                singles[message["msgid"]] = message["msgstr"]
     return Catalogue(singles, plurals)
 
 

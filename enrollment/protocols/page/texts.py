@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 import flask
-from babel.messages.pofile import read_po
+
+from enrollment import catalogues
 
 Language = Literal["ja", "en"]
 CATALOGUE = Path(__file__).parent / "translations" / "en" / "LC_MESSAGES" / "page.po"
@@ -21,9 +22,7 @@ def mark(text: str) -> str:
 
 def read_catalogue() -> Mapping[str, str]:
     """Return the English texts by the Japanese ones."""
-    with CATALOGUE.open("rb") as file:
-        messages = [(message.id, message.string) for message in read_po(file, locale="en")]
-    return {japanese: english for japanese, english in messages if isinstance(japanese, str) and isinstance(english, str)}
+    return {message["msgid"]: message["msgstr"] for message in catalogues.messages(CATALOGUE) if "msgstr" in message}
 
 
 ENGLISH = read_catalogue()
