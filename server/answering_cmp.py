@@ -14,11 +14,9 @@ from enrollment.confirmations import Confirmations
 from enrollment.ending import Endings
 from enrollment.mac_secrets import MacSecrets
 from enrollment.protocols import problems
+from enrollment.protocols.cmp import enrolment, operations, senders, support
 from enrollment.protocols.cmp.door import CmpDoor
-from enrollment.protocols.cmp.enrolment import Enrolment
-from enrollment.protocols.cmp.operations import Operations
-from enrollment.protocols.cmp.senders import Authentication, Signer
-from enrollment.protocols.cmp.support import Support
+from enrollment.protocols.cmp.signer import Signer
 from enrollment.redemption import Redemption
 from enrollment.renewal import Renewal
 from kernel.database import Database
@@ -34,23 +32,25 @@ _log = logs.logger("server.answering_cmp")
 
 
 def cmp_door_of(settings: Settings, redemption: Redemption, renewal: Renewal, profile: TerminalProfile) -> CmpDoor:
-    """Return CMP for the retrieval door."""
-    database, clock, custody = redemption.database, redemption.clock, Custody(settings)
+    """Return CMP for the retrieval door. Its keys are opened at once; the code is loaded for the first message."""
+    database, clock = redemption.database, redemption.clock
     confirmations = Confirmations(database, clock, redemption.letters)
-    smallest, _ = profile.rsa_bits
-    support = Support(database, addresses_of(settings), home_of(settings).published, profile.subject_keys, smallest)
-    secrets = MacSecrets(database, redemption.hasher, custody.opener())
-    return CmpDoor(
-        Operations(
+    addresses, published, (smallest, _) = addresses_of(settings), home_of(settings).published, profile.rsa_bits
+    secrets = MacSecrets(database, redemption.hasher, Custody(settings).opener())
+    signer = RenewedSigner(settings, database)
+
+    def make() -> "operations.Operations":
+        return operations.Operations(
             clock=clock,
-            authentication=Authentication(database, secrets),
-            enrolment=Enrolment(database, redemption, renewal, confirmations, tell),
+            authentication=senders.Authentication(database, secrets),
+            enrolment=enrolment.Enrolment(database, redemption, renewal, confirmations, tell),
             endings=Endings(database, clock, redemption.letters),
-            support=support,
-            signer=RenewedSigner(settings, database).current,
+            support=support.Support(database, addresses, published, profile.subject_keys, smallest),
+            signer=signer.current,
             tell=tell,
         )
-    )
+
+    return CmpDoor(make)
 
 
 def tell(code: str, facts: Mapping[str, object]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from flask import Flask
 
 from enrollment.protocols import problems
 from enrollment.protocols.cmp import door as cmp
-from enrollment.protocols.cmp.messages import LARGEST
+from enrollment.protocols.cmp.failures import LARGEST
 from enrollment.protocols.scep import door as scep
 from enrollment.redemption import Redemption
 from enrollment.renewal import Renewal

@@ -15,8 +15,7 @@ from ca.requests import RequestedKey
 from enrollment.protocols.est import bodies
 from enrollment.protocols.est.bodies import BodyError
 from enrollment.protocols.scep import ber, cms, messages
-from enrollment.protocols.scep.cms import MalformedError
-from enrollment.protocols.scep.failures import ScepFault
+from enrollment.protocols.scep.failures import MalformedError, ScepFault
 from enrollment.protocols.scep.messages import Enrolment, PkiMessage
 from kernel.errors import Refused
 from tests.fuzz import mutation

@@ -8,7 +8,8 @@ from enrollment.mac_secrets import MacSecrets
 from enrollment.protocols.cmp.door import CmpDoor
 from enrollment.protocols.cmp.enrolment import Enrolment
 from enrollment.protocols.cmp.operations import Operations
-from enrollment.protocols.cmp.senders import Authentication, Signer
+from enrollment.protocols.cmp.senders import Authentication
+from enrollment.protocols.cmp.signer import Signer
 from enrollment.protocols.cmp.support import Support
 from enrollment.redemption import Redemption
 from server.answering_cmp import tell
@@ -20,7 +21,7 @@ def cmp_door_of(house: House, *, redemption: Redemption | None = None, signer: S
     database, clock = house.database, house.clock
     smallest, _ = house.profile.rsa_bits
     return CmpDoor(
-        Operations(
+        lambda: Operations(
             clock=clock,
             authentication=Authentication(database, MacSecrets(database, house.hasher, house.opener)),
             enrolment=Enrolment(database, redemption or house.redemption, house.renewal, house.confirmations, tell),

@@ -5,14 +5,18 @@ What is no CMP message gets 400, and 503 says that not even an error can be sign
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, abort, current_app, request
 
-from enrollment.protocols.cmp.failures import NotCmp
-from enrollment.protocols.cmp.messages import LARGEST
-from enrollment.protocols.cmp.operations import Operations
+from enrollment.protocols.cmp.failures import LARGEST, NotCmp
 from kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    from enrollment.protocols.cmp.operations import Operations
 
 MEDIA_TYPE = "application/pkixcmp"
 _KEY = "cmp"
@@ -35,9 +39,14 @@ blueprint = Blueprint("cmp", __name__)
 
 @dataclass(frozen=True)
 class CmpDoor:
-    """What CMP needs."""
+    """What CMP needs; `make` is called when the first message has come: few terminals speak CMP, and it takes much code."""
 
-    operations: Operations
+    make: Callable[[], "Operations"]
+
+    @cached_property
+    def operations(self) -> "Operations":
+        """What answers messages."""
+        return self.make()
 
 
 def mount(app: Flask, door: CmpDoor) -> None:
@@ -60,7 +69,7 @@ def exchange(rest: str = "") -> Response:
     octets = request.get_data()
     door: CmpDoor = current_app.extensions[_KEY]
     try:
-        answer = _answered(door.operations, octets, request.remote_addr or "")
+        answer = _answered(door, octets, request.remote_addr or "")
     except NotCmp:
         abort(400)
     response = Response(answer, mimetype=MEDIA_TYPE)
@@ -68,11 +77,11 @@ def exchange(rest: str = "") -> Response:
     return response
 
 
-def _answered(operations: Operations, octets: bytes, source: str) -> bytes:
+def _answered(door: CmpDoor, octets: bytes, source: str) -> bytes:
     try:
-        return operations.answer(octets, source)
+        return door.operations.answer(octets, source)
     except (NotCmp, Unavailable):
         raise
     except Exception:
         current_app.logger.exception("internal error")
-        return operations.broken(octets)
+        return door.operations.broken(octets)

@@ -5,6 +5,9 @@ from enum import IntEnum
 
 from kernel.errors import Refused
 
+# Longer than any honest message: a request with an RSA-4096 key and a chain of certificates.
+LARGEST = 65_536
+
 
 class FailInfo(IntEnum):
     """PKIFailureInfo: the bit that is set."""

@@ -14,10 +14,8 @@ from pyasn1.type.base import Asn1Item
 from pyasn1_alt_modules import rfc9810
 
 from ca.der import BIT_STRING, SEQUENCE, content, elements, tlv
-from enrollment.protocols.cmp.failures import FailInfo, Fault, NotCmp
+from enrollment.protocols.cmp.failures import LARGEST, FailInfo, Fault, NotCmp
 
-# Longer than any honest message: a request with an RSA-4096 key and a chain of certificates.
-LARGEST = 65_536
 # RFC 9483 §3.1: cmp2000, and cmp2021 where its syntax is needed.
 VERSIONS = (2, 3)
 _EXPLICIT_0, _EXPLICIT_1, _DIRECTORY_NAME = 0xA0, 0xA1, 0xA4

@@ -20,7 +20,8 @@ from enrollment.protocols.cmp.answers import AnswerHeader, Body, Status
 from enrollment.protocols.cmp.enrolment import NONCE, Enrolment, Said, Tell
 from enrollment.protocols.cmp.failures import FailInfo, Fault, info_of
 from enrollment.protocols.cmp.messages import REQUESTS_OF_CERTIFICATES, Header, Kind, Message, general_name
-from enrollment.protocols.cmp.senders import Authentication, ByCertificate, Sender, Signer
+from enrollment.protocols.cmp.senders import Authentication, ByCertificate, Sender
+from enrollment.protocols.cmp.signer import Signer
 from enrollment.protocols.cmp.support import Support
 from kernel import audit
 from kernel.clock import Clock

@@ -20,8 +20,9 @@ from enrollment.protocols.cmp.answers import AnswerHeader, Body
 from enrollment.protocols.cmp.failures import FailInfo, Fault
 from enrollment.protocols.cmp.macs import Mac, mac_of
 from enrollment.protocols.cmp.messages import Algorithm, Message, general_name
+from enrollment.protocols.cmp.signer import Signer
 from kernel.database import Database
-from keys.algorithms import SigningKey, algorithm_of
+from keys.algorithms import algorithm_of
 
 NOBODY = general_name(b"\x30\x00")
 
@@ -56,15 +57,6 @@ class ByCertificate:
 
 
 Sender = ByCodes | ByCertificate
-
-
-@dataclass(frozen=True)
-class Signer:
-    """CMP's signer: its certificate (DER), those above it, without the root, and its key."""
-
-    certificate: bytes
-    chain: tuple[bytes, ...]
-    key: SigningKey = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ca.der import elements
 from ca.issuers import asking_custody
 from enrollment.protocols.scep import ber
 from enrollment.protocols.scep.algorithms import AES_128, CIPHERS, DIGESTS, ContentCipher, Digest
-from enrollment.protocols.scep.failures import FailInfo, ScepFault, bad_message
+from enrollment.protocols.scep.failures import FailInfo, MalformedError, ScepFault, bad_message
 
 DATA, SIGNED_DATA, ENVELOPED_DATA = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2", "1.2.840.113549.1.7.3"
 _CONTENT_TYPE, _MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
@@ -44,10 +44,6 @@ _UNREADABLE = (
     *(ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError),
     *(UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension),
 )
-
-
-class MalformedError(Exception):
-    """No such structure: not even a failure could be told in the protocol's own form."""
 
 
 @contextmanager

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from enrollment.protocols.scep.cms import MalformedError
-from enrollment.protocols.scep.messages import LARGEST_MESSAGE
+from enrollment.protocols.scep.failures import MalformedError
 from enrollment.protocols.scep.operations import CAPABILITIES, Operations
 from kernel.errors import Unavailable
 
+# An RSA-4096 request with certificates and challenge is some 6 KB; a client's chain may come along.
+LARGEST_MESSAGE = 32_768
 _KEY = "scep"
 _MESSAGE = "application/x-pki-message"
 _ADVICE = "Ask with ?operation=GetCACaps, GetCACert, GetNextCACert or PKIOperation."

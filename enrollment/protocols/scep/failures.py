@@ -17,6 +17,10 @@ class FailInfo(StrEnum):
     BAD_CERT_ID = "4"
 
 
+class MalformedError(Exception):
+    """No such structure: not even a failure could be told in the protocol's own form."""
+
+
 class ScepFault(Exception):
     """A message that can be answered, by a failure. `text` is for whoever reads the client's log."""
 

@@ -19,7 +19,6 @@ from enrollment.protocols.scep.algorithms import DIGESTS
 from enrollment.protocols.scep.cms import (
     SIGNING_TIME,
     Envelope,
-    MalformedError,
     SignedMessage,
     Signer,
     Signing,
@@ -28,10 +27,8 @@ from enrollment.protocols.scep.cms import (
     reading,
     signed,
 )
-from enrollment.protocols.scep.failures import FailInfo, ScepFault, bad_message
-
-# An RSA-4096 request with certificates and challenge is some 6 KB; a client's chain may come along.
-LARGEST_MESSAGE = 32_768
+from enrollment.protocols.scep.failures import FailInfo, MalformedError, ScepFault, bad_message
+from enrollment.protocols.scep.kinds import MessageType
 
 # RFC 8894 §3.2.1: id-attributes of VeriSign's arc, and id-scep of PKIX'.
 _ATTRIBUTES = "2.16.840.1.113733.1.9."
@@ -41,17 +38,6 @@ FAIL_INFO_TEXT = "1.3.6.1.5.5.7.24.1"
 _NONCE_LENGTH = 16  # §3.2.1.5
 _LONGEST_TRANSACTION_ID = 255
 _CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7"  # noqa: S105 (PKCS#9's name of an attribute)
-
-
-class MessageType(StrEnum):
-    """RFC 8894 §3.2.1.2, as it is written in a message."""
-
-    CERT_REP = "3"
-    RENEWAL_REQ = "17"
-    PKCS_REQ = "19"
-    CERT_POLL = "20"
-    GET_CERT = "21"
-    GET_CRL = "22"
 
 
 class PkiStatus(StrEnum):

@@ -23,9 +23,8 @@ from enrollment import codes as code_rules
 from enrollment.codes import Codes
 from enrollment.interfaces import Interface
 from enrollment.protocols.scep import cms, messages
-from enrollment.protocols.scep.cms import Signer, Signing
 from enrollment.protocols.scep.failures import FailInfo, ScepFault, bad_message, fault_of
-from enrollment.protocols.scep.messages import MessageType, PkiMessage
+from enrollment.protocols.scep.kinds import MessageType
 from enrollment.redemption import Redemption
 from enrollment.renewal import Renewal
 from kernel.database import Database
@@ -62,7 +61,7 @@ class RegistrationAuthority:
 class _Asked:
     """What was asked for, by whom, from where and when; `content` was in the envelope."""
 
-    signer: Signer
+    signer: "cms.Signer"
     content: bytes = field(repr=False)
     source: str
     now: datetime
@@ -81,10 +80,10 @@ class Operations:
     def answer(self, encoded: bytes, source: str) -> bytes:
         """Return the CertRep to a pkiMessage (§3.3.2).
 
-        Raises cms.MalformedError for what has no transaction that could be answered, and Unavailable.
+        Raises MalformedError for what has no transaction that could be answered, and Unavailable.
         """
         message, authority = messages.read(encoded), self.registration()
-        by = Signing(authority.certificate, authority.key, message.transaction.digest)
+        by = cms.Signing(authority.certificate, authority.key, message.transaction.digest)
         try:
             return messages.success(self._carry_out(message, authority, source), message.transaction, by)
         except Refused as refusal:
@@ -110,9 +109,9 @@ class Operations:
             return None
         authority = self.registration()
         content = cms.without_message([coming.certificate])
-        return cms.signed(content, {}, Signing(authority.certificate, authority.key, "sha256"))
+        return cms.signed(content, {}, cms.Signing(authority.certificate, authority.key, "sha256"))
 
-    def _carry_out(self, message: PkiMessage, authority: RegistrationAuthority, source: str) -> bytes:
+    def _carry_out(self, message: "messages.PkiMessage", authority: RegistrationAuthority, source: str) -> bytes:
         signer, now = message.verify(), self.redemption.clock.now()
         deed = _DEEDS[message.message_type]
         said = message.signing_time

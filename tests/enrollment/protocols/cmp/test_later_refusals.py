@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from enrollment.protocols.cmp.messages import LARGEST
+from enrollment.protocols.cmp.failures import LARGEST
 from kernel.errors import Refused
 from tests.enrollment.protocols.cmp.conftest import ByCertificate, ByCodes, World, new_key
 from tests.enrollment.protocols.cmp.reading import Answer

@@ -21,7 +21,7 @@ from ca.der import BIT_STRING, OCTET_STRING, SEQUENCE, SET, UTF8_STRING, integer
 from ca.revocation import Reason
 from enrollment.codes import Codes
 from enrollment.protocols.scep import cms
-from enrollment.protocols.scep.cms import MalformedError
+from enrollment.protocols.scep.failures import MalformedError
 from enrollment.protocols.scep.operations import Operations
 from tests.support.house import SECURITY, SOURCE, House, new_request
 from tests.support.scep_client import (
