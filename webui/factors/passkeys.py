@@ -11,20 +11,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import webauthn
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from kernel.errors import Refused
 from webui.accounts import Person
+from webui.factors import options
 
 # Largest answer of a browser that is looked at; real ones have some 2,000 characters.
 LONGEST_ANSWER = 16_384
-# How long a browser waits for its user, in milliseconds; the challenge lives a little longer.
-PATIENCE = 180_000
 
 
 @dataclass(frozen=True)
@@ -61,33 +54,12 @@ class RelyingParty:
 
     def registration_options(self, person: Person, challenge: bytes, known: Iterable[bytes]) -> str:
         """Return what `navigator.credentials.create` is called with, as JSON; keys that are `known` are not made twice."""
-        options = webauthn.generate_registration_options(
-            rp_id=self.host,
-            rp_name=self.name,
-            user_name=_name_of(person),
-            user_id=handle_of(person),
-            user_display_name=person.name,
-            challenge=challenge,
-            timeout=PATIENCE,
-            authenticator_selection=AuthenticatorSelectionCriteria(
-                # Discoverable, so that it opens the door without a name being typed.
-                resident_key=ResidentKeyRequirement.REQUIRED,
-                user_verification=UserVerificationRequirement.REQUIRED,
-            ),
-            exclude_credentials=[PublicKeyCredentialDescriptor(id=one) for one in known],
-        )
-        return webauthn.options_to_json(options)
+        user = options.User(handle_of(person), _name_of(person), person.name)
+        return options.registration(options.Party(self.host, self.name), user, challenge, known)
 
     def assertion_options(self, challenge: bytes, allowed: Iterable[bytes]) -> str:
         """Return what `navigator.credentials.get` is called with, as JSON; none `allowed` means whichever the visitor has."""
-        options = webauthn.generate_authentication_options(
-            rp_id=self.host,
-            challenge=challenge,
-            timeout=PATIENCE,
-            allow_credentials=[PublicKeyCredentialDescriptor(id=one) for one in allowed],
-            user_verification=UserVerificationRequirement.REQUIRED,
-        )
-        return webauthn.options_to_json(options)
+        return options.assertion(self.host, challenge, allowed)
 
     def registered(self, answer: str, challenge: bytes) -> Credential:
         """Return the new passkey that a browser's answer brings (WebAuthn §7.1); raises Refused("passkey-refused")."""
