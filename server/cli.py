@@ -14,31 +14,38 @@ from typing import NoReturn, cast
 import click
 
 from kernel.errors import Refused, Unavailable
+from server import loading
 from server.redaction import without_values
 from server.trouble import Trouble
 
+# What `tegata --help` tells of each command; for that none of them is loaded.
 COMMANDS = {
-    "audit": "server.commands.audit",
-    "billing": "server.commands.billing",
-    "ceremony": "server.commands.ceremony",
-    "check": "server.commands.check",
-    "crl": "server.commands.crl",
-    "db": "server.commands.db",
-    "demo": "server.commands.demo",
-    "gateway": "server.commands.gateway",
-    "init": "server.commands.init",
-    "jobs": "server.commands.jobs",
-    "key": "server.commands.key",
-    "revoke": "server.commands.revoke",
-    "office": "server.commands.office",
-    "root": "server.commands.root",
-    "serve": "server.commands.serve",
-    "staff": "server.commands.staff",
-    "suspend": "server.commands.suspend",
-    "terminal": "server.commands.terminal",
+    "audit": "Look after the audit log.",
+    "billing": "Enter what is billed by metering.",
+    "ceremony": "Found what FILE describes and what is not there yet: authorities, services, links between roots.",
+    "check": "Check what was done, by another path than the one that did it. Nothing is changed.",
+    "crl": "Look after the certificate revocation lists.",
+    "db": "Look after the database.",
+    "demo": "Trials on a demo home.",
+    "gateway": "Look after gateways: what they are given, and what they make of it.",
+    "init": "Make a home: folders, database, keys, certificate authority, first staff account.",
+    "jobs": "Show the jobs, or run one now.",
+    "key": "Look after keys: those that may not be used, and our own in tokens.",
+    "office": "Register offices.",
+    "revoke": "Revoke the certificates of terminals, for good.",
+    "root": "Keep a root's key away: everything but signing with the root goes on working.",
+    "serve": "Serve all doors and run the jobs, or one PART only, until Ctrl-C.",
+    "staff": "Make and list the center's staff.",
+    "suspend": "Suspend terminals at once: no retrieval, no logon, certificates held (CRL and OCSP say certificateHold).",
+    "terminal": "Retrieve this PC's certificate, renew it, look at it, try the logon, find out what is wrong.",
 }
 # The terminal's client has no settings, and starts on small machines without the libraries that read them.
 WITHOUT_SETTINGS = {"terminal"}
+
+
+def module_of(name: str) -> str:
+    """Return the module whose attribute `command` is the command of a name."""
+    return f"server.commands.{name}"
 
 
 class Commands(click.Group):
@@ -52,8 +59,17 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command: the attribute `command` of its module."""
         del ctx
-        module = COMMANDS.get(cmd_name)
-        return cast("click.Command", importlib.import_module(module).command) if module else None
+        if cmd_name not in COMMANDS:
+            return None
+        if cmd_name not in WITHOUT_SETTINGS:
+            loading.defer()
+        with loading.undisturbed():
+            return cast("click.Command", importlib.import_module(module_of(cmd_name)).command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command is for."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that was called, and warn of variables that will have no effect on it."""

@@ -10,6 +10,8 @@ import importlib
 from sqlalchemy import make_url
 from sqlalchemy.orm import configure_mappers
 
+from server import loading
+
 # What only the jobs load is not here: they read and lint what strangers sent, by libraries that no door carries.
 SHARED = (
     "server.apps.portal",
@@ -22,9 +24,12 @@ SHARED = (
 
 def load(database_url: str) -> None:
     """Load the code of the doors and the database's driver; the collector of rubbish leaves it alone, so that it stays shared."""
-    for module in SHARED:
-        importlib.import_module(module)
-    make_url(database_url).get_dialect().import_dbapi()
-    configure_mappers()
+    with loading.undisturbed():
+        for module in SHARED:
+            importlib.import_module(module)
+        loading.complete()
+        make_url(database_url).get_dialect().import_dbapi()
+        configure_mappers()
+    gc.unfreeze()
     gc.collect()
     gc.freeze()

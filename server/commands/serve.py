@@ -9,7 +9,7 @@ from typing import cast
 import click
 from sqlalchemy.orm import configure_mappers
 
-from server import logs, process, shared
+from server import loading, logs, process, shared
 from server.batch_worker import BatchWorker
 from server.cli import telling
 from server.doors import Door, listen, serve
@@ -50,7 +50,9 @@ def serve_part(chosen: Settings, part: str, listener: socket.socket | None, star
     """Serve one door, on a socket that is open already or one of its own, or run the jobs, until SIGTERM."""
     logs.configure(part, chosen.log_level)
     if part == JOBS:
-        importlib.import_module("server.apps.jobs").run(chosen, starting)
+        with loading.undisturbed():
+            jobs = importlib.import_module("server.apps.jobs")
+        jobs.run(chosen, starting)
         return
     if chosen.door(part).scheme == "https":
         write_at_start(chosen, part)
@@ -64,8 +66,9 @@ def door_of(chosen: Settings, name: str) -> Door:
     """
     credentials = credentials_of(chosen, name)
     worker = _WORKERS.get(name, PatientWorker) if credentials is None else PatientWorker
-    assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
-    configure_mappers()
+    with loading.undisturbed():
+        assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
+        configure_mappers()
     return Door(name, chosen.door(name), partial(app_of, chosen, name, assemble), credentials, worker)
 
 

@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from server import cli
 from tests.support import warm
 
 pytestmark = pytest.mark.slow
@@ -36,6 +38,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_names_every_command(tmp_path: Path) -> None:
     told = started(tmp_path, "--help")
     assert told.returncode == 0
+    words = " ".join(told.stdout.split())
+    assert [purpose for purpose in cli.COMMANDS.values() if purpose not in words] == []
     for name in (
         "audit",
         "check",
@@ -54,6 +58,13 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "terminal",
     ):
         assert f"\n  {name} " in told.stdout
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_help_says_of_a_command_what_that_says_of_itself(name: str) -> None:
+    command = cli.tegata.get_command(click.Context(cli.tegata), name)
+    assert command is not None
+    assert " ".join((command.help or "").partition("\n\n")[0].split()) == cli.COMMANDS[name]
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["serve", "nowhere"], ["demo", "codes"], ["terminal", "retrieve"]])

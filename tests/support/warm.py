@@ -115,7 +115,7 @@ def _become(call: bytes, streams: Sequence[int]) -> list[str]:
 
 
 def _main() -> None:
-    for module in (*cli.COMMANDS.values(), "server.settings"):
+    for module in (*map(cli.module_of, cli.COMMANDS), "server.settings"):
         importlib.import_module(module)
     gc.freeze()
     words = _serve(socket.socket(fileno=int(sys.argv[1])))
