@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import PurePath
 
 LONGEST_MODULE = 500
@@ -25,6 +26,9 @@ ENVIRONMENT_READS = {"environ", "environb", "getenv", "putenv"}
 ROUTES = {"route", "get", "post", "put", "patch", "delete"}
 DECLARATIONS = {"public", "without_visit", "customer", "staff", "logged_in", "enrolling"}
 
+# Where statements hold other ones.
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -34,7 +38,7 @@ def faults_of_shape(path: PurePath, source: str) -> Iterator[str]:
         yield f"{path}: {lines} lines"
     for name in {*path.parts[:-1], path.stem} & NAMELESS:
         yield f"{path}: `{name}` says nothing"
-    for function in _functions(ast.parse(source)):
+    for function in _functions(source):
         lines = (function.end_lineno or function.lineno) - function.lineno + 1
         if lines > LONGEST_FUNCTION:
             yield f"{path}:{function.lineno}: {function.name} has {lines} lines"
@@ -44,15 +48,15 @@ def faults_of_shape(path: PurePath, source: str) -> Iterator[str]:
 
 def faults_of_imports(path: PurePath, source: str) -> Iterator[str]:
     """Find imports inside functions: they hide cycles."""
-    for function in _functions(ast.parse(source)):
-        for node in ast.walk(function):
+    for function in _functions(source):
+        for node in _statements(function):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 yield f"{path}:{node.lineno}: import inside {function.name}"
 
 
 def faults_of_places(path: PurePath, source: str) -> Iterator[str]:
     """Find commits, readings of the clock and of the environment outside of the one file where each belongs."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         for deed, place in _deeds(node):
             if path.as_posix() != place:
                 yield f"{path}:{node.lineno}: {deed} belongs in {place}"  # type: ignore[attr-defined]
@@ -60,7 +64,7 @@ def faults_of_places(path: PurePath, source: str) -> Iterator[str]:
 
 def faults_of_routes(path: PurePath, source: str) -> Iterator[str]:
     """Find routes that do not declare, in exactly one way, who may use them (`webui/guard.py`)."""
-    for function in _functions(ast.parse(source)):
+    for function in _functions(source):
         calls = [node for node in function.decorator_list if isinstance(node, ast.Call)]
         if not any(isinstance(call.func, ast.Attribute) and call.func.attr in ROUTES for call in calls):
             continue
@@ -71,7 +75,7 @@ def faults_of_routes(path: PurePath, source: str) -> Iterator[str]:
 
 def tables_of(source: str) -> set[str]:
     """Return the names of the classes that are tables."""
-    classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
+    classes = [node for node in _statements(_tree(source)) if isinstance(node, ast.ClassDef)]
     return {node.name for node in classes if any(_assigns(statement, "__tablename__") for statement in node.body)}
 
 
@@ -80,7 +84,7 @@ def faults_of_tables(path: PurePath, source: str, owners: dict[str, str]) -> Ite
 
     The kernel's are everybody's: it serves every room and knows none.
     """
-    for node in ast.walk(ast.parse(source)):
+    for node in _statements(_tree(source)):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             room = node.module.split(".")[0]
             for name in [alias.name for alias in node.names]:
@@ -88,8 +92,25 @@ def faults_of_tables(path: PurePath, source: str, owners: dict[str, str]) -> Ite
                     yield f"{path}:{node.lineno}: the table {name} belongs to {room}"
 
 
-def _functions(tree: ast.AST) -> list[Function]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+@lru_cache(maxsize=1)
+def _tree(source: str) -> ast.Module:
+    """Return a module's tree: one rule after the other asks for the same one."""
+    return ast.parse(source)
+
+
+def _functions(source: str) -> list[Function]:
+    return [node for node in _statements(_tree(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements below one, without the expressions in them, in which there is no other: most of a tree."""
+    below = [tree]
+    while below:
+        node = below.pop()
+        for name in _BLOCKS:
+            for one in getattr(node, name, ()):
+                below.append(one)
+                yield one
 
 
 def _parameters(function: Function) -> list[str]:

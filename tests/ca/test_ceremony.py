@@ -21,6 +21,7 @@ from kernel.database import Database, connect
 from keys.custody import CustodyKey, KeyAlgorithm, SoftwareKeys
 from keys.trouble import KeyTroubleError
 from tests.ca.trial import NOW
+from tests.support.statements import sharing_statements
 
 FreshDatabase = Callable[[], AbstractContextManager[str]]
 DOORS = {"portal": ServerNames(("localhost", "portal.example.jp")), "center": ServerNames(("localhost",))}
@@ -84,7 +85,7 @@ def fused(database: Database, fuse: Fuse) -> Iterator[None]:
 
 def _survives(url: str, folder: Path, fuse: Fuse) -> bool:
     """Hold a ceremony until the fuse blows; return whether it came to its end. What is left is what a process leaves."""
-    database = connect(url)
+    database = sharing_statements(connect(url))
     with fused(database, fuse):
         try:
             Ceremony(database, FusedKeys(folder / "keys", b"secret", fuse), _plan(folder)).hold(NOW)
@@ -161,7 +162,7 @@ def test_cut_off_at_any_step_it_is_taken_up_where_it_stopped(
         folder = tmp_path / str(step)
         with fresh() as url:
             is_over = _survives(url, folder, Fuse(step))
-            database = connect(url)
+            database = sharing_statements(connect(url))
             _ceremony(database, folder).hold(NOW)
             _assert_whole(database, folder)
             assert not _ceremony(database, folder).hold(NOW)

@@ -20,6 +20,7 @@ from tests.ca.test_ceremony import CrashError, Fuse, FusedKeys, fused
 from tests.ca.test_ceremony_rollover import with_new_root, with_successor
 from tests.ca.trial import NOW
 from tests.support.recorded import recorded
+from tests.support.statements import sharing_statements
 
 pytestmark = pytest.mark.slow
 ADDED = {"root-2", "root-2-by-root", "root-by-root-2", "issuing-2", "ocsp-2"}
@@ -79,7 +80,7 @@ def test_growth_that_is_cut_off_at_any_step_is_taken_up_where_it_stopped(
         folder = tmp_path / str(step)
         plan, grown = _plans(folder)
         with sqlite_databases() as url:
-            database = connect(url)
+            database = sharing_statements(connect(url))
             recorded(
                 "what is to grow", database, (folder / "keys", folder / "published"), partial(_found, database, folder, plan)
             )

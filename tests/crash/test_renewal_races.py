@@ -27,6 +27,7 @@ from tests.crash.races import all_at_once, stubbornly
 from tests.enrollment.renewing import Renewable, renewable
 from tests.support.clock import SettableClock
 from tests.support.house import APPROVER, PREPARER, SECURITY, SOURCE, Request, build_house, new_request
+from tests.support.statements import sharing_statements
 
 VALID = CertificateState.VALID
 Deed = Callable[[Renewable], object]
@@ -183,7 +184,8 @@ def _stopped(terminal: Renewable, stop: Deed) -> str:
 def _node(terminal: Renewable) -> Renewal:
     """Return the renewal of another node: with connections of its own."""
     house = terminal.house
-    return Renewal(connect(house.database.engine.url.render_as_string(hide_password=False)), house.clock, house.authority)
+    database = sharing_statements(connect(house.database.engine.url.render_as_string(hide_password=False)))
+    return Renewal(database, house.clock, house.authority)
 
 
 def _interrupted(terminal: Renewable, deed: Deed) -> Renewal:

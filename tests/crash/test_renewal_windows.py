@@ -19,6 +19,7 @@ from tests.crash.windows import Stands, Window, after, before, lie
 from tests.enrollment.renewing import Renewable, renewable
 from tests.support.clock import SettableClock
 from tests.support.house import Request, build_house, new_request
+from tests.support.statements import sharing_statements
 
 NOTHING, CLAIM, CERTIFICATE = Stands.NOTHING, Stands.CLAIM, Stands.CERTIFICATE
 NOT_DONE, DONE = (Harm.REFUSED, Harm.CUT, Harm.KILLED), (Harm.DONE_AND_CUT, Harm.DONE_AND_KILLED)
@@ -93,7 +94,7 @@ def _cut_off(terminal: Renewable, window: Window, request: Request) -> Retrieved
 def _renew(terminal: Renewable, window: Window, request: Request) -> Retrieved:
     """Renew as a process of its own would: with its own connections and its own key."""
     house = terminal.house
-    database = connect(house.database.engine.url.render_as_string(hide_password=False))
+    database = sharing_statements(connect(house.database.engine.url.render_as_string(hide_password=False)))
     key = BrokenKey(house.issuing.key)
     if window.spoil:
         window.spoil(key)

@@ -13,6 +13,7 @@ from kernel.database import Database, connect
 from tests.crash import faults
 from tests.crash.faults import BrokenKey, Fault, Harm, Place
 from tests.support.house import SOURCE, House, Request
+from tests.support.statements import sharing_statements
 
 # What a redemption is, in the tests' eyes: the product's, or one with a planted bug.
 Redeem = Callable[[Codes, bytes, str], Retrieved]
@@ -140,7 +141,7 @@ def cut_off(house: House, window: Window, make: MakeRedeem, codes: Codes, reques
 
 def _redeem(house: House, window: Window, make: MakeRedeem, codes: Codes, request: Request) -> Retrieved:
     """Redeem as a process of its own would: with its own connections and its own key."""
-    database = connect(house.database.engine.url.render_as_string(hide_password=False))
+    database = sharing_statements(connect(house.database.engine.url.render_as_string(hide_password=False)))
     key = BrokenKey(house.issuing.key)
     if window.spoil:
         window.spoil(key)

@@ -17,10 +17,11 @@ import pytest
 from ca import revocation
 from ca.revocation import Reason
 from kernel.clock import SystemClock
-from kernel.database import Database
+from kernel.database import Database, connect
 from server.responding import FRESH_FOR
 from tests.ca.issuance import issue
 from tests.ca.ocsp_requests import Told, cert_id, error, nonce, request
+from tests.conftest import FreshDatabase
 from tests.server.lines import Line, door_process
 from tests.support.house import House, build_house
 
@@ -29,7 +30,8 @@ ROUNDS = 60
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path) -> House:
+def fresh_house(database: Database, tmp_path: Path) -> House:
+    """Return a house over which no door stands that works ahead."""
     return build_house(database, tmp_path, SystemClock())
 
 
@@ -37,6 +39,7 @@ def house(database: Database, tmp_path: Path) -> House:
 class StatusDoor:
     """A running status door."""
 
+    house: House
     port: int
     process: "subprocess.Popen[bytes]"
 
@@ -47,17 +50,47 @@ class StatusDoor:
 
 @contextmanager
 def status_door(
-    house: House, url: str, folder: Path, *, workers: int = 1, fresh_for: float = FRESH_FOR, ahead: bool = True
+    house: House, folder: Path, *, workers: int = 1, fresh_for: float = FRESH_FOR, ahead: bool = True
 ) -> Iterator[StatusDoor]:
+    url = house.database.engine.url.render_as_string(hide_password=False)
     arguments = [url, house.keys.path("ocsp").parent, workers, fresh_for, *(["ahead"] if ahead else [])]
     with door_process("tests.server.status_door", arguments, folder / "door.log") as (port, process):
-        yield StatusDoor(port, process)
+        yield StatusDoor(house, port, process)
+
+
+@contextmanager
+def _standing(fresh_database: FreshDatabase, folder: Path) -> Iterator[StatusDoor]:
+    """Open a door that stands until all tests are done."""
+    with fresh_database() as url:
+        house = build_house(connect(url), folder, SystemClock())
+        with status_door(house, folder) as opened:
+            yield opened
+        house.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def sqlite_door(sqlite_databases: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StatusDoor]:
+    with _standing(sqlite_databases, tmp_path_factory.mktemp("door")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def postgresql_door(postgresql_databases: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StatusDoor]:
+    with _standing(postgresql_databases, tmp_path_factory.mktemp("door")) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def door(request: pytest.FixtureRequest) -> StatusDoor:
+    """Return the door over each database."""
+    found: StatusDoor = request.getfixturevalue(f"{request.param}_door")
+    return found
 
 
 @pytest.fixture
-def door(house: House, database_url: str, tmp_path: Path) -> Iterator[StatusDoor]:
-    with status_door(house, database_url, tmp_path) as opened:
-        yield opened
+def house(door: StatusDoor) -> House:
+    """Return the house whose door stands."""
+    return door.house
 
 
 def post(der: bytes, *fields: str) -> bytes:
@@ -193,15 +226,16 @@ def test_slow_clients_take_no_thread_and_are_cut_off(house: House, door: StatusD
     assert 1.5 < time.monotonic() - begin < 6
 
 
-def test_a_closing_door_says_so(house: House, door: StatusDoor) -> None:
-    asked, line = post(_question(house)), door.line()
-    line.ask(asked)
-    door.process.send_signal(signal.SIGTERM)
-    time.sleep(0.3)
-    head, body = line.ask(asked)
-    assert b"\r\nConnection: close" in head
-    assert Told(body, house.issuing.issuer).statuses == ["good"]
-    assert line.closed()
+def test_a_closing_door_says_so(fresh_house: House, tmp_path: Path) -> None:
+    with status_door(fresh_house, tmp_path) as door:
+        asked, line = post(_question(fresh_house)), door.line()
+        line.ask(asked)
+        door.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        head, body = line.ask(asked)
+        assert b"\r\nConnection: close" in head
+        assert Told(body, fresh_house.issuing.issuer).statuses == ["good"]
+        assert line.closed()
 
 
 HAMMER = """
@@ -238,13 +272,11 @@ def _late(house: House, door: StatusDoor) -> int:
     return late
 
 
-def test_every_process_tells_a_revocation_five_milliseconds_after_its_commit(
-    house: House, database_url: str, tmp_path: Path
-) -> None:
-    with status_door(house, database_url, tmp_path, workers=3) as door:
-        assert _late(house, door) == 0
+def test_every_process_tells_a_revocation_five_milliseconds_after_its_commit(fresh_house: House, tmp_path: Path) -> None:
+    with status_door(fresh_house, tmp_path, workers=3) as door:
+        assert _late(fresh_house, door) == 0
 
 
-def test_the_five_milliseconds_are_really_measured(house: House, database_url: str, tmp_path: Path) -> None:
-    with status_door(house, database_url, tmp_path, workers=3, fresh_for=0.5, ahead=False) as door:
-        assert _late(house, door) > 0
+def test_the_five_milliseconds_are_really_measured(fresh_house: House, tmp_path: Path) -> None:
+    with status_door(fresh_house, tmp_path, workers=3, fresh_for=0.5, ahead=False) as door:
+        assert _late(fresh_house, door) > 0

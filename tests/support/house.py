@@ -230,14 +230,18 @@ def build_house(
     addresses = Addresses(status_url)
     doors = {"retrieval": ServerNames(("localhost",)), "terminals": ServerNames(("localhost",))}
     plan = ceremony.usual_plan("Tegata Trial Network", addresses, doors, folder / "published")
-    if taken_over:
-        what, folders = ("usual ceremony", status_url, clock.now()), (keys.folder, plan.crl_folder)
-        recorded(what, database, folders, lambda: ceremony.Ceremony(database, keys, plan).hold(clock.now()))
-    else:
+
+    def found() -> None:
         ceremony.Ceremony(database, keys, plan).hold(clock.now())
-    keys.create("sealing", KeyAlgorithm.X25519)
+        keys.create("sealing", KeyAlgorithm.X25519)
+        Offices(database, clock).register(company(), office(), contract(), actor=audit.operator())
+
+    if taken_over:
+        what, folders = ("usual house", status_url, clock.now()), (keys.folder, plan.crl_folder)
+        recorded(what, database, folders, found)
+    else:
+        found()
     opener = Opener(keys.open_sealing("sealing"))
-    Offices(database, clock).register(company(), office(), contract(), actor=audit.operator())
     return House(
         database=database,
         clock=clock,

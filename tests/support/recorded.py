@@ -1,50 +1,88 @@
-"""A ceremony that was held once is taken over into the next fresh database: its rows, its keys, its published files.
+"""What was done once is taken over into the next database that stands as the first one did: its rows, its files.
 
-Most tests need a CA and few look at how it came to be. Taking it over costs a tenth of holding it.
+Most tests need a CA, offices and people, and few look at how they came to be. Taking them over costs a tenth of doing it.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Integer, Table, exists, func, select, text
+from sqlalchemy import Connection, Integer, RowMapping, Table, bindparam, func, literal, select
 
 from kernel.database import Base, Database
+
+Result = TypeVar("Result")
+Row = dict[str, Any]
+Rows = Mapping[str, Mapping[tuple[Any, ...], Row]]
+# The number and the salt of a log's last entry; None where there is none. No two entries share a salt.
+End = tuple[int, bytes] | None
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Rows by table, in the order in which they may be inserted, and each folder's files with their modes."""
+    """What a deed returned and left: rows by table, those that are new first, and each folder's files with their modes."""
 
-    rows: dict[str, list[dict[str, Any]]]
+    result: object
+    new: dict[str, list[Row]]
+    changed: dict[str, list[Row]]
+    gone: dict[str, list[Row]]
     files: tuple[dict[str, tuple[bytes, int]], ...]
 
 
-_RECORDINGS: dict[Hashable, Recording] = {}
+_RECORDINGS: dict[tuple[Hashable, End], Recording] = {}
+# How databases stand when a recorded deed is done, or nothing yet.
+_KNOWN: set[End] = {None}
 
 
-def recorded(what: Hashable, database: Database, folders: Sequence[Path], deed: Callable[[], object]) -> None:
+def recorded(what: Hashable, database: Database, folders: Sequence[Path], deed: Callable[[], Result]) -> Result:
     """Do a deed that fills a database and folders; where this process did it before, lay down what it left instead.
 
-    Where there is something already, nothing is recorded and nothing laid down. Every deed leaves audit entries, so a
-    database without any is a fresh one.
+    It is recorded on a fresh database, or right after another recorded deed. Every deed leaves audit entries, so a log tells
+    by its end what was done. `what` names all else on which the rows depend; what is returned may not change later.
     """
-    with database.engine.connect() as connection:
-        has_rows = connection.scalar(select(exists(select(Base.metadata.tables["kernel_audit_entry"]))))
-    if has_rows or any(folder.exists() for folder in folders):
-        deed()
-    elif what in _RECORDINGS:
-        _lay_down(_RECORDINGS[what], database, folders)
+    begin = _end(database)
+    if begin not in _KNOWN or any(folder.exists() for folder in folders):
+        return deed()
+    if (what, begin) not in _RECORDINGS:
+        before = _rows(database)
+        result = deed()
+        _RECORDINGS[what, begin] = _recording(result, before, _rows(database), tuple(map(_files, folders)))
+        _KNOWN.add(_end(database))
     else:
-        deed()
-        _RECORDINGS[what] = Recording(_rows(database), tuple(_files(folder) for folder in folders))
+        _lay_down(_RECORDINGS[what, begin], database, folders)
+    return _RECORDINGS[what, begin].result  # type: ignore[return-value]  # of this very deed
 
 
-def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
+def _end(database: Database) -> End:
+    entries = Base.metadata.tables["kernel_audit_entry"].columns
     with database.engine.connect() as connection:
-        found = {table.name: connection.execute(select(table)).mappings().all() for table in Base.metadata.sorted_tables}
-    return {name: [dict(row) for row in rows] for name, rows in found.items() if rows}
+        last = connection.execute(select(entries.id, entries.salt).order_by(entries.id.desc()).limit(1)).first()
+    return None if last is None else (last.id, last.salt)
+
+
+def _rows(database: Database) -> Rows:
+    with database.engine.connect() as connection:
+        found = {table: connection.execute(select(table)).mappings().all() for table in Base.metadata.sorted_tables}
+    return {table.name: {_key(table, row): dict(row) for row in rows} for table, rows in found.items() if rows}
+
+
+def _key(table: Table, row: RowMapping | Row) -> tuple[Any, ...]:
+    return tuple(row[column.name] for column in table.primary_key)
+
+
+def _recording(result: object, before: Rows, after: Rows, files: tuple[dict[str, tuple[bytes, int]], ...]) -> Recording:
+    recording = Recording(result, {}, {}, {}, files)
+    for table in Base.metadata.sorted_tables:
+        old, present = before.get(table.name, {}), after.get(table.name, {})
+        for part, rows in (
+            (recording.new, [row for key, row in present.items() if key not in old]),
+            (recording.changed, [row for key, row in present.items() if key in old and old[key] != row]),
+            (recording.gone, [row for key, row in old.items() if key not in present]),
+        ):
+            if rows:
+                part[table.name] = rows
+    return recording
 
 
 def _files(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -53,12 +91,16 @@ def _files(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def _lay_down(recording: Recording, database: Database, folders: Sequence[Path]) -> None:
+    tables = Base.metadata.tables
     with database.engine.begin() as connection:
-        for name, rows in recording.rows.items():
-            table = Base.metadata.tables[name]
-            connection.execute(table.insert(), rows)
-            if database.engine.dialect.name == "postgresql":
-                _move_numbering(connection, table)
+        for name, rows in recording.new.items():
+            connection.execute(tables[name].insert(), rows)
+        for name, rows in recording.changed.items():
+            connection.execute(tables[name].update().where(*_named(tables[name])), [_by_key(tables[name], row) for row in rows])
+        for name, rows in reversed(recording.gone.items()):
+            connection.execute(tables[name].delete().where(*_named(tables[name])), [_by_key(tables[name], row) for row in rows])
+        if database.engine.dialect.name == "postgresql":
+            _move_numberings(connection, recording.new)
     for folder, files in zip(folders, recording.files, strict=True):
         folder.mkdir(mode=0o700, parents=True)
         for name, (content, mode) in files.items():
@@ -68,13 +110,21 @@ def _lay_down(recording: Recording, database: Database, folders: Sequence[Path])
             path.chmod(mode)
 
 
-def _move_numbering(connection: Connection, table: Table) -> None:
-    """Let a table's numbering go on behind the rows that brought their numbers along."""
-    column = table.autoincrement_column
-    if column is None or not isinstance(column.type, Integer):
-        return
-    sequence = connection.scalar(
-        text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": column.name}
-    )
-    if sequence is not None:
-        connection.execute(select(func.setval(sequence, connection.scalar(select(func.max(column))))))
+def _named(table: Table) -> list[Any]:
+    return [column == bindparam(f"the_{column.name}") for column in table.primary_key]
+
+
+def _by_key(table: Table, row: Row) -> Row:
+    return row | {f"the_{column.name}": row[column.name] for column in table.primary_key}
+
+
+def _move_numberings(connection: Connection, new: Mapping[str, Sequence[Row]]) -> None:
+    """Let the tables' numberings go on behind the rows that brought their numbers along."""
+    moves = []
+    for name, rows in new.items():
+        column = Base.metadata.tables[name].autoincrement_column
+        if column is not None and isinstance(column.type, Integer):
+            sequence = func.pg_get_serial_sequence(literal(name), literal(column.name))
+            moves.append(func.setval(sequence, max(row[column.name] for row in rows)))  # of no sequence, nothing
+    if moves:
+        connection.execute(select(*moves))

@@ -1,5 +1,6 @@
 """Both doors over a built house, with people who can log in, and the way of an application through the real use cases."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -41,6 +42,7 @@ from registry.states import DeviceClass, SystemClass, TerminalState
 from registry.terminals import Takeover, register_existing
 from tests.support.clock import SettableClock
 from tests.support.house import House, build_house, company, contract, office
+from tests.support.recorded import recorded
 from tests.webui.routes import keep_compiled_routes
 from tests.webui.visitors import PASSWORD, TOTP_SECRET, Visitor, code_at
 from webui import bulletin, center, portal
@@ -51,6 +53,7 @@ from webui.doorway import DoorParts, DoorSettings
 from webui.factors import AccountLetters, Factors, LogIns, Passkeys, RelyingParty
 from webui.factors.tables import TotpRow
 from webui.passwords import Passwords
+from webui.spoken import SpokenEnvironment
 
 OPERATOR = audit.operator("test")
 SATO, KATO = audit.staff("sato"), audit.staff("kato")
@@ -82,10 +85,19 @@ LOG_KEY = Ed25519PrivateKey.generate()
 LETTERS = Letters("https://localhost:8443", correspondent=contact_of)
 # Where no file can be put.
 NOWHERE = Path("/dev/null")
-TEMPLATES = CompiledTemplates()
+TEMPLATES: Mapping[str, CompiledTemplates] = {"ja": CompiledTemplates(), "en": CompiledTemplates()}
 # A busy machine takes its time to start them.
 CHILDREN = Children(patience=60)
 keep_compiled_routes()
+
+
+def keep_templates(app: flask.Flask) -> None:
+    """Let an app share its compiled templates, those of either language, with all others."""
+    environment = app.jinja_env
+    assert isinstance(environment, SpokenEnvironment)
+    environment.bytecode_cache = TEMPLATES["ja"]
+    if environment.english is not None:
+        environment.english.bytecode_cache = TEMPLATES["en"]
 
 
 @dataclass(frozen=True)
@@ -166,7 +178,9 @@ def doors(database: Database, clock: SettableClock, accounts: Accounts, tmp_path
     NAC001 has terminal 99999W and the users hanako (all rights) and jiro (none), NAC002 saburo (all rights). Staff are
     sato (review), kato (issuing), ito (security).
     """
-    Offices(database, clock).register(company(), office(), contract(), actor=OPERATOR)
+    offices = Offices(database, clock)
+    what = ("an office", clock.now())
+    recorded(what, database, (), lambda: offices.register(company(), office(), contract(), actor=OPERATOR))
     sealing = X25519PrivateKey.generate()
     preparation = CodePreparation(
         database,
@@ -195,13 +209,10 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     database, clock = accounts.database, accounts.clock
     attachments = Attachments(database, clock, Store(files / "attachments"))
     assert isinstance(clock, SettableClock)
-    Offices(database, clock).register(company(), replace(office("NAC002"), name="大阪営業所"), contract(), actor=OPERATOR)
-    takeover = Takeover(TERMINAL, "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1), TerminalState.IN_SERVICE)
-    with database.transaction() as session:
-        register_existing(session, takeover, now=clock.now())
     words = AccountLetters()
     factors = Factors(database, clock, Vault(b"another secret of thirty-two ...", "second factors"), words)
-    _add_people(accounts, factors)
+    what = ("people of two offices", clock.now(), accounts.passwords)
+    recorded(what, database, (), lambda: _settle(accounts, factors))
     door = door_parts(accounts, factors, "https://localhost:8443")
     letters = LETTERS
     drafts, applications = Drafts(database, clock), Applications(database, clock, letters)
@@ -230,7 +241,8 @@ def open_doors(accounts: Accounts, preparation: CodePreparation, notices: IdNoti
     staff = _center_parts(door, review, preparation, papers, attachments)
     portal_app, center_app = portal.create_app(customers, bulletin.blueprint), center.create_app(staff)
     bulletin.equip(portal_app, BulletinParts((), "https://localhost:8444"))
-    portal_app.jinja_env.bytecode_cache = center_app.jinja_env.bytecode_cache = TEMPLATES
+    keep_templates(portal_app)
+    keep_templates(center_app)
     return Doors(database, clock, accounts, drafts, applications, review, preparation, portal_app, center_app, factors)
 
 
@@ -269,6 +281,16 @@ def door_parts(accounts: Accounts, factors: Factors, public_url: str) -> DoorPar
         log_ins=LogIns(database, clock, words),
         letters=LETTERS,
     )  # fmt: skip
+
+
+def _settle(accounts: Accounts, factors: Factors) -> None:
+    """Register another office and a terminal, and add everybody who can log in."""
+    database, clock = accounts.database, accounts.clock
+    Offices(database, clock).register(company(), replace(office("NAC002"), name="大阪営業所"), contract(), actor=OPERATOR)
+    takeover = Takeover(TERMINAL, "NAC001", SystemClass.SEA, DeviceClass.NET, date(2025, 4, 1), TerminalState.IN_SERVICE)
+    with database.transaction() as session:
+        register_existing(session, takeover, now=clock.now())
+    _add_people(accounts, factors)
 
 
 def _add_people(accounts: Accounts, factors: Factors) -> None:

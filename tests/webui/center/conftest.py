@@ -13,6 +13,7 @@ from kernel.outbox import DeliveryFailed, Letter, deliver
 from registry.applicants import contact_form
 from registry.drafts import Section
 from tests.support.house import SOURCE, House, new_request
+from tests.support.recorded import recorded
 from tests.webui.conftest import APPLICANT, HANAKO, SATO, START, Doors
 from tests.webui.visitors import Visitor
 
@@ -96,7 +97,13 @@ def day(issuing_doors: Doors, house: House) -> Day:
 
 
 def filled_day(doors: Doors, house: House) -> Day:
-    """Fill the center's day of doors over a house that can issue certificates."""
+    """Fill the center's day of doors over a house that can issue certificates; the clock moves on by three days."""
+    what = ("the center's day", doors.clock.now())
+    day, doors.clock.instant = recorded(what, doors.database, (), lambda: (_filled(doors, house), doors.clock.now()))
+    return day
+
+
+def _filled(doors: Doors, house: House) -> Day:
     clock = doors.clock
     prepared, (waiting, issued, revoked, frozen, locked, suspended) = doors.prepared(6)
     for name in (issued, revoked):
