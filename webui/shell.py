@@ -20,8 +20,10 @@ from webui.assets import read_assets
 from webui.csrf import FIELD, StaleForm
 from webui.doorway import DoorParts, Doorway, Furnishing, doorway
 from webui.headers import HEADERS
+from webui.page_addresses import PageAddresses
 from webui.portions import portion
 from webui.sessions import Sessions, visit
+from webui.spoken import SpokenEnvironment
 from webui.texts import mark
 
 # Of requests without files (`guard.UPLOADS`). The largest form has some twenty fields of 2,000 characters, each up to twelve
@@ -65,6 +67,7 @@ def make_app(name: str, parts: DoorParts, furnishing: Furnishing, *blueprints: f
     Raises RuntimeError when one of the routes does not declare who may use it.
     """
     app = flask.Flask(name, static_folder=None, template_folder=None)
+    app.jinja_environment = SpokenEnvironment
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_REQUEST
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -110,7 +113,7 @@ def asset(digest: str, name: str) -> flask.Response:
 
 def _equip_templates(app: flask.Flask, furnishing: Furnishing, guests: Iterable[flask.Blueprint]) -> None:
     shared = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = app.jinja_env
+    environment = cast("SpokenEnvironment", app.jinja_env)
     brought = [guest.jinja_loader for guest in guests if guest.jinja_loader]
     environment.loader = ChoiceLoader([FileSystemLoader(furnishing.templates), *brought, shared])
     environment.undefined = StrictUndefined
@@ -136,9 +139,11 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing, guests: Iterable[
         "portion": portion,
         "present_page": guard.present_page,
         "small_parts": small_parts,
+        "url_for": PageAddresses(app).url_for,
         "visit": visit,
     }
     words.equip(environment.globals)
+    environment.learn_english(app.extensions["webui-catalogue"])
 
 
 def _choose_language() -> None:

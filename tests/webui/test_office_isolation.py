@@ -22,7 +22,7 @@ from tests.support.clock import SettableClock
 from tests.support.house import build_house
 from tests.support.statements import sharing_statements
 from tests.webui import isolation
-from tests.webui.conftest import TEMPLATES, Doors, open_doors
+from tests.webui.conftest import Doors, keep_templates, open_doors
 from tests.webui.isolation import Attempt, Estate, Prober
 from tests.webui.neighbours import CORAL, JADE, RIGHTS, Neighbour, settle
 from tests.webui.visitors import Visitor
@@ -226,7 +226,7 @@ def with_careless_routes(honest: flask.Flask) -> flask.Flask:
         blueprint.add_url_rule(f"/{way}", view_func=guard.customer()(view), methods=[method])
     app = portal.create_app(honest.extensions["webui-portal"], bulletin.blueprint, blueprint)
     bulletin.equip(app, BulletinParts((), "https://localhost:8444"))
-    app.jinja_env.bytecode_cache = TEMPLATES
+    keep_templates(app)
     return app
 
 
