@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -rs
 # What the tests need of Debian: other people's programs that judge us, and a browser with Japanese letters.
 PACKAGES := python3-venv postgresql nginx-light chromium libnss3-tools fonts-noto-cjk openssl curl gnutls-bin \
 	softhsm2 opensc libengine-pkcs11-openssl strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins scep \
-	default-jre-headless testssl.sh systemd poppler-utils qpdf
+	default-jre-headless testssl.sh systemd poppler-utils qpdf jq exim4-daemon-light
 
 # Of Node's world only what installs the judges of pages; where there is an npm, it stays what it is.
 PACKAGES += $(shell command -v npm >/dev/null || echo npm)
