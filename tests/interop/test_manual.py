@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from lxml import html
+from lxml import html  # type: ignore[import-untyped]
 
 from enrollment.codes import Codes
 from tests.interop.programs import Outcome, Runner

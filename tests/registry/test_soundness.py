@@ -12,7 +12,7 @@ from kernel.database import Database
 from kernel.errors import Refused
 from registry import execution, soundness
 from registry.applications import Review
-from registry.changes import Entry, ItemChange, as_stored
+from registry.changes import Entry, ItemChange, Values, as_stored
 from registry.faults import Invalid
 from registry.offices import Office
 from registry.tables import ApplicationItemRow
@@ -49,15 +49,17 @@ def _spoilt(change: ItemChange) -> Iterator[ItemChange]:
     yield replace(change, entries=(entry, entry))
     for side in ("before", "after"):
         values = getattr(entry, side)
-        if values is None:
-            yield replace(change, entries=(replace(entry, **{side: {"user_code": "NAC01"}}),))
-            continue
-        yield replace(change, entries=(replace(entry, **{side: {}}),))
-        yield replace(change, entries=(replace(entry, **{side: {**values, "colour": "red"}}),))
-        for name in values:
-            others = ({**values, name: text} for text in ("", "x", "年" * 300, "2027-13-45", "-1"))
-            lacking = {other: value for other, value in values.items() if other != name}
-            yield from (replace(change, entries=(replace(entry, **{side: one}),)) for one in (lacking, *others))
+        for spoilt in _spoilt_values(values) if values is not None else ({"user_code": "NAC01"},):
+            sides = {"before": entry.before, "after": entry.after, side: spoilt}
+            yield replace(change, entries=(Entry(entry.ref, **sides),))
+
+
+def _spoilt_values(values: Values) -> Iterator[Values]:
+    yield {}
+    yield {**values, "colour": "red"}
+    for name in values:
+        yield {other: value for other, value in values.items() if other != name}
+        yield from ({**values, name: text} for text in ("", "x", "年" * 300, "2027-13-45", "-1"))
 
 
 class _Enough(Exception):
