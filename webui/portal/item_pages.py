@@ -12,6 +12,7 @@ from registry.drafts import Kind
 from registry.fields import Choice, Field, Owned
 from registry.forms import FORMS, Edit, Form
 from registry.items import EXCLUSIVE, ITEMS
+from registry.paging import SIZE
 from registry.rows import changed, revised
 from webui import guard
 from webui.accounts import Right
@@ -24,6 +25,8 @@ blueprint = KindBlueprint("item_pages", __name__)
 
 # Blank rows to begin with, and when more are asked for.
 _SPARE, _MORE = 1, 4
+# Of a long list a page shows so many rows, where each has several fields.
+_OPEN_ROWS = 20
 # So few options stand side by side.
 _RADIOS_MOST = 4
 
@@ -136,7 +139,8 @@ def _part(item: str, present: wizard.Progress) -> turning.Part:
         values = rows[ref].values
         return " ".join(told for field in form.fields for told in (values.get(field.code, ""), _told(field, values)) if told)
 
-    return turning.part_of(turning.Listed({ref: _legend(form, row) for ref, row in rows.items()}, changes, faults), words)
+    names = {ref: _legend(form, row) for ref, row in rows.items()}
+    return turning.part_of(turning.Listed(names, changes, faults), words, _OPEN_ROWS if Edit.CHANGE in form.edits else SIZE)
 
 
 def _told(field: Field, values: Values) -> str:

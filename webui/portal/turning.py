@@ -1,6 +1,6 @@
 """The pages of a list that is too long for one: turned, searched and narrowed by buttons of the form that they stand in.
 
-A form shows `SIZE` rows of its list, named in hidden fields, so that what was typed into the others stays (`registry.rows`).
+A form shows some rows of its list, named in hidden fields, so that what was typed into the others stays (`registry.rows`).
 Whatever is pressed saves first, then leads to an address that says what to show (`page`, `q`, `only`, `row`): so Back,
 reloading and a second tab do no harm. Where the address says nothing the page with the first fault is shown.
 
@@ -59,7 +59,7 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of a list that a page shows: the `number`th of `pages` pages with `total` rows, of `whole` in all.
+    """The rows of a list that a page shows: the `number`th of `pages` pages of `size` with `total` rows, of `whole` in all.
 
     `address` is the parameters under which they are shown; `elsewhere` the faults of other rows.
     """
@@ -69,6 +69,7 @@ class Part:
     pages: int
     total: int
     whole: int
+    size: int
     text: str
     only: str
     changed: tuple[tuple[str, str], ...]
@@ -92,7 +93,7 @@ class Part:
     @property
     def first(self) -> int:
         """Return the place of the first row, from 1."""
-        return (self.number - 1) * SIZE + 1
+        return (self.number - 1) * self.size + 1
 
     @property
     def near(self) -> tuple[int, ...]:
@@ -111,22 +112,25 @@ def is_long(rows: Collection[object]) -> bool:
     return len(rows) > SIZE
 
 
-def part_of(listed: Listed, words: Callable[[str], str]) -> Part:
-    """Return the part of a list that the address asks for; `words` tells what a row says, to be searched."""
+def part_of(listed: Listed, words: Callable[[str], str], size: int = SIZE) -> Part:
+    """Return the part of a list that the address asks for, `size` rows; `words` tells what a row says, to be searched."""
     query = flask.request.args
     text = searchable(query.get("q", ""))
     only = ONLY_CHANGED if query.get("only") == ONLY_CHANGED else ""
     among: Sequence[str] = listed.changed if only else tuple(listed.names)
     found = [ref for ref in among if text.upper() in words(ref).upper()] if text else list(among)
-    pages = max(1, -(-len(found) // SIZE))
-    number = min(max(_number(query.get("page")) or _page_with(_wanted(listed), found), 1), pages)
-    refs = tuple(found[(number - 1) * SIZE : number * SIZE])
+    pages = max(1, -(-len(found) // size))
+    wanted = _wanted(listed)
+    number = _number(query.get("page")) or (found.index(wanted) // size + 1 if wanted in found else 1)
+    number = min(number, pages)
+    refs = tuple(found[(number - 1) * size : number * size])
     return Part(
         refs,
         number,
         pages,
         total=len(found),
         whole=len(listed.names),
+        size=size,
         text=text,
         only=only,
         changed=tuple((ref, listed.names[ref]) for ref in listed.changed),
@@ -201,10 +205,6 @@ def _wanted(listed: Listed) -> str:
     if asked in listed.names or is_turning():
         return asked
     return next(iter(listed.faulty), "")
-
-
-def _page_with(ref: str, found: Sequence[str]) -> int:
-    return found.index(ref) // SIZE + 1 if ref in found else 1
 
 
 def _number(text: str | None) -> int:

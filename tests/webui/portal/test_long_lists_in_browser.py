@@ -31,7 +31,7 @@ def portal_url(doors: Doors, tmp_path: Path) -> Iterator[str]:
     for section, typed in {
         Section.CHOICE: {"items": ["terminals", "user_codes", "id_numbers"], "wished_start": [START.isoformat()]},
         Section.APPLICANT: contact_form(APPLICANT),
-        "user_codes": {"1A001.delete": ["yes"]},
+        "user_codes": {f"1A{number:03}.delete": ["yes"] for number in range(70, 130)},
         "id_numbers": {"new1.user_code": ["1A002"], "new1.id_number": ["002"]},
     }.items():
         doors.drafts.save(HANAKO, draft.id, section, typed)
@@ -42,7 +42,7 @@ def portal_url(doors: Doors, tmp_path: Path) -> Iterator[str]:
 
 
 def pressed(page: Page, then: str) -> None:
-    page.locator(f"main form button[name=then][value='{then}']").first.click()
+    page.locator(f"main button[name=then][value='{then}']").first.click()
 
 
 @pytest.mark.parametrize("size", ["wide", "narrow"])
@@ -61,7 +61,7 @@ def test_a_long_list_is_turned_searched_and_sent_whole(
         page.keyboard.type("0011")
         page.keyboard.press("Enter")
         page.wait_for_url(f"{portal_url}/apply/terminals?q=0011#rows")
-        assert page.locator("input[name=abolish]").count() == 10
+        assert page.locator("input[name=abolish]").count() == 11
         page.locator("input[name=abolish][value='00119W']").focus()
         page.keyboard.press("Space")
         page.locator("input[name='class.00119W'][value=air]").check()
@@ -79,15 +79,24 @@ def test_a_long_list_is_turned_searched_and_sent_whole(
         page.keyboard.press("Enter")
         page.wait_for_url(f"{portal_url}/apply/confirm")
         inspect(visit, f"portal-long-confirmation-{size}")
-        page.goto(f"{portal_url}/apply/items/user_codes?page=2")
+        page.goto(f"{portal_url}/apply/items/user_codes?page=3")
         page.locator("[id='1A051.business']").select_option("船会社")
         page.locator("[id='new1.user_code']").fill("2A")
-        pressed(page, "page.3")
-        page.wait_for_url(f"{portal_url}/apply/items/user_codes?page=3#rows")
+        pressed(page, "page.4")
+        page.wait_for_url(f"{portal_url}/apply/items/user_codes?page=4#rows")
         pressed(page, "row.1A051")
         page.wait_for_url(f"{portal_url}/apply/items/user_codes?row=1A051#row.1A051")
         page.locator("main form .actions button:not([name])").click()
         page.wait_for_url(f"{portal_url}/apply/items/user_codes#faults")
         inspect(visit, f"portal-long-user-codes-{size}")
-        page.goto(f"{portal_url}/apply/items/id_numbers")
+        page.locator("[id='new1.user_code']").fill("")
+        page.locator("main form .actions button:not([name])").click()
+        page.wait_for_url(f"{portal_url}/apply/items/id_numbers")
         inspect(visit, f"portal-long-id-numbers-{size}")
+        pressed(page, "confirm")
+        page.wait_for_url(f"{portal_url}/apply/confirm")
+        page.get_by_label("備考" if size == "wide" else "Remarks").fill("よろしく")
+        pressed(page, "part.user_codes.2")
+        page.wait_for_url(f"{portal_url}/apply/confirm?user_codes=2#part-user_codes")
+        assert page.locator("#remarks").input_value() == "よろしく"
+        inspect(visit, f"portal-long-confirmation-turned-{size}")

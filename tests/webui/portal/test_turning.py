@@ -240,11 +240,9 @@ def test_the_page_stays_small_with_two_thousand_terminals(doors: Doors) -> None:
     visitor = begun(doors.customer(), "terminals")
     page = visitor.get("/apply/terminals")
     assert len(page.data) < 100_000
-    for number in range(1, 42):
-        assert press(visitor, f"/apply/terminals?page={number}", "page.1", {"class.00001W": "sea"})
+    for number in (41, 20):
+        press(visitor, f"/apply/terminals?page={number}", "page.1")
     press(visitor, "/apply/terminals", "page.2", {"class.00002W": "air"})
-    draft = doors.drafts.load(HANAKO)
-    assert draft
     assert typed(doors) == {"class.00002W": ["air"]}
 
 
@@ -253,10 +251,10 @@ def test_user_codes_are_edited_deleted_and_added_over_several_pages(doors: Doors
     visitor, path = begun(doors.customer(), "user_codes"), "/apply/items/user_codes"
     assert press(visitor, path, "page.2", {"1A001.processing": "ウェブ型", "new1.user_code": "2ANAC"}) == f"{path}?page=2#rows"
     page = visitor.get(f"{path}?page=2").text
-    assert rows(page)[0] == "1A051"
+    assert rows(page) == [f"1A{number:03}" for number in range(21, 41)]
     assert "変更・削除する登録 1件" in page
     assert 'value="2ANAC"' in page
-    assert press(visitor, f"{path}?page=2", "more", {"1A051.delete": "yes"}) == f"{path}?more=1&page=2#new2.user_code"
+    assert press(visitor, f"{path}?page=2", "more", {"1A021.delete": "yes"}) == f"{path}?more=1&page=2#new2.user_code"
     assert press(visitor, f"{path}?page=2", "") == f"{path}#faults"  # the new row is half empty
     page = visitor.get(path).text
     assert rows(page)[0] == "1A001"
@@ -264,18 +262,18 @@ def test_user_codes_are_edited_deleted_and_added_over_several_pages(doors: Doors
     new: Form = {"new1.id_number": "001", "new1.system_class": "sea", "new1.business": "通関業", "new1.processing": "会話型"}
     assert press(visitor, f"{path}?page=3", "", new) == "/apply/confirm"
     confirmation = visitor.get("/apply/confirm").text
-    for code in ("1A001", "1A051", "2ANAC"):
+    for code in ("1A001", "1A021", "2ANAC"):
         assert code in confirmation
-    assert typed(doors, "user_codes") == {"1A001.processing": ["ウェブ型"], "1A051.delete": ["yes"]}
+    assert typed(doors, "user_codes") == {"1A001.processing": ["ウェブ型"], "1A021.delete": ["yes"]}
 
 
 def test_a_faulty_row_of_an_item_is_found_from_anywhere(doors: Doors) -> None:
     many_codes(doors, 130)
     visitor, path = begun(doors.customer(), "user_codes"), "/apply/items/user_codes"
-    press(visitor, f"{path}?page=2", "page.3", {"1A060.business": "unknown"})
-    page = visitor.get(f"{path}?page=3").text
+    press(visitor, f"{path}?page=3", "page.4", {"1A060.business": "unknown"})
+    page = visitor.get(f"{path}?page=4").text
     assert 'value="row.1A060">1A060: 選択肢から選んでください。' in page
-    assert press(visitor, f"{path}?page=3", "") == f"{path}#faults"
+    assert press(visitor, f"{path}?page=4", "") == f"{path}#faults"
     assert "1A060" in rows(visitor.get(path).text)
     assert rows(visitor.get(f"{path}?q=1a13").text) == ["1A130"]
 
@@ -325,10 +323,9 @@ def test_a_long_confirmation_is_shown_in_parts_and_keeps_what_was_typed(doors: D
 def test_staff_see_a_long_item_in_parts(doors: Doors) -> None:
     many_codes(doors, 130)
     visitor, path = begun(doors.customer(), "user_codes"), "/apply/items/user_codes"
-    for page in (1, 2):
-        first = SIZE * (page - 1)
-        over: Form = {f"1A{number:03}.processing": "ウェブ型" for number in range(first + 1, first + SIZE + 1)}
-        press(visitor, f"{path}?page={page}", "page.3" if page == 1 else "", over)
+    for page in (1, 2, 3):
+        over: Form = {f"{ref}.processing": "ウェブ型" for ref in rows(visitor.get(f"{path}?page={page}").text)}
+        press(visitor, f"{path}?page={page}", "page.1" if page < 3 else "", over)
     number = confirm(visitor).rpartition("/")[2]
     doors.review.approve(number, START, approver=SATO)
     staff = doors.staff("sato")
