@@ -33,8 +33,13 @@ SCREEN_ONLY = {r"：": ": "}
 BRACKETS = {r"[（）]": "()"}
 SUSPECT = re.compile("|".join([*REJECTED, *SCREEN_ONLY, *BRACKETS]))
 # Typeset documents have signs of full width; these files read both, or name the columns of files.
-OF_FULL_WIDTH = ("enrollment/documents/", "registry/japanese.py", "registry/office_files.py", "registry/billing/usage_files.py")
-OF_FULL_WIDTH += ("webui/months.py",)
+OF_FULL_WIDTH = (
+    "enrollment/documents/",
+    "registry/japanese.py",
+    "registry/office_files.py",
+    "registry/billing/usage_files.py",
+    "webui/months.py",
+)
 # Not read by people but by the guard against guessable passwords.
 NOT_READ = ("webui/guessable.toml", "enrollment/codes.py", "enrollment/protocols/json_bodies.py", "webui/spreadsheets.py")
 MAILS = re.compile(r"letters\.py$|mail_words\.py$|/accounts/|/factors/|demo_notices|^enrollment/|^registry/|^server/")
