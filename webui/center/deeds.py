@@ -1,8 +1,10 @@
 """How staff do things: a page that says what will happen, and a button below it. Nothing happens on the first click.
 
 A deed without input has one page: GET shows it, POST does it. A deed with input has a form before that: POST without
-`step` checks what was typed and shows the confirmation, which carries the input along; `step=do` does it, `step=back`
-shows the form again with everything that was typed. A refusal leads back to the thing's own page, which shows its
+`step` checks what was typed and leads to the confirmation, which carries the input along; `step=do` does it, `step=back`
+shows the form again with everything that was typed. The confirmation has an address of its own (`?confirm`): what was typed
+waits in the visit and is checked anew whenever that address is read, so that reloading and the browser's Back send no form
+again. A refusal leads back to the thing's own page, which shows its
 present state; so pressing a button twice, or late, does no harm and says why nothing happened.
 """
 
@@ -15,9 +17,12 @@ from werkzeug.wrappers import Response
 from kernel.errors import Refused
 from registry.faults import FieldFault
 from webui.center.sentences import sentence_of
+from webui.sessions import visit
 from webui.sheet import Sheet
 from webui.words import fault_sentence
 
+# In the address of a confirmation; in the visit, with what was typed there last.
+_CONFIRM, _KEPT = "confirm", "deed"
 # Shown above the page that follows: done, or not done and why.
 DONE, REFUSED = "done", "warn"
 
@@ -42,14 +47,22 @@ class Confirmation:
     obstacle: str = ""
 
 
-def show(confirmation: Confirmation) -> str:
-    """Show a confirmation page."""
-    return flask.render_template("confirm.html", deed=confirmation)
+def show(confirmation: Confirmation) -> Response | str:
+    """Show a confirmation page; lead to it, when what it carries was sent just now."""
+    if flask.request.method != "POST":
+        return flask.render_template("confirm.html", deed=confirmation)
+    visit()[_KEPT] = {"path": flask.request.path, "form": dict(confirmation.carried)}
+    return flask.redirect(f"{flask.request.path}?{_CONFIRM}", 303)
+
+
+def form() -> Mapping[str, str]:
+    """Return what was sent: just now, or before the confirmation that is being read."""
+    return flask.request.form if flask.request.method == "POST" else _kept() or {}
 
 
 def is_sent() -> bool:
-    """Return whether the button of the present page was pressed."""
-    return flask.request.method == "POST"
+    """Return whether the button of the present page was pressed, or its confirmation is being read, which does nothing."""
+    return flask.request.method == "POST" or _kept() is not None
 
 
 def is_confirmed() -> bool:
@@ -72,16 +85,26 @@ def carry_out(act: Callable[[], str], address: str) -> Response:
 
 
 def arrive(address: str, sentence: str, tone: str = DONE) -> Response:
-    """Go on to a page that shows a finished sentence above its content."""
+    """Go on to a page that shows a finished sentence above its content; what was typed for a confirmation is done with."""
+    visit().pop(_KEPT, None)
     flask.flash(sentence, tone)
     return flask.redirect(address, 303)
 
 
 def typed(*names: str) -> Sheet:
     """Return what stands in the fields of the sent form, as it was typed."""
-    return Sheet({name: flask.request.form.get(name, "") for name in names})
+    sent = form()
+    return Sheet({name: sent.get(name, "") for name in names})
 
 
 def with_fault(sheet: Sheet, fault: FieldFault) -> Sheet:
     """Return a form with what is wrong with one of its fields."""
     return sheet.with_faults({fault.field: fault_sentence(fault)})
+
+
+def _kept() -> Mapping[str, str] | None:
+    """Return what was typed for the confirmation that is being read; None on any other page."""
+    kept = visit().get(_KEPT)
+    if flask.request.method != "GET" or _CONFIRM not in flask.request.args or not isinstance(kept, dict):
+        return None
+    return dict(kept["form"]) if kept["path"] == flask.request.path else None

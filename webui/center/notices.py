@@ -206,7 +206,7 @@ def _began(notice: Notice | None) -> date | None:
 
 
 def _version() -> int:
-    sent = flask.request.form.get("version", "")
+    sent = deeds.form().get("version", "")
     return int(sent) if sent.isascii() and sent.isdecimal() and len(sent) <= _DIGITS else 0
 
 
@@ -218,7 +218,7 @@ def _form(notice: Notice | None, sheet: Sheet) -> str:
 
 
 def _preview(notice: Notice | None, content: Content) -> str:
-    version = flask.request.form.get("version", "0")
+    version = deeds.form().get("version", "0")
     return _shown("notice-preview.html", notice=notice, content=content, carried=content_form(content), version=version)
 
 
@@ -252,7 +252,7 @@ def _withdrawal(notice: Notice, reason: str, address: str) -> Confirmation:
         pairs=((say(mark("件名")), title_of(notice)), (say(mark("取り下げる理由")), reason)),
         notes=(say(mark("お知らせのアドレスには、掲載を終了したことが表示されます。理由は職員だけが見ます。")),),
         cautions=(say(mark("元に戻せません。もう一度掲載するには、新しく書きます。")),),
-        carried={"reason": reason, "version": flask.request.form.get("version", "0")},
+        carried={"reason": reason, "version": deeds.form().get("version", "0")},
         is_final=True,
     )
 

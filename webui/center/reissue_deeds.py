@@ -33,7 +33,9 @@ blueprint = flask.Blueprint("reissue_deeds", __name__)
 
 # What these refusals say here; of applications they say something else.
 _OWN: Mapping[str, Sentence] = {
-    "same-person": Sentence(mark("この再発行を申し込んだ職員と承認した職員は、コードを準備できません。ほかの職員が準備してください。")),
+    "same-person": Sentence(
+        mark("この再発行を申し込んだ職員と承認した職員は、コードを準備できません。ほかの職員が準備してください。")
+    ),
     "terminal-suspended": Sentence(mark("端末%(terminal)sは停止中です。停止を解除してから操作してください。")),
     "terminal-abolished": Sentence(mark("端末%(terminal)sは廃止されています。")),
     "reissue-state": Sentence(mark("再発行の状態が変わったため、この操作はできません。現在の状態を確認してください。")),

@@ -55,7 +55,7 @@ def revoke(name: str) -> Response | str:
     reason = _reason(file)
     if isinstance(reason, Sheet):
         return _reason_form(file, reason)
-    if flask.request.form.get("serial") != _serial(file):
+    if deeds.form().get("serial") != _serial(file):
         return deeds.arrive(_address(name), sentence_of(Refused("certificate-changed")), deeds.REFUSED)
     if not deeds.is_confirmed():
         return deeds.show(_revocation(file, reason))

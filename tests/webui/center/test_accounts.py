@@ -98,7 +98,7 @@ def test_codes_are_not_split_where_nobody_is_the_administrator(doors: Doors, ito
 
 def test_a_colleague_is_invited_given_roles_and_removed(doors: Doors, ito: Visitor, mailbox: Mailbox) -> None:
     ito.get("/staff-invitation")
-    assert "役割を1つ以上選択してください。" in ito.post("/staff-invitation", TARO).text
+    assert "役割を1つ以上選択してください。" in ito.arrive("/staff-invitation", TARO).text
     assert ito.post("/staff-invitation", {**TARO, "role": "review"}).location == "/staff"
     address, token = mailbox.link_to("taro@example.jp")
     assert address == f"{CENTER}/account/password"
@@ -133,7 +133,7 @@ def test_a_change_of_address_is_confirmed_by_staff_who_say_how(doors: Doors, ito
     confirm = f"/address-changes/{waiting(ito)}/confirm"
     assert "0312345678" in ito.get(confirm).text
     assert ito.post(confirm, {"reason": " "}).status_code == 422
-    assert "次の内容を確認してください。" in ito.post(confirm, {"reason": "電話で確認した"}).text
+    assert "次の内容を確認してください。" in ito.arrive(confirm, {"reason": "電話で確認した"}).text
     assert ito.post(confirm, {"reason": "電話で確認した", "step": "do"}).location == "/address-changes/"
     assert doors.person("hanako", "NAC001").mail == "new@example.jp"
     assert ito.get(confirm).status_code == 404

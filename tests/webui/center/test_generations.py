@@ -122,8 +122,8 @@ def test_a_running_change_is_paused_resumed_postponed_and_stopped(two: TwoGenera
         assert state in ito.get(address).text
     later = two.begin + timedelta(days=60)
     ito.get(f"{address}/postpone")
-    assert "あとの日付を入力してください" in ito.post(f"{address}/postpone", {"ends_on": "2026/12/25", "step": "do"}).text
-    assert "新しい最終日" in ito.post(f"{address}/postpone", {"ends_on": later.isoformat()}).text
+    assert "あとの日付を入力してください" in ito.arrive(f"{address}/postpone", {"ends_on": "2026/12/25", "step": "do"}).text
+    assert "新しい最終日" in ito.arrive(f"{address}/postpone", {"ends_on": later.isoformat()}).text
     ito.post(f"{address}/postpone", {"ends_on": later.isoformat(), "step": "do"})
     assert later.strftime("%Y/%m/%d") in ito.get(address).text
     ito.get(f"{address}/stop")

@@ -36,7 +36,7 @@ def test_a_move_is_confirmed_first_and_then_the_codes_wait_for_somebody_else(doo
     path = f"/applications/{prepared}/start"
     assert f'href="{path}"' in sato.get(f"/applications/{prepared}").text
     assert "変更後の利用開始日" in sato.get(path).text
-    confirmation = sato.post(path, LATER).text
+    confirmation = sato.arrive(path, LATER).text
     for text in ("2026/12/15", "2026/12/22", "お客様のご依頼のため", "これまでのコードは使えなくなり", "NAC001"):
         assert text in confirmation, text
     assert state_of(doors, prepared) == (ApplicationState.PREPARED, "2026-12-15")
@@ -96,8 +96,8 @@ def test_a_certificate_that_would_begin_too_early_is_named_as_ending(issuing_doo
     house.redemption.redeem(house.codes_of(name), new_request().pem, SOURCE)
     sato = issuing_doors.staff("sato")
     sato.get(f"/applications/{number}/start")
-    assert "すぐに失効します。" in sato.post(f"/applications/{number}/start", LATER).text
-    earlier = sato.post(f"/applications/{number}/start", LATER | {"start_date": "2026/12/10"}).text
+    assert "すぐに失効します。" in sato.arrive(f"/applications/{number}/start", LATER).text
+    earlier = sato.arrive(f"/applications/{number}/start", LATER | {"start_date": "2026/12/10"}).text
     assert "すぐに失効します。" not in earlier
     sato.post(f"/applications/{number}/start", LATER | {"step": "do"})
     with issuing_doors.database.snapshot() as session:

@@ -32,7 +32,7 @@ def drafted(sato: Visitor) -> str:
 def test_a_notice_is_seen_as_readers_will_before_it_is_kept(doors: Doors) -> None:
     sato = doors.staff()
     sato.get("/bulletin/new")
-    preview = sato.post("/bulletin/new", FORM).text
+    preview = sato.arrive("/bulletin/new", FORM).text
     assert "<h3>停止</h3>" in preview
     assert '<a href="https://localhost:8443/bulletin/manuals/renewal">更新</a>&lt;b&gt;' in preview
     assert "まだ何も行われていません" in preview
@@ -42,7 +42,7 @@ def test_a_notice_is_seen_as_readers_will_before_it_is_kept(doors: Doors) -> Non
 def test_going_back_keeps_what_was_typed(doors: Doors) -> None:
     sato = doors.staff()
     sato.get("/bulletin/new")
-    form = sato.post("/bulletin/new", {**FORM, "is_urgent": "1", "step": "back"}).text
+    form = sato.arrive("/bulletin/new", {**FORM, "is_urgent": "1", "step": "back"}).text
     assert 'value="定期メンテナンス"' in form
     assert re.search(r'name="is_urgent" value="1" checked', form)
 
@@ -50,7 +50,9 @@ def test_going_back_keeps_what_was_typed(doors: Doors) -> None:
 def test_slips_are_told_beside_their_fields(doors: Doors) -> None:
     sato = doors.staff()
     sato.get("/bulletin/new")
-    form = sato.post("/bulletin/new", {**FORM, "category": "x", "title_en": "", "publish_until": "2020/01/01", "step": "do"}).text
+    form = sato.arrive(
+        "/bulletin/new", {**FORM, "category": "x", "title_en": "", "publish_until": "2020/01/01", "step": "do"}
+    ).text
     assert 'id="category-fault"' in form
     assert 'id="title_en-fault"' in form
     assert 'id="publish_until-fault"' in form
@@ -76,7 +78,7 @@ def test_a_correction_keeps_its_history_and_readers_see_that_there_was_one(doors
     form = sato.get(f"/bulletin/{number}/edit").text
     assert 'name="version" value="2"' in form
     assert 'name="publish_from"' not in form
-    preview = sato.post(f"/bulletin/{number}/edit", {**FORM, "title_ja": "訂正後", "version": "2"}).text
+    preview = sato.arrive(f"/bulletin/{number}/edit", {**FORM, "title_ja": "訂正後", "version": "2"}).text
     assert "訂正して公開する" in preview
     sato.post(f"/bulletin/{number}/edit", {**FORM, "title_ja": "訂正後", "version": "2", "step": "do"})
     page = sato.get(f"/bulletin/{number}").text
@@ -101,8 +103,8 @@ def test_a_notice_is_withdrawn_with_a_reason(doors: Doors) -> None:
     number = publish(BulletinDesk(doors.database, doors.clock), MAINTENANCE)
     sato = doors.staff()
     sato.get(f"/bulletin/{number}/withdraw")
-    assert 'id="reason-fault"' in sato.post(f"/bulletin/{number}/withdraw", {"reason": " ", "version": "2"}).text
-    assert "元に戻せません" in sato.post(f"/bulletin/{number}/withdraw", {"reason": "誤報", "version": "2"}).text
+    assert 'id="reason-fault"' in sato.arrive(f"/bulletin/{number}/withdraw", {"reason": " ", "version": "2"}).text
+    assert "元に戻せません" in sato.arrive(f"/bulletin/{number}/withdraw", {"reason": "誤報", "version": "2"}).text
     sato.post(f"/bulletin/{number}/withdraw", {"reason": "誤報", "version": "2", "step": "do"})
     page = sato.get(f"/bulletin/{number}").text
     assert "取下げ済み" in page

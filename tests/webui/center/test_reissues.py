@@ -148,7 +148,7 @@ def test_a_request_is_declined_with_a_reason_that_is_mailed(doors: Doors) -> Non
     sato.get(path)
     assert sato.post(path, {"answer": " "}).status_code == 422
     assert sato.post(path, {"answer": "x" * 501}).status_code == 422
-    shown = sato.post(path, {"answer": "同じパソコンです。\n更新してください。"})
+    shown = sato.arrive(path, {"answer": "同じパソコンです。\n更新してください。"})
     assert (shown.status_code, "不承認にする" in shown.text) == (200, True)
     assert now_of(doors, reissue).state is ReissueState.REQUESTED
     back = sato.post(path, {"answer": "同じパソコンです。", "step": "back"})
@@ -180,7 +180,7 @@ def test_staff_ask_in_an_offices_place_which_accepts_it(issuing_doors: Doors, is
     sato.get(path)
     assert sato.post(path, {"reason": "nonsense"}).status_code == 422
     assert sato.post(path, {"reason": "pc-replaced", "remark": "x" * 501}).status_code == 422
-    shown = sato.post(path, {"reason": "pc-replaced", "remark": "お電話で花子様から。"})
+    shown = sato.arrive(path, {"reason": "pc-replaced", "remark": "お電話で花子様から。"})
     assert "職員の申込は、そのまま承認されます。" in shown.text
     assert of_terminal(doors, issued) == []
     page = arrived(sato, path, {"reason": "pc-replaced", "remark": "お電話で花子様から。", "step": "do"})
@@ -265,3 +265,22 @@ def test_codes_that_are_overdue_for_months_leave_the_old_certificate(issuing_doo
     ends_on = now_of(doors, reissue).ends_on
     assert ends_on is not None
     assert ends_on > tokyo_date(doors.clock.now()) + timedelta(days=50)
+
+
+def test_a_confirmation_has_an_address_that_can_be_read_again_and_does_nothing(issuing_doors: Doors, issued: str) -> None:
+    doors = issuing_doors
+    sato, path = doors.staff("sato"), f"/terminals/{issued}/reissue"
+    sato.get(path)
+    sent = sato.post(path, {"reason": "pc-replaced", "remark": "<b>お電話</b>"})
+    assert (sent.status_code, sent.location) == (303, f"{path}?confirm")
+    for _ in range(2):
+        page = sato.get(sent.location)
+        assert (page.status_code, "&lt;b&gt;お電話&lt;/b&gt;" in page.text) == (200, True)
+    assert of_terminal(doors, issued) == []
+    assert "お電話" not in sato.get(path).text
+    other = sato.post(path, {"reason": "expired", "remark": "", "step": "back"})
+    assert (other.status_code, "まだ何も行われていません" in other.text) == (200, False)
+    sato.post(path, {"reason": "pc-replaced", "remark": "<b>お電話</b>", "step": "do"})
+    assert len(of_terminal(doors, issued)) == 1
+    again = sato.get(sent.location)  # done: nothing waits to be confirmed any more
+    assert (again.status_code, "お電話" in again.text) == (200, False)

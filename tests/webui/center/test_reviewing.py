@@ -30,7 +30,7 @@ def test_approval_takes_a_form_a_confirmation_and_a_button(doors: Doors, sato: V
     number = file_application(doors)
     form = sato.get(f"/applications/{number}/approve").text
     assert 'value="2026/12/15"' in form
-    confirmation = sato.post(f"/applications/{number}/approve", {"start_date": "２０２６１２１７"})
+    confirmation = sato.arrive(f"/applications/{number}/approve", {"start_date": "２０２６１２１７"})
     assert "まだ何も行われていません。" in confirmation.text
     assert "希望日(2026/12/15)と異なる日付です。" in confirmation.text
     assert state_of(doors, number) is ApplicationState.APPLIED
@@ -59,7 +59,7 @@ def test_warnings_of_a_date_are_shown_before_it_is_confirmed_and_do_not_forbid_i
 ) -> None:
     number = file_application(doors)
     sato.get(f"/applications/{number}/approve")
-    page = sato.post(f"/applications/{number}/approve", {"start_date": typed}).text
+    page = sato.arrive(f"/applications/{number}/approve", {"start_date": typed}).text
     assert all(sentence in page for sentence in told)
     assert ("ご注意" in page) is bool(told)
     sato.post(f"/applications/{number}/approve", {"start_date": typed, "step": "do"})
@@ -99,14 +99,14 @@ def test_a_date_that_leaves_no_time_for_system_settings_is_refused_beside_the_fi
         assert response.status_code == 422
         assert "システム設定の締切日(2026/11/19)を過ぎるため" in response.text
         assert 'value="2026/11/26"' in response.text
-    assert "2026/12/09" in sato.post(f"/applications/{number}/approve", {"start_date": "2026/12/15"}).text
+    assert "2026/12/09" in sato.arrive(f"/applications/{number}/approve", {"start_date": "2026/12/15"}).text
 
 
 def test_going_back_shows_the_form_as_it_was_typed(doors: Doors, sato: Visitor) -> None:
     number = file_application(doors)
     sato.get(f"/applications/{number}/approve")
-    assert 'value="20261217"' in sato.post(f"/applications/{number}/approve", {"start_date": "20261217", "step": "back"}).text
-    page = sato.post(f"/applications/{number}/query", {"question": f"一行目\r\n{MARKUP}", "step": "back"}).text
+    assert 'value="20261217"' in sato.arrive(f"/applications/{number}/approve", {"start_date": "20261217", "step": "back"}).text
+    page = sato.arrive(f"/applications/{number}/query", {"question": f"一行目\r\n{MARKUP}", "step": "back"}).text
     assert "一行目\r\n&lt;script&gt;" in page
 
 
@@ -126,7 +126,7 @@ def test_approving_twice_does_no_harm_and_says_why_nothing_happened(doors: Doors
 def test_a_question_goes_to_the_customer_after_confirmation(doors: Doors, sato: Visitor) -> None:
     number = file_application(doors)
     sato.get(f"/applications/{number}/query")
-    confirmation = sato.post(f"/applications/{number}/query", {"question": f"台数は?\r\n{MARKUP}"}).text
+    confirmation = sato.arrive(f"/applications/{number}/query", {"question": f"台数は?\r\n{MARKUP}"}).text
     assert "&lt;script&gt;" in confirmation
     assert "<script" not in confirmation
     assert state_of(doors, number) is ApplicationState.APPLIED
@@ -153,7 +153,7 @@ def test_words_that_can_not_be_sent_are_told_and_kept(doors: Doors, sato: Visito
 def test_a_rejection_takes_a_reason_and_a_confirmation(doors: Doors, sato: Visitor) -> None:
     number = file_application(doors)
     sato.get(f"/applications/{number}/reject")
-    assert "元に戻せません。" in sato.post(f"/applications/{number}/reject", {"reason": "書類がありません。"}).text
+    assert "元に戻せません。" in sato.arrive(f"/applications/{number}/reject", {"reason": "書類がありません。"}).text
     assert state_of(doors, number) is ApplicationState.APPLIED
     done = sato.post(f"/applications/{number}/reject", {"reason": "書類がありません。", "step": "do"})
     page = sato.get(done.location).text
@@ -171,7 +171,7 @@ def test_a_cancellation_ends_the_terminals_that_were_made(doors: Doors, sato: Vi
         doors.preparation.prepare(number, KATO)
     name = detail_of(doors, number).terminals[0].name
     sato.get(f"/applications/{number}/cancel")
-    confirmation = sato.post(f"/applications/{number}/cancel", {"reason": "ご依頼のため"}).text
+    confirmation = sato.arrive(f"/applications/{number}/cancel", {"reason": "ご依頼のため"}).text
     assert name in confirmation
     assert detail_of(doors, number).terminals[0].state is TerminalState.PENDING
     done = sato.post(f"/applications/{number}/cancel", {"reason": "ご依頼のため", "step": "do"})
@@ -223,7 +223,7 @@ def test_a_contract_does_not_end_while_it_has_terminals(doors: Doors, sato: Visi
     changes = {"termination": {"ending": "office", "last_day": "20270331", "ending_reason": ""}}
     number = file_application(doors, items=("termination",), changes=changes)
     sato.get(f"/applications/{number}/approve")
-    confirmation = sato.post(f"/applications/{number}/approve", {"start_date": "2026/12/15"}).text
+    confirmation = sato.arrive(f"/applications/{number}/approve", {"start_date": "2026/12/15"}).text
     assert "論理端末が1台残っています。" in confirmation
     doors.review.approve(number, START, approver=SATO)
     page = sato.get(f"/applications/{number}/items/termination").text
