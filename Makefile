@@ -1,7 +1,7 @@
 # tegata: `make help` lists what there is. Needs Python >= 3.11 and make; everything else is installed into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install develop debian run lint check test fuzz guess bench lock clean
+.PHONY: help install develop debian run lint check collected test fuzz guess bench lock clean
 
 # The first Python that is new enough, unless you say which: make PYTHON=/opt/python/bin/python3 run
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -9,6 +9,11 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -rs
+# Many tests wait (for processes that start, for clocks, for browsers), so half as many more run at once than there are cores.
+WORKERS ?= $(shell echo $$((($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2)))
+
+# What Python compiled is kept, whatever the environment says: the tests' many processes load the same modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What the tests need of Debian: other people's programs that judge us, and a browser with Japanese letters.
 PACKAGES := python3-venv postgresql nginx-light chromium libnss3-tools fonts-noto-cjk openssl curl gnutls-bin \
@@ -41,10 +46,15 @@ lint: develop
 	$(BIN)/lint-imports
 
 check: lint ## the fast part of the tests, for every commit
-	$(PYTEST) -m "not postgresql and not browser and not slow" --numprocesses auto --dist loadfile
+	$(PYTEST) -m "not postgresql and not browser and not slow" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-test: debian judges lint ## everything; installs what the tests need
-	$(PYTEST) --numprocesses auto --dist loadfile
+test: debian judges develop ## everything; installs what the tests need
+	@$(MAKE) --no-print-directory --jobs=2 lint collected
+	$(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# While the linters keep one core busy: what the tests import is compiled once, not by each of the workers.
+collected: develop
+	@told=$$($(PYTEST) --collect-only --quiet 2>&1) || { echo "$$told" >&2; exit 1; }
 
 fuzz: develop ## try every reader of the network with new inputs, for MINUTES=5; findings are kept in fuzz-found
 	$(BIN)/python -W ignore -m tests.fuzz --minutes $${MINUTES:-5}

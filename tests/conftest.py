@@ -21,8 +21,18 @@ from tests.support.statements import sharing_statements
 
 FreshDatabase = Callable[[], AbstractContextManager[str]]
 
-# Folders whose files take longest: begun first, they do not hold up the end of a run on several cores.
-LONGEST = ("judges", "journeys", "server", "crash", "guessing", "interop", "webui")
+# Files that take longest, and then folders: begun first, they do not hold up the end of a run by several workers. Who waits
+# most comes before who works most.
+LONGEST_FILES = (
+    "test_kill",
+    "test_testssl",
+    "test_nu_checker",
+    "test_office_isolation",
+    "test_ceremony",
+    "test_pages_and_files",
+    "test_targets",
+)
+LONGEST = ("journeys", "judges", "server", "crash", "guessing", "interop", "fuzz", "webui", "architecture", "ca")
 # Whole folders that `make check` leaves out.
 SLOW_FOLDERS = {"judges", "journeys", "crash", "guessing", "interop", "server", "webui"}
 # And files of the other folders that take more than four seconds each.
@@ -64,7 +74,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs PostgreSQL or the browser and what is slow, so that `make check` can leave it out; longest first."""
-    items.sort(key=lambda item: next((rank for rank, name in enumerate(LONGEST) if name in item.path.parts), len(LONGEST)))
+    items.sort(key=_rank)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "postgresql_databases" in fixtures:
@@ -73,6 +83,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
         if SLOW_FOLDERS & set(item.path.parts) or item.path.stem in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
+
+
+def _rank(item: pytest.Item) -> tuple[int, int]:
+    file = LONGEST_FILES.index(item.path.stem) if item.path.stem in LONGEST_FILES else len(LONGEST_FILES)
+    return file, next((rank for rank, name in enumerate(LONGEST) if name in item.path.parts), len(LONGEST))
 
 
 @contextmanager
