@@ -50,7 +50,7 @@ _UNKNOWN_OUTCOME = mark(
 )
 
 _TOO_LARGE = mark(
-    "一度に送信できるのは、入力した内容とファイルを合わせて%(megabytes)sMBまでです。ファイルを小さくするか、分けて送信してください。"
+    "一度に送信できるのは、入力した内容とファイルを合わせて%(size)sまでです。ファイルを小さくするか、分けて送信してください。"
 )
 
 _POLICY = "Content-Security-Policy"
@@ -178,8 +178,8 @@ def _show_http_error(error: HTTPException) -> Response:
     if isinstance(error, StaleForm):  # Werkzeug's own descriptions stay out: they are English and tell nobody anything
         advice = StaleForm.description
     told, most = texts.gettext(advice), flask.request.max_content_length or 0
-    if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and most > LARGEST_REQUEST:  # files were asked for
-        told = texts.say(_TOO_LARGE, megabytes=most // (1024 * 1024))
+    if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and flask.request.mimetype == "multipart/form-data":  # with files
+        told = texts.say(_TOO_LARGE, size=f"{most // 2**20}MB" if most >= 2**20 else f"{most // 2**10}KB")
     response = _error_page(code, texts.gettext(title), told)
     for name, value in error.get_headers():
         if name.lower() not in _BODY_HEADERS:
