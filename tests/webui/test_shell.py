@@ -1,5 +1,6 @@
 """What every page of both doors has: headers, error pages, languages, static files."""
 
+import io
 import logging
 from dataclasses import replace
 

@@ -262,7 +262,7 @@ def test_a_start_date_is_chosen_by_a_press_and_keeps_the_items(doors: Doors, dra
 def test_staff_change_the_published_days(doors: Doors) -> None:
     staff, form = doors.staff(), {"day": "20261216", "deed": "open", "note": "年末のため"}
     staff.get("/start-days/")
-    assert "2026/12/16" in staff.post("/start-days/change", form).text
+    assert "2026/12/16" in staff.arrive("/start-days/change", form).text
     staff.post("/start-days/change", {**form, "step": "do"})
     assert "年末のため" in staff.get("/start-days/").text
     assert 'datetime="2026-12-16"' in doors.customer().get("/apply/schedule?month=2026-12").text

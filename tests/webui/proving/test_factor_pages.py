@@ -150,7 +150,7 @@ def test_a_user_who_lost_everything_is_helped_by_staff_in_charge_of_security(doo
     assert path in ito.get("/offices/NAC001/users/jiro").text
     ito.get(path)
     assert ito.post(path, {"reason": " "}).status_code == 422
-    confirmation = ito.post(path, {"reason": "電話で確認"}).text
+    confirmation = ito.arrive(path, {"reason": "電話で確認"}).text
     assert "まだ何も" in confirmation or "電話で確認" in confirmation
     done = ito.post(path, {"reason": "電話で確認", "step": "do"})
     assert done.location == "/offices/NAC001/users/jiro"
