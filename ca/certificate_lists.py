@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Row, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from ca.certificates import CertificateState
@@ -66,11 +66,22 @@ class Wanted:
 
 def search(session: Session, wanted: Wanted, *, page: int, size: int) -> tuple[tuple[Outline, ...], int, int]:
     """Return a page of the certificates, newest first, the page's number (of those that there are), and how many there are."""
-    query = select(*_COLUMNS).where(*_conditions(wanted))
-    total = session.scalar(query.with_only_columns(func.count())) or 0
+    conditions, asked = _conditions(wanted), {"states": list(wanted.states), **many(wanted.subjects)}
+    total = session.scalar(_COUNTED.where(*conditions), asked) or 0
     number = min(max(page, 1), max(1, -(-total // size)))
-    newest = query.order_by(CertificateRow.id.desc()).limit(size).offset((number - 1) * size)
-    return _outlines(session, newest), number, total
+    found = session.execute(_NEWEST.where(*conditions), asked | {"size": size, "skipped": (number - 1) * size})
+    return tuple(map(_outline, found)), number, total
+
+
+_IN_STATE = CertificateRow.state.in_(bindparam("states", expanding=True))
+_COUNTED = select(func.count()).select_from(CertificateRow).where(among(CertificateRow.subject), _IN_STATE)
+_NEWEST = (
+    select(*_COLUMNS)
+    .where(among(CertificateRow.subject), _IN_STATE)
+    .order_by(CertificateRow.id.desc())
+    .limit(bindparam("size", type_=Integer))
+    .offset(bindparam("skipped", type_=Integer))
+)
 
 
 # The issuers are said, too: the index begins with them.
@@ -90,8 +101,9 @@ def outlines(session: Session, names: Collection[Name]) -> dict[Name, Outline]:
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    """Return what is asked beyond subjects and states; most who look ask nothing more."""
     named = tuple_(CertificateRow.issuer, CertificateRow.serial)
-    found: list[ColumnElement[bool]] = [CertificateRow.subject.in_(wanted.subjects), CertificateRow.state.in_(wanted.states)]
+    found: list[ColumnElement[bool]] = []
     if wanted.text:
         begins = CertificateRow.subject.startswith(wanted.text.upper(), autoescape=True)
         found.append(begins | CertificateRow.serial.startswith(wanted.text.lower(), autoescape=True))
@@ -104,10 +116,6 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.ends_before:
         found.append(CertificateRow.not_after < wanted.ends_before)
     return found
-
-
-def _outlines(session: Session, query: Select[*tuple[Any, ...]]) -> tuple[Outline, ...]:
-    return tuple(_outline(row) for row in session.execute(query))
 
 
 def _outline(row: Row[*tuple[Any, ...]]) -> Outline:

@@ -1,6 +1,7 @@
 """All certificates of an office's terminals, for its pages: the list, when they end, one of them, those it did not ask for.
 
 search(session, office_code, asked, now) -> Page[ListedCertificate]            newest first
+overview(session, office_code, asked, now) -> tuple[Page[ListedCertificate], tuple[Outline, ...]]       search and ending at once
 ending(session, office_code) -> tuple[Outline, ...]                           current ones that nobody ended, soonest end first
 find(session, office_code, terminal, serial) -> OwnCertificate | None
 unasked(session, office_code) -> tuple[Unasked, ...]                          newest first
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from ca import certificate_lists, certificates, issuers
@@ -39,6 +40,7 @@ __all__ = [
     "ending",
     "ending_with_octets",
     "find",
+    "overview",
     "search",
     "unasked",
 ]
@@ -101,17 +103,20 @@ class Unasked:
 
 def search(session: Session, office_code: str, asked: Asked, now: datetime) -> Page[ListedCertificate]:
     """Return a page of an office's certificates."""
-    current = _current(session, office_code)
-    wanted = _wanted(terminals.names_of_office(session, office_code), asked, current, now)
-    found, number, total = certificate_lists.search(session, wanted, page=asked.page, size=asked.size)
-    lines = tuple(ListedCertificate(one, one.name in current) for one in found)
-    return Page(lines, number, max(1, -(-total // asked.size)), total)
+    return _page(session, office_code, asked, now, _current(session, office_code))
 
 
 def ending(session: Session, office_code: str) -> tuple[Outline, ...]:
     """Return the current certificates of an office that are valid or held, expired ones too, the soonest end first."""
-    found = certificate_lists.outlines(session, _current(session, office_code))
-    return tuple(sorted((one for one in found.values() if one.state in _LIVING), key=lambda one: (one.not_after, one.subject)))
+    return _ending(session, _current(session, office_code))
+
+
+def overview(
+    session: Session, office_code: str, asked: Asked, now: datetime
+) -> tuple[Page[ListedCertificate], tuple[Outline, ...]]:
+    """Return what `search` and `ending` do."""
+    current = _current(session, office_code)
+    return _page(session, office_code, asked, now, current), _ending(session, current)
 
 
 def ending_with_octets(session: Session, office_code: str) -> tuple[tuple[Outline, bytes], ...]:
@@ -156,12 +161,28 @@ def unasked(session: Session, office_code: str) -> tuple[Unasked, ...]:
         page += 1
 
 
+def _page(
+    session: Session, office_code: str, asked: Asked, now: datetime, current: Collection[Name]
+) -> Page[ListedCertificate]:  # fmt: skip
+    wanted = _wanted(terminals.names_of_office(session, office_code), asked, current, now)
+    found, number, total = certificate_lists.search(session, wanted, page=asked.page, size=asked.size)
+    lines = tuple(ListedCertificate(one, one.name in current) for one in found)
+    return Page(lines, number, max(1, -(-total // asked.size)), total)
+
+
+def _ending(session: Session, current: Collection[Name]) -> tuple[Outline, ...]:
+    found = certificate_lists.outlines(session, current)
+    return tuple(sorted((one for one in found.values() if one.state in _LIVING), key=lambda one: (one.not_after, one.subject)))
+
+
+_CURRENT = select(CredentialRow.issuer, CredentialRow.serial).where(CredentialRow.office_code == bindparam("office_code"))
+
+
 def _current(session: Session, office_code: str) -> set[Name]:
-    query = select(CredentialRow.issuer, CredentialRow.serial).where(CredentialRow.office_code == office_code)
-    return {(issuer, serial) for issuer, serial in session.execute(query)}
+    return {(issuer, serial) for issuer, serial in session.execute(_CURRENT, {"office_code": office_code})}
 
 
-def _wanted(names: Collection[str], asked: Asked, current: set[Name], now: datetime) -> Wanted:
+def _wanted(names: Collection[str], asked: Asked, current: Collection[Name], now: datetime) -> Wanted:
     text, choice = searchable(asked.text), asked.choice
     if choice is Choice.CURRENT:
         return Wanted(names, text, only=current)

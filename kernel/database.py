@@ -21,11 +21,14 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BindParameter,
+    ColumnElement,
     DateTime,
     Dialect,
     Engine,
     Insert,
     MetaData,
+    Select,
+    TextClause,
     any_,
     bindparam,
     create_engine,
@@ -139,6 +142,38 @@ class OutcomeUnknown(Unavailable):
     """The connection broke during COMMIT: the rows may stand or not. Read before you act."""
 
 
+class _Reading(Session):
+    """The session of a snapshot: nothing waits in it to be written, so whoever asks for columns is answered past the ORM.
+
+    That takes half as long. Objects are the ORM's as ever.
+    """
+
+    def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:  # noqa: ANN401 (SQLAlchemy's own overloads)
+        """Ask, as any session does."""
+        if options or _asks_for_objects(statement):
+            return super().execute(statement, params, **options)
+        return self.connection().execute(statement, params)
+
+    def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:  # noqa: ANN401 (SQLAlchemy's own overloads)
+        """Return the first value of the first row."""
+        return self.execute(statement, params, **options).scalar()
+
+    def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:  # noqa: ANN401 (SQLAlchemy's own overloads)
+        """Return the first value of each row."""
+        return self.execute(statement, params, **options).scalars()
+
+
+def _asks_for_objects(statement: Any) -> bool:  # noqa: ANN401 (whatever can be executed)
+    """Return whether the ORM has to make objects of what is found, or knows more of the statement than its text."""
+    if not isinstance(statement, Select):
+        return not isinstance(statement, TextClause)
+    # There is no public way to see this that does not prepare half of the statement.
+    return any(
+        "parententity" in column._annotations and not isinstance(column, ColumnElement)  # noqa: SLF001
+        for column in statement._raw_columns  # noqa: SLF001
+    )
+
+
 _in_transaction = threading.local()
 
 
@@ -177,7 +212,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
         """Open a read-only view of one instant. Writing in it fails in the database."""
-        with _translated(), Session(self._reading, expire_on_commit=False) as session:
+        with _translated(), _Reading(self._reading, expire_on_commit=False) as session:
             yield session
 
     @cached_property
@@ -363,6 +398,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 (
 
 
 def _begin_sqlite(connection: Any) -> None:  # noqa: ANN401 (SQLAlchemy's event passes several types)
-    read_only = connection.get_execution_options().get("read_only", False)
-    connection.exec_driver_sql(f"PRAGMA query_only={int(read_only)}")
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("read_only", False):
+        # Neither waits for anybody nor fails, so there is nothing to translate: the driver by itself does this ten times as fast.
+        driver = connection.connection.driver_connection
+        driver.execute("PRAGMA query_only=1")
+        driver.execute("BEGIN")
+        return
+    connection.exec_driver_sql("PRAGMA query_only=0")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -221,11 +221,12 @@ def all_of_office(session: Session, office_code: str) -> tuple[Terminal, ...]:
     return tuple(terminal_of(row) for row in session.execute(_of_office(office_code, abolished=False)))
 
 
+_NAMES_OF_OFFICE = select(TerminalRow.name).where(TerminalRow.office_code == bindparam("office_code")).order_by(TerminalRow.name)
+
+
 def names_of_office(session: Session, office_code: str) -> tuple[str, ...]:
     """Return the names of all terminals that an office has or had."""
-    return tuple(
-        session.scalars(select(TerminalRow.name).where(TerminalRow.office_code == office_code).order_by(TerminalRow.name))
-    )
+    return tuple(session.scalars(_NAMES_OF_OFFICE, {"office_code": office_code}))
 
 
 def search(

@@ -16,7 +16,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, select
+from sqlalchemy import JSON, ForeignKey, Row, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, UtcDateTime
@@ -106,7 +106,7 @@ class Revision:
     differences: tuple[Difference, ...]
 
 
-def content_of(session: Session, row: ApplicationRow) -> Content:
+def content_of(session: Session, row: ApplicationRow | Row[*tuple[Any, ...]]) -> Content:
     """Return an application's present version."""
     number = row.receipt_number
     items = {one.item: one for one in session.scalars(select(ApplicationItemRow).filter_by(receipt_number=number))}
@@ -157,7 +157,7 @@ def keep(session: Session, row: ApplicationRow) -> None:
     )
 
 
-def revisions(session: Session, row: ApplicationRow) -> tuple[Revision, ...]:
+def revisions(session: Session, row: ApplicationRow | Row[*tuple[Any, ...]]) -> tuple[Revision, ...]:
     """Return an application's corrections, the latest first."""
     if row.version == 1:
         return ()

@@ -12,7 +12,7 @@ from kernel.clock import tokyo_date
 from kernel.database import among, many
 from registry import attachments, calendar, proposals, schedule, terminals
 from registry.applications import versions
-from registry.applications.records import Application, application_of, row_of
+from registry.applications.records import Application, application_of
 from registry.applications.versions import Revision
 from registry.applications.workload import Task, waits_for
 from registry.attachments import Attachment
@@ -20,6 +20,7 @@ from registry.calendar import StartWarning
 from registry.changes import ItemChange, counted, from_stored, in_words
 from registry.items import ITEMS, TERMINALS
 from registry.japanese import full_width, searchable
+from registry.news import RECEIPT_NUMBER
 from registry.paging import COUNTED, SIZE, Page, page_of
 from registry.prefixes import begins
 from registry.proposals import Addition, Change, TerminalLine
@@ -181,7 +182,8 @@ def queue(
 
 def detail(session: Session, receipt_number: str, *, office_code: str | None = None) -> Detail | None:
     """Return an application's page; with an office, only if it is that office's own."""
-    row = row_of(session, receipt_number)
+    is_number = RECEIPT_NUMBER.fullmatch(receipt_number)  # else it never reaches the database
+    row = session.execute(_APPLICATION, {"receipt_number": receipt_number}).first() if is_number else None
     if row is None or office_code not in (None, row.office_code):
         return None
     items = _by_item(session.execute(_ITEMS, many((receipt_number,))))
@@ -201,6 +203,7 @@ def detail(session: Session, receipt_number: str, *, office_code: str | None = N
 
 _ORDER = {code: position for position, code in enumerate(ITEMS)}
 _WHOSE: BindParameter[str] = bindparam("receipt_number")
+_APPLICATION = select(ApplicationRow.__table__).where(ApplicationRow.receipt_number == _WHOSE)
 _ITEMS = select(ApplicationItemRow.__table__).where(among(ApplicationItemRow.receipt_number))
 _ADDED = (
     select(AdditionRow.receipt_number, func.sum(AdditionRow.count))

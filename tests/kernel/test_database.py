@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import Executable, event, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from kernel import audit
 from kernel.audit import AuditEntry
@@ -99,6 +99,42 @@ def test_a_snapshot_shows_one_instant(database: Database, now: datetime) -> None
             writing.add(_counter("a", now))
         assert session.scalar(select(func.count()).select_from(ThrottleCounter)) == 0
     assert _count(database) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_object"),
+    [
+        (select(ThrottleCounter.key, ThrottleCounter.window_start).order_by(ThrottleCounter.key), False),
+        (select(ThrottleCounter.__table__).order_by(ThrottleCounter.key), False),
+        (select(ThrottleCounter).order_by(ThrottleCounter.key), True),
+        (select(aliased(ThrottleCounter)), True),
+        (select(func.max(ThrottleCounter.window_start).label("last")), False),
+        (select(ThrottleCounter.locked_until).where(ThrottleCounter.key == "c"), False),
+        (select(ThrottleCounter.key).union_all(select(AuditEntry.actor)).order_by("key"), False),
+        (select(ThrottleCounter.key, ThrottleCounter).order_by(ThrottleCounter.key), False),
+        (text("SELECT key, failures FROM kernel_throttle ORDER BY key"), False),
+    ],
+)
+def test_a_snapshot_answers_as_a_transaction_does(
+    database: Database, now: datetime, statement: Executable, *, is_object: bool
+) -> None:  # fmt: skip
+    with database.transaction() as session:
+        session.add_all([_counter("a", now, 1), _counter("b", now + timedelta(hours=1), 2)])
+    told = []
+    for opened in (database.transaction, database.snapshot):
+        with opened() as session:
+            rows = session.execute(statement).all()
+            firsts = session.scalars(statement).all()
+            assert [row[0] for row in rows] == firsts
+            assert session.scalar(statement) == (firsts[0] if firsts else None)
+            assert {isinstance(one, ThrottleCounter) for one in firsts} <= {is_object}
+            told.append([tuple(_said(value) for value in row) for row in rows])
+            told.append([tuple(row._fields) for row in rows])
+    assert told[:2] == told[2:]
+
+
+def _said(value: object) -> object:
+    return (value.key, value.failures, value.window_start) if isinstance(value, ThrottleCounter) else value
 
 
 def test_writers_do_not_lose_each_others_work(database: Database, now: datetime) -> None:

@@ -34,8 +34,8 @@ def listed() -> str:
     choice = Choice(query["choice"]) if query.get("choice") in tuple(Choice) else Choice.ALL
     asked = Asked(choice, query.get("q", "").strip(), query.get("page", 1, type=int), _PAGE, days)
     with doorway().parts.database.snapshot() as session:
-        found = office_certificates.search(session, office_code(), asked, now)
-        bars = expiry.bars(office_certificates.ending(session, office_code()), now)
+        found, ending = office_certificates.overview(session, office_code(), asked, now)
+    bars = expiry.bars(ending, now)
     kept = {"choice": choice.value, "q": asked.text}
     return flask.render_template("certificates.html", found=found, bars=bars, asked=kept, choices=CHOICES, now=now)
 
