@@ -332,3 +332,14 @@ def test_staff_see_a_long_item_in_parts(doors: Doors) -> None:
     for address in (f"/applications/{number}", f"/applications/{number}/items/user_codes"):
         assert "1A051" not in staff.get(address).text
         assert "1A051" in staff.get(f"{address}?user_codes=2").text
+
+
+def test_the_contracts_own_lists_are_shown_in_parts(doors: Doors) -> None:
+    many_codes(doors, 130)
+    visitor = doors.customer()
+    page = visitor.get("/contract/user-codes").text
+    assert "1A050" in page
+    assert "1A051" not in page
+    assert 'href="/contract/user-codes?codes=2#part-codes"' in page
+    assert "1A130" in visitor.get("/contract/user-codes?codes=99").text
+    assert "ページ送り" not in visitor.get("/contract/lines").text
