@@ -5,6 +5,7 @@ from datetime import date
 
 import flask
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from kernel.clock import tokyo_date
@@ -333,7 +334,8 @@ def _obstacle(dossier: Dossier) -> str:
 
 def _version_read(dossier: Dossier) -> int:
     """Return the version of the application that the reader decides about: the one of the page that led here."""
-    return flask.request.values.get("version", dossier.detail.application.version, type=int)
+    sent = MultiDict({**flask.request.args.to_dict(), **deeds.form()})
+    return sent.get("version", dossier.detail.application.version, type=int)
 
 
 def _cancellation(dossier: Dossier, words: str) -> Confirmation:

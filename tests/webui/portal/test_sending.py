@@ -204,6 +204,8 @@ def test_staff_approve_only_what_they_have_read(doors: Doors) -> None:
     staff, visitor = doors.staff(), doors.customer()
     (approve,) = re.findall(rf'href="(/applications/{number}/approve[^"]*)"', staff.get(f"/applications/{number}").text)
     staff.get(approve)
+    confirmation = staff.post(f"/applications/{number}/approve", {"start_date": "2026/12/15", "version": "1"}).location
+    assert "まだ何も行われていません" in staff.get(confirmation).text
     visitor.get("/")
     visitor.post(f"/apply/corrections/{number}")
     send(visitor, f"/apply/corrections/{number}/confirm", shown(visitor.get(f"/apply/corrections/{number}/confirm").text))
@@ -211,6 +213,7 @@ def test_staff_approve_only_what_they_have_read(doors: Doors) -> None:
     for step in ({}, {"step": "do"}):
         assert staff.post(f"/applications/{number}/approve", {**typed, **step}).status_code == 303
         assert "お客様が申込を修正しました" in staff.get(f"/applications/{number}").text
+    staff.post(f"/applications/{number}/approve", {**typed, "version": "2"})
     assert "お客様による修正" in staff.get(f"/applications/{number}").text
     staff.post(f"/applications/{number}/approve", {**typed, "version": "2", "step": "do"})
     assert "審査終了" in staff.get(f"/applications/{number}").text
