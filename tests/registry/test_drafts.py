@@ -56,6 +56,17 @@ def test_pages_that_are_saved_at_one_moment_are_all_kept(drafts: Drafts) -> None
 
 
 @pytest.mark.usefixtures("office")
+def test_parts_of_one_page_that_are_revised_at_one_moment_are_all_kept(drafts: Drafts) -> None:
+    draft = drafts.begin(HANAKO)
+    parts = [f"class.{number:05}W" for number in range(8)]
+    race(len(parts), lambda at: drafts.revise(HANAKO, draft.id, Section.TERMINALS, lambda kept: {**kept, parts[at]: ["air"]}))
+    latest = drafts.load(HANAKO)
+    assert latest is not None
+    assert latest.section(Section.TERMINALS) == {name: ["air"] for name in parts}
+    assert latest.version == len(parts)
+
+
+@pytest.mark.usefixtures("office")
 def test_a_draft_that_is_begun_twice_at_one_moment_is_one(drafts: Drafts) -> None:
     begun = race(8, lambda _: drafts.begin(HANAKO))
     assert len({draft.id for draft in begun if isinstance(draft, Draft)}) == 1

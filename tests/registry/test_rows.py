@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from registry.changes import ItemChange, Row, check_item, retyped
 from registry.faults import FieldFault, Typed
 from registry.rows import changed, changed_terminals, revised, revised_terminals, row_of
@@ -75,6 +78,21 @@ def test_a_terminal_that_was_shown_is_as_it_was_sent() -> None:
     assert typed == {"abolish": ["00003W"]}
     whole = revised_terminals({"abolish": ["12345X"]}, None, OWN)(kept)
     assert whole == {"abolish": ["12345X"]}  # refused by the check, beside its field
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "sea", "air", "?"]), st.booleans()), min_size=4, max_size=4),
+    st.permutations(range(4)),
+)
+def test_terminals_sent_page_by_page_are_what_one_page_would_send(wishes: list[tuple[str, bool]], order: list[int]) -> None:
+    typed: Typed = {}
+    for at in order:
+        (wanted, ends), name = wishes[at], OWN[at].name
+        typed = revised_terminals({f"class.{name}": [wanted], "abolish": [name] if ends else []}, {name}, OWN)(typed)
+    named = [(one.name, *wish) for one, wish in zip(OWN, wishes, strict=True)]
+    whole = {f"class.{name}": [wanted] for name, wanted, _ in named} | {"abolish": [name for name, _, ends in named if ends]}
+    at_once = revised_terminals(whole, None, OWN)({})
+    assert {**typed, "abolish": sorted(typed["abolish"])} == at_once
 
 
 def test_a_terminal_that_has_got_the_class_by_itself_is_unchanged() -> None:

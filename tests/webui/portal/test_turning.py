@@ -282,7 +282,7 @@ def test_many_codes_are_suggested_instead_of_listed_in_each_row(doors: Doors) ->
     many_codes(doors, 130)
     visitor, path = begun(doors.customer(), "id_numbers"), "/apply/items/id_numbers"
     page = visitor.get(path).text
-    assert page.count('<option value="1A130">') == 1
+    assert page.count("<option>1A130</option>") == 1
     assert re.search(r'<input class="s" id="new1\.user_code"[^>]* list="own-user_codes"', page)
     assert press(visitor, path, "", {"new1.user_code": "9ZZZZ", "new1.id_number": "002"}) == f"{path}#faults"
     assert "選択肢から選んでください。" in visitor.get(path).text
@@ -296,7 +296,7 @@ def test_lines_of_general_terminals_are_suggested_where_there_are_many(doors: Do
         session.execute(insert(LineRow), [{**row, "number": f"L{number:06}"} for number in range(1, 81)])
     page = begun(doors.customer(), "general_terminals").get("/apply/items/general_terminals").text
     assert 'list="own-lines"' in page
-    assert page.count('<option value="L000080">') == 1
+    assert page.count("<option>L000080</option>") == 1
 
 
 def test_a_long_confirmation_is_shown_in_parts_and_keeps_what_was_typed(doors: Doors, hanako: Visitor) -> None:
