@@ -3,7 +3,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from keys.custody import KeyAlgorithm, SoftwareKeys
@@ -134,3 +134,15 @@ def test_signing_and_sealing_keys_are_not_taken_for_each_other(keys: SoftwareKey
         keys.open_signing("seals")
     with pytest.raises(KeyTroubleError, match="does not unseal"):
         keys.open_sealing("signs")
+
+
+def test_an_rsa_key_is_opened_whole_or_not_at_all(keys: SoftwareKeys) -> None:
+    made = rsa.generate_private_key(65_537, 2048)
+    keys.keep("whole", made)
+    assert keys.open("whole").public_key() == made.public_key()
+    one = made.private_numbers()
+    # OpenSSL itself takes the long way by `d` where the short one was wrong.
+    spoilt = rsa.RSAPrivateNumbers(one.p, one.q, one.d + 2, one.dmp1 + 2, one.dmq1, one.iqmp, one.public_numbers)
+    keys.keep("spoilt", spoilt.private_key(unsafe_skip_rsa_key_validation=True))
+    with pytest.raises(KeyTroubleError, match="'spoilt' can not be opened"):
+        keys.open("spoilt")
