@@ -13,7 +13,7 @@ mail-differs.
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields
 
-from email_validator import EmailNotValidError, validate_email
+import email_validator
 
 from registry.faults import Faults, FieldFault, Typed, first
 from registry.japanese import digits, full_width_line, half_width, katakana_line
@@ -92,8 +92,8 @@ def check_mail(field: str, text: str) -> str | FieldFault:
         return FieldFault(field, "too-long", {"most": MAIL_MOST})
     try:
         # Only the syntax: nobody looks names up while a customer types. Other mail servers may not speak SMTPUTF8.
-        checked = validate_email(address, check_deliverability=False, allow_smtputf8=False)
-    except (EmailNotValidError, UnicodeError):
+        checked = email_validator.validate_email(address, check_deliverability=False, allow_smtputf8=False)
+    except (email_validator.EmailNotValidError, UnicodeError):
         return FieldFault(field, "mail-invalid")
     return checked.ascii_email or FieldFault(field, "mail-invalid")
 

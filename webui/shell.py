@@ -22,6 +22,7 @@ from webui.doorway import DoorParts, Doorway, Furnishing, doorway
 from webui.headers import HEADERS
 from webui.page_addresses import PageAddresses
 from webui.portions import portion
+from webui.routes import UnhurriedRule
 from webui.sessions import Sessions, visit
 from webui.spoken import SpokenEnvironment
 from webui.texts import mark
@@ -68,6 +69,7 @@ def make_app(name: str, parts: DoorParts, furnishing: Furnishing, *blueprints: f
     """
     app = flask.Flask(name, static_folder=None, template_folder=None)
     app.jinja_environment = SpokenEnvironment
+    app.url_rule_class = UnhurriedRule
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_REQUEST
     app.config["PROPAGATE_EXCEPTIONS"] = False

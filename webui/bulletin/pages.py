@@ -9,9 +9,7 @@ import flask
 from registry import bulletin
 from registry.bulletin import CATEGORIES, Category, Notice, Wanted
 from webui import guard, markup
-from webui.bulletin import caching, feed, finding
-from webui.bulletin.codes import by_code, read_groups
-from webui.bulletin.manuals import read_manuals
+from webui.bulletin import caching, feed, finding, shelf
 from webui.bulletin.parts import bulletin_parts
 from webui.doorway import doorway
 from webui.texts import Language, gettext, language, mark
@@ -20,10 +18,6 @@ JA: Mapping[str, object] = {"language": "ja"}
 EN: Mapping[str, object] = {"language": "en"}
 LATEST, PAGE, IN_FEED = 10, 20, 20
 MONTHS_SHOWN = 12
-
-GROUPS = read_groups()
-CODES = by_code(GROUPS)
-MANUALS = read_manuals()
 
 _MONTH = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])")
 _NUMBER = "/notices/<int(max=2147483647):number>"
@@ -80,7 +74,7 @@ def notices() -> flask.Response:
         found = bulletin.visible(session, now, wanted, page=int(number) if re.fullmatch(r"[0-9]{1,6}", number) else 1, size=PAGE)
         months = bulletin.months(session, now)
     is_first = number == "1" and not wanted.category and not wanted.month
-    standing = finding.standing(wanted.text, MANUALS.values(), CODES.values()) if is_first else finding.NOTHING
+    standing = finding.standing(wanted.text, shelf.MANUALS.values(), shelf.CODES.values()) if is_first else finding.NOTHING
     query = {name: value for name, value in (("category", wanted.category), ("month", wanted.month), ("q", wanted.text)) if value}
     return _page("bulletin-notices.html", found=found, wanted=wanted, months=months, query=query, standing=standing)
 
@@ -127,7 +121,7 @@ def atom() -> flask.Response:
 @guard.without_visit
 def manual(name: str) -> flask.Response:
     """Show one of the standing pages."""
-    found = MANUALS.get(name) or flask.abort(404)
+    found = shelf.MANUALS.get(name) or flask.abort(404)
     return _page("bulletin-manual.html", manual=found, roots=bulletin_parts().roots if name == "trust" else ())
 
 
@@ -137,10 +131,10 @@ def manual(name: str) -> flask.Response:
 def codes() -> flask.Response:
     """List all codes in their groups, or lead to the one that was typed."""
     typed = flask.request.args.get("code", "").strip()
-    known = next((code for code in CODES if code.casefold() == typed.casefold()), None)
+    known = next((code for code in shelf.CODES if code.casefold() == typed.casefold()), None)
     if known:
         return cast("flask.Response", flask.redirect(flask.url_for("bulletin.code", name=known), 303))
-    return _page("bulletin-codes.html", groups=GROUPS, typed=typed[:40])
+    return _page("bulletin-codes.html", groups=shelf.GROUPS, typed=typed[:40])
 
 
 @blueprint.get("/codes/<name>", defaults=JA)
@@ -148,7 +142,7 @@ def codes() -> flask.Response:
 @guard.without_visit
 def code(name: str) -> flask.Response:
     """Show what a code means and what to do."""
-    found = CODES.get(name) or flask.abort(404)
+    found = shelf.CODES.get(name) or flask.abort(404)
     return _page("bulletin-code.html", code=found)
 
 
@@ -181,8 +175,8 @@ def _render(template: str, **facts: object) -> str:
     return flask.render_template(
         template,
         **facts,
-        CODES=CODES,
-        MANUALS=MANUALS,
+        CODES=shelf.CODES,
+        MANUALS=shelf.MANUALS,
         CATEGORIES=CATEGORIES,
         other_language=_other_language(),
         other_address=_other_address(),

@@ -10,7 +10,7 @@ from enrollment.client import texts
 from enrollment.protocols.gateway import WORDS
 from enrollment.protocols.problems import PROBLEMS
 from webui.bulletin.manuals import Pair, read_manuals
-from webui.bulletin.pages import CODES, GROUPS, MANUALS
+from webui.bulletin.shelf import CODES, GROUPS, MANUALS
 from webui.markup import render
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")

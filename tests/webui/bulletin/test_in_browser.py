@@ -14,7 +14,7 @@ from tests.webui.center.test_in_browser import NARROW
 from tests.webui.inspection import inspect
 from webui import bulletin
 from webui.bulletin import BulletinParts, read_roots
-from webui.bulletin.pages import CODES, MANUALS
+from webui.bulletin.shelf import CODES, MANUALS
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
