@@ -6,14 +6,16 @@
 import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from server import client_certificates, logs
-from server.express import Express
-from server.lane import Lane
 from server.proxies import is_among, visitor
 from server.settings import Network
+
+if TYPE_CHECKING:
+    from server.express import Express
+    from server.lane import Lane
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -38,10 +40,10 @@ class Front:
     app: Wsgi
     checks: Checks
     proxies: tuple[Network, ...] = ()
-    express: Express | None = None
+    express: "Express | None" = None
     certificate_proxies: tuple[Network, ...] = ()
     strict_transport: bool = False
-    lane: Lane | None = None
+    lane: "Lane | None" = None
     _log: Any = field(default_factory=lambda: logs.logger("server.front"), repr=False)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -25,6 +25,7 @@ DEFERRED = (
     "asn1crypto.csr",
     "asn1crypto.tsp",
     "asn1crypto.x509",
+    "email_validator",
     "enrollment.protocols.cmp.enrolment",
     "enrollment.protocols.cmp.operations",
     "enrollment.protocols.cmp.senders",
@@ -37,6 +38,7 @@ DEFERRED = (
     "pyotp",
     "segno",
     "webauthn",
+    "webui.bulletin.shelf",
     "webui.factors.options",
 )
 # One at a time, whoever comes first; a module that is being loaded may use others that are deferred.

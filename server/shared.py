@@ -14,6 +14,8 @@ from server import loading
 
 # What only the jobs load is not here: they read and lint what strangers sent, by libraries that no door carries.
 SHARED = (
+    "server.batch_worker",
+    "server.express_worker",
     "server.apps.portal",
     "server.apps.center",
     "server.apps.retrieval",

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.database import Database, connect
-from server.express import Express
 from server.front import Checks, Wsgi
 from server.home import Home
-from server.lane import Lane
 from server.settings import Settings, load
 from server.trouble import Trouble
+
+if TYPE_CHECKING:
+    from server.express import Express
+    from server.lane import Lane
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,8 @@ class Assembled:
 
     app: Wsgi
     checks: Checks = field(default_factory=dict)
-    express: Express | None = None
-    lane: Lane | None = None
+    express: "Express | None" = None
+    lane: "Lane | None" = None
 
 
 Assemble = Callable[[Settings], Assembled]

@@ -10,10 +10,8 @@ import click
 from sqlalchemy.orm import configure_mappers
 
 from server import loading, logs, process, shared
-from server.batch_worker import BatchWorker
 from server.cli import telling
 from server.doors import Door, listen, serve
-from server.express_worker import ExpressWorker
 from server.forking import may_fork
 from server.front import Front, Wsgi
 from server.settings import DOORS, OPTIONAL_DOORS, Settings
@@ -25,8 +23,11 @@ from server.wiring import Assemble, finished_home, home_of
 from server.worker import PatientWorker
 
 JOBS = "jobs"
-# Doors that have a lane, over plain HTTP.
-_WORKERS: Mapping[str, type[PatientWorker]] = {"status": ExpressWorker, "retrieval": BatchWorker}
+# Doors that have a lane, over plain HTTP, and where their workers are.
+LANES: Mapping[str, tuple[str, str]] = {
+    "status": ("server.express_worker", "ExpressWorker"),
+    "retrieval": ("server.batch_worker", "BatchWorker"),
+}
 
 
 @click.command()
@@ -65,11 +66,16 @@ def door_of(chosen: Settings, name: str) -> Door:
     Its module is loaded, and its tables are settled, before any worker forks: that is in memory once.
     """
     credentials = credentials_of(chosen, name)
-    worker = _WORKERS.get(name, PatientWorker) if credentials is None else PatientWorker
     with loading.undisturbed():
+        worker = _lane_of(name) if credentials is None and name in LANES else PatientWorker
         assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
         configure_mappers()
     return Door(name, chosen.door(name), partial(app_of, chosen, name, assemble), credentials, worker)
+
+
+def _lane_of(name: str) -> type[PatientWorker]:
+    module, worker = LANES[name]
+    return cast("type[PatientWorker]", getattr(importlib.import_module(module), worker))
 
 
 def app_of(chosen: Settings, name: str, assemble: Assemble) -> Wsgi:
