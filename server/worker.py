@@ -1,8 +1,9 @@
 """gunicorn's threaded worker, hardened against slow clients, and its logger, which speaks our JSON and tells no secrets.
 
 As shipped the worker lends a thread to every new connection, whether it says something or not, and waits without end
-for the rest of a handshake or a request. Here a connection costs a thread only once it has spoken, and each request has
-a deadline, so that a few mute or dripping clients can not close a door.
+for the rest of a handshake or a request; and when it ends a connection, its main thread waits for the client's end of it,
+for two seconds each. Here a connection costs a thread only once it has spoken, each request has a deadline, and nobody
+waits for an end: so a few clients that are mute, drip, or keep their end open can not close a door.
 """
 
 import socket
@@ -18,6 +19,19 @@ from gunicorn.workers import gthread  # type: ignore[import-untyped]
 from server import logs
 from server.redaction import without_values
 
+# An end that lingers (RFC 9112 §9.6): closed while octets of the client come in, it could cost him the answer. It ends with the
+# client's, after so many seconds, or so many octets.
+_LINGERS, _DRAINED, _AT_ONCE = 2.0, 65_536, 16_384
+
+
+class _End:
+    """A connection on which nothing more is said: until when it lingers, and how much has still come."""
+
+    __slots__ = ("came", "expires")
+
+    def __init__(self) -> None:
+        self.came, self.expires = 0, time.monotonic() + _LINGERS
+
 
 class PatientWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     """Threads for those who speak, and not for ever: `app.deadline` is in seconds, from the first octet to the answer's end."""
@@ -25,6 +39,7 @@ class PatientWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn car
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (gunicorn's own signature)
         super().__init__(*args, **kwargs)
         self._busy: dict[gthread.TConn, float] = {}
+        self._ends: dict[gthread.TConn, _End] = {}
         self._looked_at = 0.0
 
     def enqueue_req(self, conn: gthread.TConn) -> None:
@@ -43,9 +58,45 @@ class PatientWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn car
         return super().handle(conn)
 
     def finish_request(self, conn: gthread.TConn, fs: Any) -> None:  # noqa: ANN401 (gunicorn's own signature)
-        """Forget the deadline: the connection is idle again, or closed."""
+        """Forget the deadline: the connection is idle again, or ends."""
         self._busy.pop(conn, None)
-        super().finish_request(conn, fs)
+        if not fs.cancelled() and (fs.exception() is not None or fs.result()):
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.settimeout(0)
+            conn.sock.shutdown(socket.SHUT_WR)  # of TLS, too: what still comes is thrown away as it is
+            self.poller.register(conn.sock, gthread.selectors.EVENT_READ, partial(self._drain, conn))
+        except (OSError, ValueError):  # it is over
+            self.nr_conns -= 1
+            conn.close()
+        else:
+            self._ends[conn] = _End()
+
+    def murder_pending(self) -> None:
+        """Close who was mute for too long, and whose end lingers for too long."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn in [conn for conn, end in self._ends.items() if end.expires < now]:
+            self._close(conn)
+
+    def _drain(self, conn: gthread.TConn, sock: socket.socket) -> None:
+        """Throw away what comes after the end."""
+        try:
+            came = len(sock.recv(_AT_ONCE))
+        except BlockingIOError:
+            return
+        except OSError:
+            came = 0
+        self._ends[conn].came += came
+        if not came or self._ends[conn].came > _DRAINED:
+            self._close(conn)
+
+    def _close(self, conn: gthread.TConn) -> None:
+        del self._ends[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     def notify(self) -> None:
         """Tell the arbiter that we live, and each second cut off whoever exceeded the deadline."""

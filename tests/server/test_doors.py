@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,44 @@ def test_mute_connections_take_no_threads(tmp_path: Path) -> None:
         assert time.monotonic() - begin < 2
         for connection in mute:
             connection.close()
+
+
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"no HTTP\r\n\r\n"]
+)
+def test_who_keeps_his_end_open_keeps_nobody_waiting(tmp_path: Path, said: bytes) -> None:
+    with trial_door(tmp_path) as door:
+        asking = [socket.create_connection(("127.0.0.1", door.port), timeout=20) for _ in range(40)]
+        for connection in asking:
+            connection.sendall(said)
+        # Each end would take two seconds of the thread that hears everybody.
+        assert door.ask("/")[0] == 200
+        for connection in asking:
+            assert b"".join(iter(partial(connection.recv, 4_096), b"")).startswith(b"HTTP/1.")
+            connection.close()
+        assert door.ask("/")[0] == 200
+
+
+def test_over_tls_nobody_waits_for_an_end_either(tmp_path: Path, our_ca: TrialCa, trusting: ssl.SSLContext) -> None:
+    with trial_door(tmp_path, *our_ca.issue("server", server=True)) as door:
+        asking = []
+        for _ in range(20):
+            raw = socket.create_connection(("127.0.0.1", door.port), timeout=20)
+            asking.append(trusting.wrap_socket(raw, server_hostname="localhost"))
+            asking[-1].sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert door.ask("/", trusting)[0] == 200
+        for connection in asking:
+            assert connection.recv(4_096).startswith(b"HTTP/1.1 200")
+            connection.close()
+
+
+def test_an_answer_arrives_though_its_request_was_not_read(tmp_path: Path) -> None:
+    """What is refused before its body has come: the connection ends, and not with a reset that costs the client the answer."""
+    with trial_door(tmp_path) as door:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", door.port), timeout=20) as connection:
+                connection.sendall(b"GET / NONSENSE\r\n\r\n" + b"x" * 40_000)
+                assert b"".join(iter(partial(connection.recv, 4_096), b"")).startswith(b"HTTP/1.1 400")
 
 
 def test_dripping_clients_are_cut_off_at_the_deadline(tmp_path: Path) -> None:
