@@ -64,7 +64,7 @@ def test_the_press_of_a_confirming_button_is_not_kept(doors: Doors) -> None:
     login = sent_late(visitor, f"/applications/{number}/reject", {"reason": "重複のため", "step": "do"})
     second = visitor.post("/login", {"user": "sato", "password": PASSWORD, **hidden(login)})
     resumed = visitor.post("/login/second", {**hidden(second.text), "factor_code": doors.code("sato")})
-    confirmation = visitor.post(f"/applications/{number}/reject", hidden(resumed.text)).text
+    confirmation = visitor.arrive(f"/applications/{number}/reject", hidden(resumed.text)).text
     assert "まだ何も行われていません" in confirmation
     assert "重複のため" in confirmation
 
