@@ -214,6 +214,9 @@ class Database:
         """Open a read-only view of one instant. Writing in it fails in the database."""
         with _translated(), _Reading(self._reading, expire_on_commit=False) as session:
             yield session
+            # There is nothing to store, but a connection to PostgreSQL that rolls back forgets the statements that it prepared.
+            session.expunge_all()
+            session.commit()
 
     @cached_property
     def _reading(self) -> Engine:

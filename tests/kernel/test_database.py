@@ -133,6 +133,26 @@ def test_a_snapshot_answers_as_a_transaction_does(
     assert told[:2] == told[2:]
 
 
+def test_what_snapshots_ask_again_and_again_is_prepared_once(postgresql_database: Database) -> None:
+    statement = select(ThrottleCounter.key).where(ThrottleCounter.failures > 7)
+    for _ in range(8):
+        with postgresql_database.snapshot() as session:
+            session.execute(statement).all()
+    with postgresql_database.snapshot() as session:
+        prepared = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    assert [one for one in prepared if "kernel_throttle" in one]
+
+
+def test_what_was_changed_in_a_snapshot_is_not_stored(database: Database, now: datetime) -> None:
+    with database.transaction() as session:
+        session.add(_counter("a", now))
+    with database.snapshot() as session:
+        session.scalars(select(ThrottleCounter)).one().failures = 3
+        session.add(_counter("b", now))
+    with database.snapshot() as session:
+        assert session.execute(select(ThrottleCounter.key, ThrottleCounter.failures)).all() == [("a", 0)]
+
+
 def _said(value: object) -> object:
     return (value.key, value.failures, value.window_start) if isinstance(value, ThrottleCounter) else value
 
