@@ -188,14 +188,12 @@ def test_mute_connections_take_no_threads(tmp_path: Path) -> None:
             connection.close()
 
 
-@pytest.mark.parametrize(
-    "said", [b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"no HTTP\r\n\r\n"]
-)
-def test_who_keeps_his_end_open_keeps_nobody_waiting(tmp_path: Path, said: bytes) -> None:
+def test_who_keeps_his_end_open_keeps_nobody_waiting(tmp_path: Path) -> None:
+    said = [b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"no HTTP\r\n\r\n"]
     with trial_door(tmp_path) as door:
-        asking = [socket.create_connection(("127.0.0.1", door.port), timeout=20) for _ in range(40)]
-        for connection in asking:
-            connection.sendall(said)
+        asking = [socket.create_connection(("127.0.0.1", door.port), timeout=20) for _ in said * 14]
+        for connection, text in zip(asking, said * 14, strict=True):
+            connection.sendall(text)
         # Each end would take two seconds of the thread that hears everybody.
         assert door.ask("/")[0] == 200
         for connection in asking:
