@@ -9,7 +9,7 @@ from playwright.sync_api import Page, ViewportSize
 
 from registry.applicants import contact_form
 from registry.drafts import Section
-from tests.support.browser import DESKTOP, Chromium
+from tests.support.browser import DESKTOP, Chromium, Visit
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import APPLICANT, HANAKO, START, Doors
@@ -45,6 +45,59 @@ def pressed(page: Page, then: str) -> None:
     page.locator(f"main button[name=then][value='{then}']").first.click()
 
 
+def next_page(page: Page) -> None:
+    page.locator("main form .actions button:not([name])").click()
+
+
+def abolish_some_terminals(visit: Visit, url: str, size: str) -> None:
+    """Search, turn, narrow and go back and forth, by keyboard where that matters, up to the confirmation."""
+    page = visit.page
+    page.goto(f"{url}/apply/terminals")
+    page.locator("input[name=abolish][value='00003W']").check()
+    # By keyboard alone: Enter in the search field searches, and what was ticked is kept.
+    page.locator("#q").focus()
+    page.keyboard.type("0011")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{url}/apply/terminals?q=0011#rows")
+    assert page.locator("input[name=abolish]").count() == 11
+    page.locator("input[name=abolish][value='00119W']").focus()
+    page.keyboard.press("Space")
+    page.locator("input[name='class.00119W'][value=air]").check()
+    pressed(page, "all")
+    page.wait_for_url(f"{url}/apply/terminals?page=1#rows")
+    inspect(visit, f"portal-long-terminals-{size}")
+    page.go_back()  # what was searched for, as it was saved
+    assert page.locator("input[name=abolish][value='00119W']").is_checked()
+    page.locator("input[name='class.00119W'][value=sea]").check()
+    pressed(page, "changed")
+    page.wait_for_url(f"{url}/apply/terminals?only=changed#rows")
+    assert page.locator("input[name=shown]:not([value=''])").count() == 2
+    # Enter elsewhere goes on.
+    page.locator("[id='add.net.sea']").fill("2")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{url}/apply/confirm")
+    inspect(visit, f"portal-long-confirmation-{size}")
+
+
+def change_some_codes(visit: Visit, url: str, size: str) -> None:
+    """Change a row, find it from another page, and be led to what is wrong."""
+    page = visit.page
+    page.goto(f"{url}/apply/items/user_codes?page=3")
+    page.locator("[id='1A051.business']").select_option("船会社")
+    page.locator("[id='new1.user_code']").fill("2A")
+    pressed(page, "page.4")
+    page.wait_for_url(f"{url}/apply/items/user_codes?page=4#rows")
+    pressed(page, "row.1A051")
+    page.wait_for_url(f"{url}/apply/items/user_codes?row=1A051#row.1A051")
+    next_page(page)
+    page.wait_for_url(f"{url}/apply/items/user_codes#faults")
+    inspect(visit, f"portal-long-user-codes-{size}")
+    page.locator("[id='new1.user_code']").fill("")
+    next_page(page)
+    page.wait_for_url(f"{url}/apply/items/id_numbers")
+    inspect(visit, f"portal-long-id-numbers-{size}")
+
+
 @pytest.mark.parametrize("size", ["wide", "narrow"])
 def test_a_long_list_is_turned_searched_and_sent_whole(
     chromium: Chromium, portal_url: str, doors: Doors, tmp_path: Path, size: str
@@ -54,45 +107,8 @@ def test_a_long_list_is_turned_searched_and_sent_whole(
         log_in(page, doors, portal_url, *("hanako", "NAC001"))
         if size == "narrow":
             page.get_by_role("button", name="English").click()
-        page.goto(f"{portal_url}/apply/terminals")
-        page.locator("input[name=abolish][value='00003W']").check()
-        # By keyboard alone: Enter in the search field searches, and what was ticked is kept.
-        page.locator("#q").focus()
-        page.keyboard.type("0011")
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{portal_url}/apply/terminals?q=0011#rows")
-        assert page.locator("input[name=abolish]").count() == 11
-        page.locator("input[name=abolish][value='00119W']").focus()
-        page.keyboard.press("Space")
-        page.locator("input[name='class.00119W'][value=air]").check()
-        pressed(page, "all")
-        page.wait_for_url(f"{portal_url}/apply/terminals?page=1#rows")
-        inspect(visit, f"portal-long-terminals-{size}")
-        page.go_back()  # what was searched for, as it was saved
-        assert page.locator("input[name=abolish][value='00119W']").is_checked()
-        page.locator("input[name='class.00119W'][value=sea]").check()
-        pressed(page, "changed")
-        page.wait_for_url(f"{portal_url}/apply/terminals?only=changed#rows")
-        assert page.locator("input[name=shown]:not([value=''])").count() == 2
-        # Enter elsewhere goes on.
-        page.locator("[id='add.net.sea']").fill("2")
-        page.keyboard.press("Enter")
-        page.wait_for_url(f"{portal_url}/apply/confirm")
-        inspect(visit, f"portal-long-confirmation-{size}")
-        page.goto(f"{portal_url}/apply/items/user_codes?page=3")
-        page.locator("[id='1A051.business']").select_option("船会社")
-        page.locator("[id='new1.user_code']").fill("2A")
-        pressed(page, "page.4")
-        page.wait_for_url(f"{portal_url}/apply/items/user_codes?page=4#rows")
-        pressed(page, "row.1A051")
-        page.wait_for_url(f"{portal_url}/apply/items/user_codes?row=1A051#row.1A051")
-        page.locator("main form .actions button:not([name])").click()
-        page.wait_for_url(f"{portal_url}/apply/items/user_codes#faults")
-        inspect(visit, f"portal-long-user-codes-{size}")
-        page.locator("[id='new1.user_code']").fill("")
-        page.locator("main form .actions button:not([name])").click()
-        page.wait_for_url(f"{portal_url}/apply/items/id_numbers")
-        inspect(visit, f"portal-long-id-numbers-{size}")
+        abolish_some_terminals(visit, portal_url, size)
+        change_some_codes(visit, portal_url, size)
         pressed(page, "confirm")
         page.wait_for_url(f"{portal_url}/apply/confirm")
         page.get_by_label("備考" if size == "wide" else "Remarks").fill("よろしく")
