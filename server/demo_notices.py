@@ -31,11 +31,11 @@ def _contents(clock: Clock) -> tuple[Content, ...]:
             title_en="Browsers for retrieving certificates",
             body_ja=(
                 "証明書の取得画面は、Microsoft Edge、Google Chrome、Mozilla Firefoxの最新版でお使いください。\n\n"
-                "Internet Explorerでは取得できません。\n\n取得の手順は「マニュアル」の「証明書の取得」をご覧ください。"
+                "Internet Explorerでは取得できません。\n\n取得の手順は[デジタル証明書を取得する](/bulletin/manuals/retrieval)をご覧ください。"
             ),
             body_en=(
                 "Please use the retrieval page with the newest version of Microsoft Edge, Google Chrome or Mozilla Firefox.\n\n"
-                "Internet Explorer can not retrieve certificates.\n\nThe manual on retrieving certificates has each step."
+                "Internet Explorer can not retrieve certificates.\n\n[Retrieving a certificate](/bulletin/manuals/retrieval) has each step."
             ),
         ),
         Content(
@@ -44,12 +44,12 @@ def _contents(clock: Clock) -> tuple[Content, ...]:
             title_en="Ask for a reissue when you replace a PC",
             body_ja=(
                 "証明書は1台のパソコンのためのものです。**入替えは、端末の追加や廃止ではありません。**\n\n"
-                "サポートシステムの「契約内容参照」から、その論理端末の再発行をお申し込みください。"
+                "サポートシステムの「契約内容確認」の「netNACCS」で、その論理端末の再発行をお申し込みください。"
                 "新しい証明書を取得するまで、今の証明書をご利用になれます。"
             ),
             body_en=(
                 "A certificate is for one PC. **Replacing the PC is neither a new terminal nor the end of one.**\n\n"
-                "Ask for a reissue for that terminal in the support system, under the contract. "
+                "Ask for a reissue for that terminal in the support system, under Contract, netNACCS. "
                 "The present certificate can be used until the new one is retrieved."
             ),
             is_pinned=True,
