@@ -31,11 +31,13 @@ def _contents(clock: Clock) -> tuple[Content, ...]:
             title_en="Browsers for retrieving certificates",
             body_ja=(
                 "証明書の取得画面は、Microsoft Edge、Google Chrome、Mozilla Firefoxの最新版でお使いください。\n\n"
-                "Internet Explorerでは取得できません。\n\n取得の手順は[デジタル証明書を取得する](/bulletin/manuals/retrieval)をご覧ください。"
+                "Internet Explorerでは取得できません。\n\n"
+                "取得の手順は[デジタル証明書を取得する](/bulletin/manuals/retrieval)をご覧ください。"
             ),
             body_en=(
                 "Please use the retrieval page with the newest version of Microsoft Edge, Google Chrome or Mozilla Firefox.\n\n"
-                "Internet Explorer can not retrieve certificates.\n\n[Retrieving a certificate](/bulletin/manuals/retrieval) has each step."
+                "Internet Explorer can not retrieve certificates.\n\n"
+                "[Retrieving a certificate](/bulletin/manuals/retrieval) has each step."
             ),
         ),
         Content(
