@@ -191,8 +191,8 @@ def test_mute_connections_take_no_threads(tmp_path: Path) -> None:
 def test_who_keeps_his_end_open_keeps_nobody_waiting(tmp_path: Path) -> None:
     said = [b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"no HTTP\r\n\r\n"]
     with trial_door(tmp_path) as door:
-        asking = [socket.create_connection(("127.0.0.1", door.port), timeout=20) for _ in said * 14]
-        for connection, text in zip(asking, said * 14, strict=True):
+        asking = [socket.create_connection(("127.0.0.1", door.port), timeout=20) for _ in said * 40]
+        for connection, text in zip(asking, said * 40, strict=True):
             connection.sendall(text)
         # Each end would take two seconds of the thread that hears everybody.
         assert door.ask("/")[0] == 200
@@ -205,7 +205,7 @@ def test_who_keeps_his_end_open_keeps_nobody_waiting(tmp_path: Path) -> None:
 def test_over_tls_nobody_waits_for_an_end_either(tmp_path: Path, our_ca: TrialCa, trusting: ssl.SSLContext) -> None:
     with trial_door(tmp_path, *our_ca.issue("server", server=True)) as door:
         asking = []
-        for _ in range(20):
+        for _ in range(60):
             raw = socket.create_connection(("127.0.0.1", door.port), timeout=20)
             asking.append(trusting.wrap_socket(raw, server_hostname="localhost"))
             asking[-1].sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
