@@ -7,8 +7,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Integer, RowMapping, Table, bindparam, func, literal, select
+from sqlalchemy import Connection, Engine, Integer, RowMapping, Table, bindparam, event, func, literal, select
 
 from kernel.database import Base, Database
 
@@ -31,27 +32,41 @@ class Recording:
 
 
 _RECORDINGS: dict[tuple[Hashable, End], Recording] = {}
-# How databases stand when a recorded deed is done, or nothing yet.
-_KNOWN: set[End] = {None}
+# Whose database stands as a recorded deed left it, by the end of its log: nothing was committed since.
+_STANDING: WeakKeyDictionary[Engine, End] = WeakKeyDictionary()
 
 
 def recorded(what: Hashable, database: Database, folders: Sequence[Path], deed: Callable[[], Result]) -> Result:
     """Do a deed that fills a database and folders; where this process did it before, lay down what it left instead.
 
-    It is recorded on a fresh database, or right after another recorded deed. Every deed leaves audit entries, so a log tells
-    by its end what was done. `what` names all else on which the rows depend; what is returned may not change later.
+    It is recorded on a fresh database, or right after another recorded deed of the same connections. Every deed leaves audit
+    entries, so a log tells by its end what was done. `what` names all else on which the rows depend; what is returned may not
+    change later.
     """
     begin = _end(database)
-    if begin not in _KNOWN or any(folder.exists() for folder in folders):
+    is_known = begin is None or _STANDING.get(database.engine) == begin
+    if not is_known or any(folder.exists() for folder in folders):
         return deed()
     if (what, begin) not in _RECORDINGS:
         before = _rows(database)
         result = deed()
         _RECORDINGS[what, begin] = _recording(result, before, _rows(database), tuple(map(_files, folders)))
-        _KNOWN.add(_end(database))
     else:
         _lay_down(_RECORDINGS[what, begin], database, folders)
+    _watch(database)
     return _RECORDINGS[what, begin].result  # type: ignore[return-value]  # of this very deed
+
+
+def _watch(database: Database) -> None:
+    """Note how a database stands, until something is committed."""
+    if database.engine not in _STANDING:
+        event.listen(database.engine, "commit", _forget)
+    _STANDING[database.engine] = _end(database)
+
+
+def _forget(connection: Connection) -> None:
+    if connection.engine in _STANDING:
+        _STANDING[connection.engine] = None
 
 
 def _end(database: Database) -> End:
