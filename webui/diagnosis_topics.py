@@ -92,7 +92,9 @@ TOPICS: Mapping[str, Topic] = {
     ),
     "codes-claimed": Topic(
         mark("証明書の取得が途中で止まっています(%(claimed_at)sに開始)。"),
-        mark("取得を始めたパソコンで、同じコードを使ってもう一度取得してください。同じパソコンなら、何度試しても問題はありません。"),
+        mark(
+            "取得を始めたパソコンで、同じコードを使ってもう一度取得してください。同じパソコンなら、何度試しても問題はありません。"
+        ),
         Way.RETRIEVAL,
     ),
     "codes-mistyped": Topic(
@@ -143,7 +145,8 @@ TOPICS: Mapping[str, Topic] = {
     ),
     "superseded-by-reissue": Topic(
         mark(
-            "前の証明書(シリアル番号: %(serial)s)は、%(requested_on)sに申し込んだ再発行(理由: %(reason)s)により、%(revoked_at)sに失効しました。"
+            "前の証明書(シリアル番号: %(serial)s)は、%(requested_on)sに申し込んだ再発行(理由: %(reason)s)により、"
+            "%(revoked_at)sに失効しました。"
         ),
         mark("前のパソコンではログオンできません。新しい証明書を取得したパソコンで、新しい端末アクセスキーを入力してください。"),
     ),
@@ -170,11 +173,15 @@ TOPICS: Mapping[str, Topic] = {
     ),
     "logon-refused-elsewhere": Topic(
         mark("%(last_at)sに、今のものではない証明書(シリアル番号: %(serial)s)でログオンが試され、拒否されました。"),
-        mark("前のパソコンか、前の証明書が使われています。今の証明書を取得したパソコンでログオンし、前の証明書はパソコンから削除してください。"),
+        mark(
+            "前のパソコンか、前の証明書が使われています。今の証明書を取得したパソコンでログオンし、前の証明書はパソコンから削除してください。"
+        ),
     ),
     "renewal": Topic(mark("更新できる期間は、%(first_on)sから%(last_on)sまでです。")),
     "renewal-open": Topic(
-        mark("更新できる期間です(%(last_on)sまで)。"), mark("証明書が入っているパソコンで、期限までに更新してください。"), Way.RENEWAL
+        mark("更新できる期間です(%(last_on)sまで)。"),
+        mark("証明書が入っているパソコンで、期限までに更新してください。"),
+        Way.RENEWAL,
     ),
     "renewal-urgent": Topic(
         mark("証明書は%(last_on)sに切れますが、まだ更新されていません。"),

@@ -155,7 +155,11 @@ def _certificates(doors: Doors, house: House, one: Neighbour) -> None:
     Endings(doors.database, doors.clock).revoke(one.terminal(1), Reason.KEY_COMPROMISE, SATO)
     reissues = Reissues(doors.database, doors.clock)
     reissues.request(
-        one.terminal(0), ReissueReason.PC_REPLACED, one.customer().actor, office_code=one.code, remark=f"{one.kanji}の新しいパソコン"
+        one.terminal(0),
+        ReissueReason.PC_REPLACED,
+        one.customer().actor,
+        office_code=one.code,
+        remark=f"{one.kanji}の新しいパソコン",
     )
     signer = CheckpointSigner("example.jp/log", SEALING.public_key().public_bytes_raw(), SEALING.sign)
     audit.seal(doors.database, signer, now=doors.clock.now())

@@ -110,7 +110,8 @@ def spreadsheet(name: str, ending: Sequence[tuple[Outline, bytes]], now: datetim
 def _description(one: Outline, days: int) -> str:
     window = window_of(one.not_after, days)
     told = mark(
-        "%(first)sから%(last)sまでに、証明書が入っているパソコンで更新してください。期限を過ぎると再発行が必要になります。シリアル番号: %(serial)s"
+        "%(first)sから%(last)sまでに、証明書が入っているパソコンで更新してください。期限を過ぎると再発行が必要になります。"
+        "シリアル番号: %(serial)s"
     )
     return say(told, first=show_day(window.first_day), last=show_day(window.last_day), serial=one.serial)
 
