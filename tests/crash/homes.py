@@ -49,7 +49,7 @@ class RealHome:
 
     def url(self, door: str) -> str:
         """Return a door's address."""
-        return f"https://{HOST}:{self.settings.door(door).port}"
+        return f"{self.settings.door(door).scheme}://{HOST}:{self.settings.door(door).port}"
 
     def connection(
         self, timeout: float, door: str = "retrieval", *, port: int | None = None, scheme: str | None = None

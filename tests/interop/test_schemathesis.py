@@ -49,9 +49,9 @@ GOOD = {
 
 @pytest.fixture
 def home(databases: FreshDatabase, tmp_path: Path) -> Iterator[RealHome]:
-    """Return a home whose clock can be moved."""
+    """Return a home whose clock can be moved, and whose retrieval door has a lane, which answers some of what its app does."""
     with databases() as url:
-        made = found_home(tmp_path, url)
+        made = found_home(tmp_path, url, retrieval="http")
         home_of(made.settings).demo_file.write_text("{}", encoding="ascii")
         house = replace(made.house, clock=DemoClock(home_of(made.settings).clock_offset))
         yield replace(made, house=house)
