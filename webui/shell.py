@@ -145,7 +145,9 @@ def _equip_templates(app: flask.Flask, furnishing: Furnishing, guests: Iterable[
         "visit": visit,
     }
     words.equip(environment.globals)
-    environment.learn_english(app.extensions["webui-catalogue"])
+    catalogue = app.extensions["webui-catalogue"]
+    environment.learn_english(catalogue)
+    environment.keep_compiled(furnishing.door.value, catalogue)
 
 
 def _choose_language() -> None:

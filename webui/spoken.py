@@ -5,6 +5,7 @@ tags anyway; only those that a page finds out, and those with facts in them, are
 """
 
 from collections.abc import Callable, Iterable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from flask.sansio.app import App
@@ -14,6 +15,7 @@ from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
 from webui import texts
+from webui.compiled import CompiledTemplates
 
 # `_("…")`, and what stands there instead: `("…"|safe)`.
 _CALL = ("name", "lparen", "string", "rparen")
@@ -57,6 +59,13 @@ class SpokenEnvironment(Environment):
         english: SpokenEnvironment = self.overlay()
         english.translate = lambda text: catalogue.singles.get(text, text)
         self.english = english
+
+    def keep_compiled(self, name: str, catalogue: texts.Catalogue) -> None:
+        """Keep compiled templates for the next process, as those of `name`; what English ones say is part of them."""
+        settings = repr((self.trim_blocks, self.lstrip_blocks, sorted(self.extensions))).encode() + Path(__file__).read_bytes()
+        self.bytecode_cache = CompiledTemplates(f"{name}-ja", settings)
+        if self.english is not None:
+            self.english.bytecode_cache = CompiledTemplates(f"{name}-en", settings + repr(catalogue).encode())
 
     def get_template(
         self, name: str | Template, parent: str | None = None, globals: MutableMapping[str, Any] | None = None  # noqa: A002 (Jinja's name)
