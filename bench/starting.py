@@ -49,6 +49,8 @@ def main() -> None:
     weights: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-starting-") as folder:
         settings = environment(Path(folder) / "home")
+        # As where it is installed: what was compiled once is there the next time.
+        settings.pop("PYTHONDONTWRITEBYTECODE", None)
         subprocess.run([sys.executable, "-m", "server", "init"], cwd=ROOT, env=settings, check=True, capture_output=True)
         for _ in range(chosen.times):  # in turn, so that a busy machine is busy for all
             for name in PAGES:
