@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
@@ -214,9 +214,6 @@ class Database:
         """Open a read-only view of one instant. Writing in it fails in the database."""
         with _translated(), _Reading(self._reading, expire_on_commit=False) as session:
             yield session
-            # There is nothing to store, but a connection to PostgreSQL that rolls back forgets the statements that it prepared.
-            session.expunge_all()
-            session.commit()
 
     @cached_property
     def _reading(self) -> Engine:
@@ -271,6 +268,7 @@ def connect(url: str, *, connections: int = 10) -> Database:
         event.listen(engine, "checkin", _note_time)
         event.listen(engine, "checkout", partial(_require_alive, engine.dialect))
         event.listen(engine, "do_executemany", _stream)
+        event.listen(engine, "rollback", partial(_end_look, engine.dialect))
     return Database(engine)
 
 
@@ -391,6 +389,13 @@ def _require_alive(dialect: Dialect, connection: Any, record: Any, _proxy: objec
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:
         raise InvalidatePoolError from error
+
+
+def _end_look(dialect: Dialect, connection: Any) -> None:  # noqa: ANN401 (the event's own type)
+    """End a snapshot as a success: a connection that rolls back forgets the statements that it prepared."""
+    if connection.get_execution_options().get("read_only", False) and not connection.invalidated:
+        with suppress(dialect.loaded_dbapi.Error):  # what was asked for has come; the rollback, which follows, is as ever then
+            connection.connection.driver_connection.commit()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 (the driver's own type)

@@ -231,9 +231,9 @@ def _before_t1(house: House, deed: Callable[[], object]) -> Iterator[None]:
         if len(seen) == 1:
             deed()
 
-    event.listen(house.database.engine, "commit", note)
+    event.listen(house.database.engine, "rollback", note)
     yield
-    event.remove(house.database.engine, "commit", note)
+    event.remove(house.database.engine, "rollback", note)
 
 
 @pytest.mark.parametrize("place", [Place.WRITE, Place.COMMIT])

@@ -287,9 +287,9 @@ def _after_the_look(house: House, deed: Callable[[], object]) -> Iterator[None]:
             if len(seen) == 1:
                 deed()
 
-    event.listen(house.database.engine, "commit", note)
+    event.listen(house.database.engine, "rollback", note)
     yield
-    event.remove(house.database.engine, "commit", note)
+    event.remove(house.database.engine, "rollback", note)
 
 
 def test_the_access_key_is_looked_up_again_only_beside_wrong_ones(scene: Scene) -> None:

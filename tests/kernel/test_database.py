@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -133,14 +134,24 @@ def test_a_snapshot_answers_as_a_transaction_does(
     assert told[:2] == told[2:]
 
 
-def test_what_snapshots_ask_again_and_again_is_prepared_once(postgresql_database: Database) -> None:
+@pytest.mark.parametrize("end", [None, LookupError("nothing there")])
+def test_what_snapshots_ask_again_and_again_is_prepared_once(postgresql_database: Database, end: Exception | None) -> None:
     statement = select(ThrottleCounter.key).where(ThrottleCounter.failures > 7)
     for _ in range(8):
-        with postgresql_database.snapshot() as session:
+        with suppress(LookupError), postgresql_database.snapshot() as session:
             session.execute(statement).all()
+            if end is not None:
+                raise end
     with postgresql_database.snapshot() as session:
         prepared = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
     assert [one for one in prepared if "kernel_throttle" in one]
+
+
+def test_a_snapshot_that_failed_harms_no_other(database: Database) -> None:
+    for _ in range(2):
+        with pytest.raises(DBAPIError), database.snapshot() as session:
+            session.execute(text("SELECT nothing FROM nowhere"))
+    assert _count(database) == 0
 
 
 def test_what_was_changed_in_a_snapshot_is_not_stored(database: Database, now: datetime) -> None:
