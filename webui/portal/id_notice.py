@@ -2,7 +2,7 @@
 
 Asking is a form that leads to an address of its own, so that reloading and the browser's Back send no form again. What the
 visit keeps for it are the names of the terminals that were asked for, never a code; reading that address shows, and records,
-anew, and a short while later it shows nothing any more.
+anew, and a short while later, or when the second factor is no longer fresh, it shows nothing any more.
 """
 
 import secrets
@@ -171,7 +171,7 @@ def _asked(receipt_number: str | None) -> list[str] | None:
     if "view" not in flask.request.args:
         return []
     kept = visit().get(_ASKED)
-    if not isinstance(kept, dict) or not guard.person().may(Right.CODES):
+    if not isinstance(kept, dict) or not guard.person().may(Right.CODES) or not step_up.is_fresh():
         return None
     is_this = (kept["view"], kept["receipt_number"]) == (flask.request.args["view"], receipt_number)
     is_late = doorway().parts.clock.now() - datetime.fromisoformat(kept["at"]) > SHOWN_FOR

@@ -138,6 +138,19 @@ def test_the_address_of_shown_codes_is_worth_nothing_to_others_and_for_other_not
     assert shown_times(doors, number) == [0, 0]
 
 
+def test_shown_codes_do_not_outlive_the_second_factor(doors: Doors) -> None:
+    number, (first, _) = doors.prepared()
+    notice = f"/applications/{number}/id-notice"
+    visitor = doors.customer()
+    visitor.get(notice)
+    doors.clock.advance(timedelta(minutes=9))
+    address = visitor.post(notice, {"terminal": first}).location
+    assert len(secrets_of(visitor.get(address).text)) == 3
+    doors.clock.advance(timedelta(minutes=2))
+    assert visitor.get(address).location == notice
+    assert shown_times(doors, number) == [1, 0]
+
+
 def test_who_may_not_see_codes_gets_none(doors: Doors) -> None:
     number, (first, _) = doors.prepared()
     visitor = doors.customer("jiro")
