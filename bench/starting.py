@@ -32,11 +32,13 @@ LOADED = {
     "gunicorn": "import gunicorn.app.base, gunicorn.workers.gthread",
     "pydantic-settings": "import pydantic_settings",
     "Flask": "import flask",
-    "structlog": "import structlog",
-    # A development tool that structlog loads wherever it is installed; a server has none.
-    "structlog without rich": "import sys; sys.modules['rich'] = None; import structlog",
     "all that the door loads": "import server.commands.serve, server.apps.status",
-    "the same without rich": "import sys; sys.modules['rich'] = None; import server.commands.serve, server.apps.status",
+    "the same as the command loads it": (
+        "from server import loading; loading.defer(); loading.undisturbed().__enter__(); "
+        "import server.commands.serve, server.apps.status"
+    ),
+    "tegata --help": "from server import cli; cli.tegata.main(['--help'], standalone_mode=False)",
+    "tegata terminal": "from server import cli; cli.tegata.main(['terminal', '--help'], standalone_mode=False)",
 }
 
 
@@ -87,7 +89,7 @@ def _ask(settings: dict[str, str], *names: str) -> None:
 
 
 def _loaded(code: str, settings: dict[str, str]) -> float:
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=settings)
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=settings, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -114,7 +114,7 @@ class PatientWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn car
 
 
 class JsonLogger(glogging.Logger):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn's logger over structlog; an access line names the path without its query, and no header but the length."""
+    """gunicorn's logger over ours; an access line names the path without its query, and no header but the length."""
 
     def setup(self, cfg: Any) -> None:  # noqa: ANN401 (gunicorn's own signature)
         """Take the place of gunicorn's own handlers."""

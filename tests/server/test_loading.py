@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 # What each is large by, and what only others need.
 HEAVY = {
     "argon2", "asn1crypto.core", "babel", "email_validator", "icalendar", "pkcs11", "pkilint", "pyasn1", "pyhanko", "pyotp",
-    "segno", "structlog", "typst", "webauthn",
+    "segno", "typst", "webauthn",
 }  # fmt: skip
 OF_PAGES = {"argon2", "registry.applications"}
 STARTED = """

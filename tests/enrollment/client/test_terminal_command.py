@@ -19,7 +19,7 @@ from tests.enrollment.client.aged import Aged, Terminal
 from tests.server.pki import TrialCa
 from tests.support.schema import ROOT
 
-HEAVY = {"sqlalchemy", "alembic", "pydantic", "pydantic_settings", "structlog", "flask", "jinja2", "asn1crypto", "asyncio"}
+HEAVY = {"sqlalchemy", "alembic", "pydantic", "pydantic_settings", "flask", "jinja2", "asn1crypto", "asyncio"}
 ROOMS_OF_THE_SERVER = {"ca", "registry", "webui", "migrations"}
 
 
