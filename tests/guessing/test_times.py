@@ -208,7 +208,7 @@ class _Curious(UsualRetrievals):
         known = {codes.access_key for codes in (*self.siege.attacked, *(holder.codes for holder in self.siege.holders))}
         for one in sent:
             if json.loads(one.body)["access_key"] in known:
-                for holder in self.siege.holders * 2:
+                for holder in self.siege.holders * 4:
                     self.siege.house.own_states.of(holder.der)
         return super().answers(sent)
 
