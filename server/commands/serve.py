@@ -7,6 +7,7 @@ from functools import partial
 from typing import cast
 
 import click
+from sqlalchemy import make_url
 from sqlalchemy.orm import configure_mappers
 
 from server import loading, logs, process, shared
@@ -63,12 +64,13 @@ def serve_part(chosen: Settings, part: str, listener: socket.socket | None, star
 def door_of(chosen: Settings, name: str) -> Door:
     """Return a door with its app (made later, in the worker) and its TLS files.
 
-    Its module is loaded, and its tables are settled, before any worker forks: that is in memory once.
+    Its module and the database's driver are loaded, and its tables are settled, before any worker forks: that is in memory once.
     """
     credentials = credentials_of(chosen, name)
     with loading.undisturbed():
         worker = _lane_of(name) if credentials is None and name in LANES else PatientWorker
         assemble = cast("Assemble", importlib.import_module(f"server.apps.{name}").assemble)
+        make_url(chosen.database_address).get_dialect().import_dbapi()
         configure_mappers()
     return Door(name, chosen.door(name), partial(app_of, chosen, name, assemble), credentials, worker)
 
