@@ -213,7 +213,7 @@ class _Curious(UsualRetrievals):
         return super().answers(sent)
 
 
-@_on([LANE], [LANE])
+@_on([LANE], [])
 def test_the_comparison_sees_a_lane_that_reads_on_for_some(siege: Siege, way: str) -> None:
     curious = _Curious(siege.house.redemption, json.dumps, siege)
     kinds = _of_form(way, siege, siege.world("retrieval", RetrievalLane(curious)))
