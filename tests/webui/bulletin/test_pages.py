@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 
 from kernel.clock import tokyo_date
 from tests.webui.bulletin.conftest import INCIDENT, MAINTENANCE, SATO, Board
-from webui.bulletin.pages import CODES, MANUALS
+from webui.bulletin.shelf import CODES, MANUALS
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 LISTS = ("", "notices", "notices?category=incident", "notices?month=2026-11", "notices?q=証明", "codes", "codes?code=none")
