@@ -42,8 +42,8 @@ def test_a_terminals_certificate_is_shown_with_its_dates(issuing_doors: Doors, h
     visitor = issuing_doors.customer()
     page = visitor.get("/contract/netnaccs").text
     assert "開始前" in page
-    assert "2026/12/15 00:00から" in page
-    assert "2027/11/23 23:59まで" in page
+    assert "2026/12/15 00:00</time>から" in page
+    assert "2027/11/23 23:59</time>まで" in page
     assert "取得済み" in visitor.get(f"/applications/{number}/id-notice").text
     assert f"端末{name}のデジタル証明書が取得されました。" in visitor.get("/").text
 
