@@ -323,6 +323,14 @@ def test_a_client_that_leaves_or_only_listens_is_no_harm(door: RetrievalDoor) ->
     assert status(door.line().ask(post(gone))[0]) in (200, 201)  # the same key may come again
 
 
+def test_a_request_that_is_cut_off_is_nobodys(sqlite_door: RetrievalDoor) -> None:
+    """What there is of its body may be whole JSON; it is not taken for one, as the length says that more was to come."""
+    [body] = fresh(sqlite_door.house)
+    longer = post(body).replace(b"Content-Length: ", b"Content-Length: 1")
+    assert _transcript(sqlite_door, longer) == b""
+    assert status(sqlite_door.line().ask(post(body))[0]) == 201
+
+
 def test_slow_clients_take_no_thread_and_are_cut_off(door: RetrievalDoor) -> None:
     slow = [door.line() for _ in range(20)]  # more than twice the threads of both processes
     for line in slow:
