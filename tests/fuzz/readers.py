@@ -195,7 +195,6 @@ MODULES: Mapping[str, Targets] = {
     "webui/center/notices.py": ("notice of the bulletin", *_FORM),
     "webui/center/office_users.py": _FORM,
     "webui/center/reviewing.py": _FORM,
-    "webui/center/securing.py": _FORM,
     "webui/center/staff.py": _FORM,
     "webui/center/start_days.py": _QUERY,
     "webui/csrf.py": _FORM,

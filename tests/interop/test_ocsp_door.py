@@ -16,8 +16,7 @@ from tests.support.open_doors import OpenDoors
 @pytest.fixture
 def url(doors: OpenDoors, tmp_path: Path) -> Iterator[str]:
     """Return the address of a responder for the house."""
-    database = str(doors.house.database.engine.url)
-    with status_door(doors.house, database, tmp_path) as door:
+    with status_door(doors.house, tmp_path) as door:
         yield f"http://127.0.0.1:{door.port}/ocsp"
 
 
