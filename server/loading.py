@@ -36,9 +36,7 @@ DEFERRED = (
     "keys.pkcs11",
     "keys.tokens",
     "pyotp",
-    "registry.applications",
     "segno",
-    "webauthn",
     "webui.bulletin.shelf",
     "webui.factors.options",
 )

@@ -18,7 +18,7 @@ HEAVY = {
     "argon2", "asn1crypto.core", "babel", "email_validator", "icalendar", "pkcs11", "pkilint", "pyasn1", "pyhanko", "pyotp",
     "segno", "typst", "webauthn",
 }  # fmt: skip
-OF_PAGES = {"argon2", "registry.applications"}
+OF_PAGES = {"argon2", "webauthn"}
 STARTED = """
 import importlib, json, sys
 from server import cli, loading
