@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import ColumnElement, Row, bindparam, func, select
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from ca import certificates
@@ -169,17 +169,24 @@ def frozen_count(session: Session) -> int:
 
 def locked_sets(session: Session, now: datetime) -> tuple[CodeSetView, ...]:
     """Return the open code sets that too many wrong tries lock at this moment, by terminal."""
-    return _views(session, session.execute(_SETS.where(*_locked(session, now)).order_by(CodeSetRow.terminal)).all(), now)
+    digests = _locked(session, now)
+    return _views(session, session.execute(_LOCKED, many(digests)).all(), now) if digests else ()
 
 
 def locked_count(session: Session, now: datetime) -> int:
     """Return how many code sets are locked at this moment."""
-    return session.scalar(select(func.count()).select_from(CodeSetRow).where(*_locked(session, now))) or 0
+    digests = _locked(session, now)
+    return (session.scalar(_LOCKED_COUNT, many(digests)) or 0) if digests else 0
 
 
-def _locked(session: Session, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    digests = [guessing.digest_of(key) for key in throttle.locked_keys(session, guessing.ACCESS_KEYS, now)]
-    return CodeSetRow.access_key_digest.in_(digests), CodeSetRow.state.in_(OPEN)
+def _locked(session: Session, now: datetime) -> list[bytes]:
+    """Return the digests of the access keys that are locked, nearly always none."""
+    return [guessing.digest_of(key) for key in throttle.locked_keys(session, guessing.ACCESS_KEYS, now)]
+
+
+_IS_LOCKED = among(CodeSetRow.access_key_digest) & CodeSetRow.state.in_(OPEN)
+_LOCKED = _SETS.where(_IS_LOCKED).order_by(CodeSetRow.terminal)
+_LOCKED_COUNT = select(func.count()).select_from(CodeSetRow).where(_IS_LOCKED)
 
 
 _SHOWN = (

@@ -3,6 +3,7 @@
 import re
 from datetime import date, timedelta
 
+import segno
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
@@ -60,11 +61,21 @@ def test_it_says_how_to_retrieve_and_leads_to_the_page_without_a_code(doors: Doo
     assert re.findall(r'href="(https://localhost:8444[^"]*)"', page) == ["https://localhost:8444/retrieve?office_code=NAC001"]
 
 
+def test_the_picture_is_the_address_of_the_page_in_any_of_the_eight_ways_to_draw_it(doors: Doors) -> None:
+    number, _ = doors.prepared()
+    page = doors.customer().get(f"/applications/{number}/id-notice").text
+    address = "https://localhost:8444/retrieve?office_code=NAC001"
+    codes = [segno.make(address, error="m", micro=False, mask=mask) for mask in range(8)]
+    assert any(code.svg_inline(omitsize=True, border=2) in page for code in codes)
+
+
 def test_where_nothing_can_be_retrieved_it_does_not_say_how(doors: Doors) -> None:
     number, names = doors.prepared()
     for name in names:
         notices(doors).freeze(number, "NAC001", name, customer("NAC001", "test"))
-    assert "tegata terminal retrieve" not in doors.customer().get(f"/applications/{number}/id-notice").text
+    page = doors.customer().get(f"/applications/{number}/id-notice").text
+    assert "tegata terminal retrieve" not in page
+    assert "<svg" not in page
 
 
 def test_nothing_is_shown_and_nothing_recorded_before_it_is_asked_for(doors: Doors) -> None:
