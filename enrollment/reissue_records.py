@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from enrollment.tables import ReissueRow
@@ -181,9 +181,8 @@ def search(
 
 def counts(session: Session, today: date) -> Mapping[Stage, int]:
     """Return how many reissues wait for staff: for a decision, for their codes, and longer than they should."""
-    waiting_for_staff = (Stage.DECIDE, Stage.PREPARE, Stage.LATE)
-    counted = [select(func.count()).where(_of_stage(stage, today)).scalar_subquery() for stage in waiting_for_staff]
-    return dict(zip(waiting_for_staff, session.execute(select(*counted)).one(), strict=True))
+    asked = {"today": today, "answered_by_now": _answered_by_now(today)}
+    return dict(zip(_WAITING_FOR_STAFF, session.execute(_COUNTS, asked).one(), strict=True))
 
 
 def is_late(reissue: ReissueView, today: date) -> bool:
@@ -194,16 +193,33 @@ def is_late(reissue: ReissueView, today: date) -> bool:
 
 
 def _of_stage(stage: Stage, today: date) -> ColumnElement[bool]:
+    return _in_stage(stage, today, _answered_by_now(today) if stage is Stage.LATE else None)
+
+
+def _in_stage(stage: Stage, today: date | BindParameter[date], answered_by_now: object) -> ColumnElement[bool]:
     asked, accepted = ReissueRow.state == ReissueState.REQUESTED, ReissueRow.state == ReissueState.ACCEPTED
     if stage is Stage.DECIDE:
         return asked
     if stage is Stage.PREPARE:
         return accepted & (ReissueRow.ready_on <= today)
     if stage is Stage.LATE:
-        answered_by_now = day_start(add_business_days(today, -PATIENCE) + timedelta(days=1))
         undecided = asked & (ReissueRow.requested_at < answered_by_now)
         return undecided | (accepted & (ReissueRow.ready_on < today))
     return ReissueRow.state.in_(OPEN if stage is Stage.OPEN else ENDED)
+
+
+def _answered_by_now(today: date) -> datetime:
+    """Return before which instant a reissue was asked for that should have been decided for."""
+    return day_start(add_business_days(today, -PATIENCE) + timedelta(days=1))
+
+
+_WAITING_FOR_STAFF = (Stage.DECIDE, Stage.PREPARE, Stage.LATE)
+_COUNTS = select(
+    *(
+        select(func.count()).where(_in_stage(stage, bindparam("today"), bindparam("answered_by_now"))).scalar_subquery()
+        for stage in _WAITING_FOR_STAFF
+    )
+)
 
 
 def is_accepted(session: Session, terminal: str) -> bool:
