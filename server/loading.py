@@ -13,8 +13,10 @@ import gc
 import importlib
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 # Each is large, or brings much along, and most answers do without it.
@@ -36,7 +38,9 @@ DEFERRED = (
     "keys.pkcs11",
     "keys.tokens",
     "pyotp",
+    "registry.applications",
     "segno",
+    "webauthn",
     "webui.bulletin.shelf",
     "webui.factors.options",
 )
@@ -72,8 +76,37 @@ def undisturbed() -> Iterator[None]:
             gc.enable()
 
 
+class _AsLoaded(MetaPathFinder, Loader):
+    """Finds what is loaded already: who imports a part of a deferred package lets that be loaded, and with it, mostly, the part.
+
+    Python has looked for the part before, and would load it a second time.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:  # fmt: skip
+        """Return where a part is that was loaded meanwhile; nothing of any other module."""
+        del path
+        if target is not None or fullname not in sys.modules:
+            return None
+        return ModuleSpec(fullname, self, loader_state=sys.modules[fullname].__spec__)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module as it is."""
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put back what the module says of where it comes from, and do nothing else."""
+        module.__spec__ = module.__spec__.loader_state if module.__spec__ else None
+
+
+_AS_LOADED = _AsLoaded()
+
+
 def defer(names: Iterable[str] = DEFERRED) -> None:
     """Let these modules be loaded when they are first used, those that are not loaded yet."""
+    if _AS_LOADED not in sys.meta_path:
+        sys.meta_path.insert(0, _AS_LOADED)
     for name in names:
         sys.modules.setdefault(name, Deferred(name))
 

@@ -18,7 +18,7 @@ HEAVY = {
     "argon2", "asn1crypto.core", "babel", "email_validator", "icalendar", "pkcs11", "pkilint", "pyasn1", "pyhanko", "pyotp",
     "segno", "typst", "webauthn",
 }  # fmt: skip
-OF_PAGES = {"argon2", "webauthn"}
+OF_PAGES = {"argon2", "registry.applications"}
 STARTED = """
 import importlib, json, sys
 from server import cli, loading
@@ -56,7 +56,13 @@ print(len(set(map(id, found))), later.VALUE is sys.modules["later"].VALUE, isins
 def told_by(code: str, *arguments: str, path: Path = ROOT) -> str:
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, env={"PYTHONPATH": f"{ROOT}:{path}"}, capture_output=True, text=True, check=False, timeout=120
+        command,
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}:{path}", "PYTHONWARNINGS": "error::sqlalchemy.exc.SAWarning"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -81,18 +87,44 @@ def test_what_is_deferred_is_loaded_once_by_whoever_comes_first(tmp_path: Path) 
     assert told_by(TOGETHER, path=tmp_path).splitlines() == ["loaded", "1 True False"]
 
 
-def test_what_is_below_a_deferred_package_is_had_as_ever(tmp_path: Path) -> None:
-    (tmp_path / "parcel").mkdir()
-    (tmp_path / "parcel" / "__init__.py").write_text("from parcel.part import INSIDE\n")
-    (tmp_path / "parcel" / "part.py").write_text("INSIDE = 7\n")
-    code = """
+@pytest.mark.parametrize(
+    "first", ["from parcel.part import INSIDE", "import parcel.part", "import parcel.deep.other, parcel.part"]
+)
+def test_what_is_below_a_deferred_package_is_loaded_once(tmp_path: Path, first: str) -> None:
+    (tmp_path / "parcel" / "deep").mkdir(parents=True)
+    (tmp_path / "parcel" / "__init__.py").write_text("print('parcel')\nfrom parcel.part import INSIDE\n")
+    (tmp_path / "parcel" / "part.py").write_text("print('part')\nclass INSIDE: pass\n")
+    (tmp_path / "parcel" / "deep" / "__init__.py").write_text("print('deep')\n")
+    (tmp_path / "parcel" / "deep" / "other.py").write_text("print('other')\nfrom parcel import part\n")
+    code = f"""
 from server import loading
 loading.defer(["parcel"])
 import parcel
+stand_in = parcel
+{first}
+import parcel.deep.other, sys
+import parcel.part as part
 from parcel.part import INSIDE
-print(INSIDE, parcel.INSIDE)
+assert part is sys.modules["parcel.part"] and INSIDE is part.INSIDE is stand_in.INSIDE is sys.modules["parcel"].INSIDE
+assert part.__spec__.origin == part.__file__ and part.__spec__.name == "parcel.part"
+assert stand_in.deep.other is sys.modules["parcel.deep.other"]
 """
-    assert told_by(code, path=tmp_path) == "7 7\n"
+    assert sorted(told_by(code, path=tmp_path).split()) == ["deep", "other", "parcel", "part"]
+
+
+def test_a_deferred_package_of_ours_can_be_had_by_its_parts() -> None:
+    code = """
+from server import loading
+loading.defer()
+import migrations.schema
+from webauthn.helpers import structs
+import webauthn.helpers.structs as same, webauthn
+from registry import applications
+asking = webauthn.generate_registration_options.__globals__
+assert structs is same and structs.ResidentKeyRequirement is asking["ResidentKeyRequirement"]
+print(len(migrations.schema.SCHEMA.tables) > 70, applications.Review.__module__)
+"""
+    assert told_by(code).split() == ["True", "registry.applications.review"]
 
 
 def test_what_can_not_be_loaded_is_told_each_time(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def _mask(retrieval_url: str) -> int | None:
     return _drawn(retrieval_url, "AAA001", None).mask
 
 
-def _drawn(retrieval_url: str, office_code: str, mask: int | None) -> segno.QRCode:
+def _drawn(retrieval_url: str, office_code: str, mask: int | None) -> "segno.QRCode":
     return segno.make(f"{retrieval_url}/retrieve?office_code={office_code}", error="m", micro=False, mask=mask)
 
 
