@@ -42,6 +42,7 @@ APPLICANT_FIELDS = (
 @guard.customer(right=Right.APPLY)
 def guidance() -> str:
     """Explain the four steps, and offer to go on with what was begun."""
+    wizard.require_open()
     draft = portal().drafts.load(customer(), kind(), correcting())
     return flask.render_template("apply-guidance.html", kind=kind(), draft=draft, correcting=correcting())
 

@@ -170,6 +170,8 @@ def _settled(form: Form) -> Response:
             return _register(form)
         except Refused as refused:
             code = refused.code
+            if code == "application-state" and correcting():
+                return wizard.to_application()
             if code not in {"draft-stale", "draft-unknown"}:
                 raise
     if code == "draft-unknown":

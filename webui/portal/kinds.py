@@ -10,6 +10,7 @@ import flask
 
 from registry import applications
 from registry.drafts import Kind
+from registry.states import ApplicationState
 from webui.doorway import doorway
 from webui.portal.parts import office_code
 from webui.texts import gettext, mark, say
@@ -28,13 +29,18 @@ _OTHERS = ", ".join(kind.value for kind in Kind if kind is not Kind.CONTRACT_CHA
 def kind() -> Kind:
     """Return the kind that the present page's address names; 404 for the correction of an application that is not there."""
     if correcting() and flask.g.get("kind") == _CORRECTION:
-        flask.g.kind = _kind_of(correcting()).value
+        flask.g.kind = _corrected().kind.value
     return Kind(flask.g.get("kind", _USUAL))
 
 
 def correcting() -> str:
     """Return the receipt number of the application that the present page corrects; empty for a new application."""
     return str(flask.g.get("correcting", ""))
+
+
+def is_open() -> bool:
+    """Return whether what the present page makes can still be sent: a correction only while its application has a question."""
+    return not correcting() or _corrected().state is ApplicationState.QUERIED
 
 
 def kind_name() -> str:
@@ -71,9 +77,9 @@ def _give(_endpoint: str, values: dict[str, Any]) -> None:
     values.setdefault("kind", _CORRECTION if "correcting" in values else flask.g.get("kind", _USUAL))
 
 
-def _kind_of(receipt_number: str) -> Kind:
+def _corrected() -> applications.Application:
     with doorway().parts.database.snapshot() as session:
-        found = applications.find(session, receipt_number)
+        found = applications.find(session, correcting())
     if found is None or found.office_code != office_code():
         flask.abort(404)
-    return found.kind
+    return found

@@ -23,7 +23,7 @@ from registry.faults import Faults, Typed, first
 from registry.items import OF_KIND, Choice
 from registry.proposals import Situation
 from webui.doorway import doorway
-from webui.portal.kinds import correcting, kind
+from webui.portal.kinds import correcting, is_open, kind
 from webui.portal.parts import customer, office_code, portal
 from webui.sheet import Sheet
 from webui.texts import gettext, mark
@@ -39,6 +39,7 @@ STEPS = (
 )
 # What the second step is where there is nothing to choose.
 _DATE_ONLY = mark("利用開始希望日")
+_NOT_OPEN = mark("この申込は、今は修正できません。現在の内容を確認してください。")
 # Of the pages that are no item's but the terminals.
 _ENDPOINTS = {
     Section.CHOICE: "apply.items",
@@ -119,10 +120,23 @@ class Progress:
 
 def progress() -> Progress:
     """Return the customer's application in the making; without one, lead to the guidance page."""
+    require_open()
     draft = portal().drafts.load(customer(), kind(), correcting())
     if draft is None:
         flask.abort(flask.redirect(flask.url_for("apply.guidance"), 303))
     return progress_of(draft)
+
+
+def require_open() -> None:
+    """Lead from a correction that came too late, or was sent already, to its application."""
+    if not is_open():
+        flask.abort(to_application())
+
+
+def to_application() -> Response:
+    """Lead to the application that can not be corrected now, and say so."""
+    flask.flash(gettext(_NOT_OPEN), "warn")
+    return flask.redirect(flask.url_for("applications.show", receipt_number=correcting()), 303)
 
 
 def progress_of(draft: Draft) -> Progress:

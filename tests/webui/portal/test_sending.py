@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import date
 
 import pytest
 from werkzeug.test import TestResponse
@@ -196,6 +197,25 @@ def test_a_correction_is_made_in_the_own_office_while_a_question_is_open(doors: 
     assert "3台です。" in shows
     with doors.database.snapshot() as session:
         assert applications.of_office(session, "NAC001").total == 1
+
+
+def test_a_correction_that_comes_too_late_leads_to_its_application(doors: Doors) -> None:
+    number = doors.applied()
+    doors.review.query(number, "?", actor=SATO)
+    begin, visitor = f"/apply/corrections/{number}", doors.customer()
+    visitor.get("/")
+    visitor.post(begin)
+    fields = shown(visitor.get(f"{begin}/confirm").text)
+    assert "まだ回答していません" in visitor.get(f"/applications/{number}").text
+    doors.review.approve(number, date(2026, 12, 15), approver=SATO)
+    answers = [
+        send(visitor, f"{begin}/confirm", fields),
+        *(visitor.get(f"{begin}{page}") for page in ("/terminals", "/confirm", "")),
+    ]
+    assert {(answer.status_code, answer.location) for answer in answers} == {(303, f"/applications/{number}")}
+    page = visitor.get(f"/applications/{number}").text
+    assert page.count("この申込は、今は修正できません") == len(answers)
+    assert "回答はありませんでした" in page
 
 
 def test_staff_approve_only_what_they_have_read(doors: Doors) -> None:
