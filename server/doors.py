@@ -15,7 +15,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.errors import HaltServer  # type: ignore[import-untyped]
 
-from server.process import Starting, keep_few_arenas
+from server.process import Starting, allow_many_files, keep_few_arenas
 from server.settings import DoorSettings
 from server.tls import CachedContext, Credentials
 from server.trouble import Trouble
@@ -26,6 +26,8 @@ Wsgi = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 _DOORS_OF_SCEP = ("retrieval", "plain")
 # Seconds that requests under way get when the door is closed.
 GRACE = 10
+# What a worker hears at once, and the files that it needs beside its connections.
+_CONNECTIONS, _OTHER_FILES = 1_000, 100
 
 
 class PortTaken(Trouble):
@@ -116,7 +118,7 @@ class _Application(BaseApplication):  # type: ignore[misc]  # gunicorn carries n
             "threads": settings.threads,
             "worker_class": self._door.worker,
             "logger_class": JsonLogger,
-            "worker_connections": 1_000,
+            "worker_connections": min(_CONNECTIONS, max(allow_many_files() - _OTHER_FILES, 2 * settings.threads)),
             "keepalive": 15,
             "timeout": 60,
             "graceful_timeout": GRACE,
