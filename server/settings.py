@@ -91,7 +91,7 @@ class DoorSettings(BaseModel):
         """Tell whether browsers may be told to come by https only: not to a trial's localhost, where other things run, too."""
         parts = urlsplit(self.url)
         host = parts.hostname or ""
-        return parts.scheme == "https" and host != "localhost" and not host.endswith(".localhost") and not _is_loopback(host)
+        return parts.scheme == "https" and not host.endswith(".localhost") and not _is_own(host)
 
 
 class PlainDoor(DoorSettings):
@@ -102,8 +102,7 @@ class PlainDoor(DoorSettings):
     @field_validator("bind")
     @classmethod
     def _is_loopback(cls, bind: str) -> str:
-        host = bind.rpartition(":")[0].strip("[]")
-        if host != "localhost" and not _is_loopback(host):
+        if not _is_own(bind.rpartition(":")[0].strip("[]")):
             raise ValueError("must be a loopback address, for example 127.0.0.1:8081: what comes here is not encrypted")
         return bind
 
@@ -254,6 +253,18 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _secrets_are_encrypted(self) -> "Settings":
+        proxied = self.trusted_proxies or self.certificate_proxies
+        for name in () if proxied else DOORS:
+            door = self.door(name)
+            if name != "status" and door.scheme == "http" and not _is_own(door.host):
+                raise ValueError(
+                    f"the door {name} would take passwords and codes at {door.bind} without TLS: leave its scheme https, bind it "
+                    f"to 127.0.0.1, or name the proxies that end TLS for it in trusted_proxies"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _bounces_are_read(self) -> "Settings":
         if (self.mail_bounces is None) != (self.mail_bounce_address is None):
             raise ValueError("mail_bounces and mail_bounce_address belong together: where mails come back to, and where they lie")
@@ -351,6 +362,10 @@ def _folders(home: Path) -> dict[str, Any]:
     if not variables().get("TEGATA_SECRETS_DIR") and "secrets_dir" not in written:
         values["secrets_dir"] = Path(variables().get("CREDENTIALS_DIRECTORY") or home / "secrets")
     return values
+
+
+def _is_own(host: str) -> bool:
+    return host == "localhost" or _is_loopback(host)
 
 
 def _is_loopback(host: str) -> bool:

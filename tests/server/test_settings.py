@@ -114,6 +114,18 @@ def test_two_doors_at_one_address_are_refused(tmp_path: Path, monkeypatch: pytes
     assert "own port" in faults_of(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["PORTAL", "RETRIEVAL", "CENTER", "TERMINALS"])
+def test_passwords_and_codes_come_without_tls_from_this_machine_or_a_proxy_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"TEGATA_{name}__SCHEME", "http")
+    assert settings.load(tmp_path).door(name.lower()).scheme == "http"
+    monkeypatch.setenv(f"TEGATA_{name}__BIND", "0.0.0.0:9443")
+    assert "without TLS" in faults_of(tmp_path)
+    monkeypatch.setenv("TEGATA_TRUSTED_PROXIES", "10.0.0.0/8")
+    assert settings.load(tmp_path).door(name.lower()).scheme == "http"
+
+
 def test_a_misspelt_variable_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEGATA_DATABSE_URL", "x")
     monkeypatch.setenv("TEGATA_PORTAL__BIND", "x:1")
