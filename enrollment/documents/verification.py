@@ -25,7 +25,7 @@ from kernel.throttle import Limit
 from registry import applications
 from registry.states import ApplicationState
 
-# A notice of 200 terminals is a third of it; a door takes no larger request anyhow.
+# A notice of 300 terminals has 370 kB; a door takes no larger request anyhow.
 LARGEST = 480 * 1024
 # Files of one source in ten minutes: enough for who files a year's notices one by one.
 PER_SOURCE = Limit(
