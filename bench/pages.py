@@ -3,7 +3,7 @@
 Each user has a log-in and an office of their own. wrk asks over 50 kept-alive connections, in a process of its own: once without
 thinking, which tells how many pages a core gives in a second, and once at a pace well below that, which tells how long a page
 takes. Also what a worker weighs, and what it costs until a door answers first.
-Run as `python -m bench.pages [--offices 10000] [--seconds 5] [--pace 20]`; needs Debian's nginx, wrk and PostgreSQL.
+Run as `python -m bench.pages [--offices 10000] [--seconds 5] [--pace 40]`; needs Debian's nginx, wrk and PostgreSQL.
 """
 
 import argparse
@@ -242,7 +242,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--offices", type=int, default=10_000)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--pace", type=int, default=20, help="pages a second, below saturation")
+    parser.add_argument("--pace", type=int, default=40, help="pages a second, below saturation")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--only", default="")
     parser.add_argument("--database", choices=("sqlite", "postgresql"))
