@@ -36,6 +36,8 @@ class Access:
     before_proof: bool = False
     # Whether files are sent to it: from those whom it admits, larger requests are taken (`UPLOADS`).
     takes_files: bool = False
+    # Octets of a request of strangers' where these may send a file; 0 where the app's general limit holds.
+    most_octets: int = 0
 
     def admits(self, person: Person | None) -> bool:
         """Tell whether a person may use the route."""
@@ -49,6 +51,11 @@ class Access:
 def public(view: View) -> View:
     """Let everyone use a route."""
     return _declare(view, Access())
+
+
+def public_file(octets: int) -> Callable[[View], View]:
+    """Let everyone use a route to which one file of so many octets is sent; a larger one is for the view to refuse."""
+    return lambda view: _declare(view, Access(most_octets=2 * octets))
 
 
 def without_visit(view: View) -> View:
@@ -110,6 +117,8 @@ def admit() -> Response | None:
         return flask.redirect(flask.url_for("factors.show", next=present_page()), 303)
     if access.takes_files:
         request.max_content_length = flask.current_app.config[UPLOADS]
+    elif access.most_octets:
+        request.max_content_length = access.most_octets
     _require_text(request.form)
     if request.endpoint:
         csrf.require_own_form()

@@ -25,8 +25,8 @@ from kernel.throttle import Limit
 from registry import applications
 from registry.states import ApplicationState
 
-# A notice of 300 terminals has 370 kB; a door takes no larger request anyhow.
-LARGEST = 480 * 1024
+# A notice of 300 terminals has 370 kB, and less than one more for each further one: enough for 4,000.
+LARGEST = 4 * 1024 * 1024
 # Files of one source in ten minutes: enough for who files a year's notices one by one.
 PER_SOURCE = Limit(
     failures=40, window=timedelta(minutes=10), lock=timedelta(minutes=10), longest=timedelta(hours=1)
@@ -86,7 +86,7 @@ class Verification:
         if not content:
             raise Refused("file-missing")
         if len(content) > LARGEST:
-            raise Refused("file-too-large", most=LARGEST // 1024)
+            raise Refused("file-too-large", most=LARGEST // 2**20)
         if not content.startswith(b"%PDF-"):
             raise Refused("file-not-pdf")
         now = self.clock.now()

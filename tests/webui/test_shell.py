@@ -108,7 +108,7 @@ def test_wrong_addresses_methods_sizes_and_letters_get_a_page(doors: Doors) -> N
     large = visitor.post("/login", {"user": "x" * shell.LARGEST_REQUEST})
     assert (large.status_code, "入力する量を減らして" in large.text) == (413, True)
     file = (io.BytesIO(b"x" * shell.LARGEST_REQUEST), "notice.pdf")
-    sent = visitor.client.post("/verify", base_url="https://localhost", data={"file": file})
+    sent = visitor.client.post("/login", base_url="https://localhost", data={"file": file})
     assert (sent.status_code, "ファイルを合わせて512KBまでです" in sent.text) == (413, True)
     assert visitor.post("/login", {"user": "nul\x00"}).status_code == 400
     assert visitor.get("/login?next=%00").status_code == 400

@@ -23,7 +23,7 @@ SENTENCES: Mapping[str, Sentence] = {
         mark("PDFファイルではありません。承認通知のPDFファイルを選択してください。"), HTTPStatus.UNPROCESSABLE_ENTITY
     ),
     "file-too-large": Sentence(
-        mark("ファイルが大きすぎます(%(most)sKBまで)。承認通知のPDFファイルを選択してください。"),
+        mark("ファイルが大きすぎます(%(most)sMBまで)。承認通知のPDFファイルを選択してください。"),
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ),
 }
@@ -56,7 +56,7 @@ def ask() -> str:
 
 
 @blueprint.post("")
-@guard.public
+@guard.public_file(LARGEST)
 def judge() -> Response | str:
     """Tell what the sent file is."""
     sent = flask.request.files.get("document")
@@ -79,5 +79,5 @@ def _page(sheet: Sheet, report: Report | None = None) -> str:
         report=report,
         headline=HEADLINES[report.verdict] if report else None,
         standing=STANDINGS[report.issued.standing] if report and report.issued else None,
-        most=LARGEST // 1024,
+        most=LARGEST // 2**20,
     )

@@ -114,10 +114,16 @@ def test_the_public_page_refuses_what_can_be_no_notice(issuing_doors: Doors) -> 
     stranger = Visitor(issuing_doors.portal)
     assert "選択してください" in send(stranger, b"")
     assert "PDFファイルではありません" in send(stranger, b"GIF89a")
-    assert f"大きすぎます({LARGEST // 1024}KBまで)" in send(stranger, b"%PDF-" + bytes(LARGEST))
+    assert f"大きすぎます({LARGEST // 2**20}MBまで)" in send(stranger, b"%PDF-" + bytes(LARGEST))
+    assert "ファイルを合わせて" in send(stranger, b"%PDF-" + bytes(2 * LARGEST))  # not even read
     stranger.get("/verify")
     assert stranger.post("/verify", {"document": "no file"}).status_code == 422
     assert stranger.post_bare("/verify", {}).status_code == 400
+
+
+def test_a_file_as_large_as_a_notice_of_thousands_of_terminals_is_read(issuing_doors: Doors) -> None:
+    told = send(Visitor(issuing_doors.portal), b"%PDF-1.7\n" + bytes(3 * 2**20))
+    assert "読み取れません" in told
 
 
 def test_who_sends_many_files_waits(issuing_doors: Doors) -> None:
