@@ -73,11 +73,18 @@ class Starting:
 
     def failed(self, reason: str) -> None:
         """Tell why there will be nothing to take them: a line for each thing to mend, to the parent all in one."""
-        lines = [" ".join(line.split()) for line in reason.splitlines() if line.strip()]
-        sys.stderr.write("".join(f"tegata: {line}\n" for line in lines))
-        self._tell("; ".join(lines).encode()[:LONGEST_REASON])
+        sys.stderr.write("".join(f"tegata: {line}\n" for line in _lines(reason)))
+        self.gave_up(reason)
+
+    def gave_up(self, reason: str) -> None:
+        """Tell the parent alone why, for a failure that somebody else puts on standard error."""
+        self._tell("; ".join(_lines(reason)).encode()[:LONGEST_REASON])
 
     def _tell(self, message: bytes) -> None:
         if self.pipe is not None:
             with suppress(OSError):
                 os.write(self.pipe, message)
+
+
+def _lines(reason: str) -> list[str]:
+    return [" ".join(line.split()) for line in reason.splitlines() if line.strip()]

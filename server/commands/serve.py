@@ -51,6 +51,14 @@ def command(part: str | None, parent: int | None, ready_fd: int | None, listen_f
 def serve_part(chosen: Settings, part: str, listener: socket.socket | None, starting: process.Starting) -> None:
     """Serve one door, on a socket that is open already or one of its own, or run the jobs, until SIGTERM."""
     logs.configure(part, chosen.log_level)
+    try:
+        _serve_part(chosen, part, listener, starting)
+    except Trouble as trouble:  # whoever called puts it on standard error
+        starting.gave_up(str(trouble))
+        raise
+
+
+def _serve_part(chosen: Settings, part: str, listener: socket.socket | None, starting: process.Starting) -> None:
     if part == JOBS:
         with loading.undisturbed():
             jobs = importlib.import_module("server.apps.jobs")

@@ -24,7 +24,7 @@ CLOCK_READS = {
 }  # fmt: skip
 ENVIRONMENT_READS = {"environ", "environb", "getenv", "putenv"}
 ROUTES = {"route", "get", "post", "put", "patch", "delete"}
-DECLARATIONS = {"public", "without_visit", "customer", "staff", "logged_in", "enrolling"}
+DECLARATIONS = {"public", "public_file", "without_visit", "customer", "staff", "logged_in", "enrolling"}
 
 # Where statements hold other ones.
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")

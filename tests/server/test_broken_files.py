@@ -1,11 +1,15 @@
 """Files that an operator wrote wrongly: told on standard error with file, line and reason, and with no traceback."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ca.profile_file import PACKAGED
 from tests.server.test_commands import tegata
+from tests.support import warm
 
 pytestmark = pytest.mark.slow
 PORTS_OF_THEIR_OWN = {f"TEGATA_{door}__BIND": "127.0.0.1:0" for door in ("PORTAL", "RETRIEVAL", "CENTER", "TERMINALS", "STATUS")}
@@ -42,6 +46,17 @@ def test_a_door_that_is_served_alone_tells_each_fault_of_the_profiles_on_a_line(
     ]
     assert "Traceback" not in told.stderr
     assert "exception" not in told.stderr
+
+
+@pytest.mark.parametrize("part", ["jobs", "retrieval"])
+def test_whichever_of_them_finds_it_first_tells_the_supervisor_all_of_it(home: Path, part: str) -> None:
+    reader, writer = os.pipe()
+    command = [sys.executable, "-m", "server", "serve", part, "--ready-fd", str(writer)]
+    environment = warm.environment_of_users() | {"TEGATA_HOME": str(home)} | PORTS_OF_THEIR_OWN
+    with os.fdopen(reader, encoding="utf-8") as heard:
+        done = subprocess.run(command, env=environment, pass_fds=[writer], capture_output=True, text=True, check=False)
+        os.close(writer)
+        assert (done.returncode != 0, heard.read()) == (True, "; ".join(_lines(home)))
 
 
 def test_all_doors_tell_it_in_one_line_and_the_log_has_no_traceback(home: Path) -> None:
