@@ -44,14 +44,23 @@ http {{
 """
 SERVER = """
     upstream {door} {{ server 127.0.0.1:{port}; keepalive 64; keepalive_timeout 10s; }}
-    server {{ listen 127.0.0.1:{front} ssl; location / {{ proxy_pass http://{door}; }} }}
+    server {{
+        listen 127.0.0.1:{front} ssl;
+        location = /begin {{ return 204; }}
+        location / {{ proxy_pass http://{door}; }}
+    }}
 """
 SCRIPT = """
 local paths = {{ {paths} }}
 local cookies = {{ {cookies} }}
 local number = 0
+local beginnings = {beginnings}  -- wrk lets nobody wait before the first request: 50 users would press a key at one instant
 request = function()
   number = number % #paths + 1
+  if beginnings > 0 then
+    beginnings = beginnings - 1
+    return wrk.format("GET", "/begin", {{["Host"] = "localhost:{front}"}})
+  end
   return wrk.format("GET", paths[number], {{["Cookie"] = cookies[number], ["Host"] = "localhost:{front}"}})
 end
 delay = function() return {delay} end
@@ -129,7 +138,7 @@ class Doors:
         before = cpu_of(self.workers(page.door))
         count, p50, p99 = _asked(script, address, seconds)
         spent = cpu_of(self.workers(page.door)) - before
-        _write(script, paths, cookies, FRONTS[page.door], f"math.random(0, {2_000 * USERS // pace})")
+        _write(script, paths, cookies, FRONTS[page.door], f"math.random(0, {2_000 * USERS // pace})", beginnings=USERS)
         _, calm_p50, calm_p99 = _asked(script, address, 2 * seconds)
         return {
             "octets": octets,
@@ -142,9 +151,12 @@ class Doors:
         }
 
 
-def _write(script: Path, paths: Sequence[str], cookies: Sequence[str], front: int, delay: str) -> None:
+def _write(
+    script: Path, paths: Sequence[str], cookies: Sequence[str], front: int, delay: str, *, beginnings: int = 0
+) -> None:  # fmt: skip
     quoted = [", ".join(f'"{one}"' for one in several) for several in (paths, cookies)]
-    script.write_text(SCRIPT.format(paths=quoted[0], cookies=quoted[1], front=front, delay=delay), encoding="ascii")
+    told = SCRIPT.format(paths=quoted[0], cookies=quoted[1], front=front, delay=delay, beginnings=beginnings)
+    script.write_text(told, encoding="ascii")
 
 
 def _asked(script: Path, address: str, seconds: int) -> tuple[int, float, float]:
