@@ -54,7 +54,10 @@ def public(view: View) -> View:
 
 
 def public_file(octets: int) -> Callable[[View], View]:
-    """Let everyone use a route to which one file of so many octets is sent; a larger one is for the view to refuse."""
+    """Let everyone use a route to which one file of so many octets is sent.
+
+    Twice as much is taken in, so that the view itself refuses a file that is too large, beside its field.
+    """
     return lambda view: _declare(view, Access(most_octets=2 * octets))
 
 

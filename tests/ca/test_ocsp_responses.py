@@ -105,10 +105,10 @@ def test_a_thousand_responses_are_what_asn1crypto_writes() -> None:
     delegate = _delegate()
     writer = ResponseWriter(delegate)
     since = delegate.certificate.not_valid_before_utc
-    for number in range(1_000):
+    for _ in range(1_000):
         now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=CHANCE.randrange(10**9))
         nonce = CHANCE.randbytes(CHANCE.randint(1, 128)) if CHANCE.random() < 0.5 else None
-        count = CHANCE.choice((1, 1, 2, 5)) if number % 20 else 60
+        count = CHANCE.choice((1, 1, 2, 5, 60))
         certs = [
             cert_id(delegate.issuer, f"{CHANCE.randrange(2**159):x}", CHANCE.choice(("sha1", "sha256"))) for _ in range(count)
         ]

@@ -4,13 +4,16 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from kernel.clock import SystemClock
+from kernel.database import connect
 from server.doors import listen
 from server.process import READY
 from server.settings import DoorSettings
+from tests.support.house import House, build_house
 from tests.support.schema import ROOT
 
 
@@ -49,6 +52,15 @@ class Line:
         if not came:
             raise EOFError
         self.rest += came
+
+
+@contextmanager
+def standing_house(fresh_database: Callable[[], AbstractContextManager[str]], folder: Path) -> Iterator[House]:
+    """Build a house over a database of its own, by the system's clock, that stands for many tests."""
+    with fresh_database() as url:
+        house = build_house(connect(url), folder, SystemClock())
+        yield house
+        house.database.dispose()
 
 
 @contextmanager

@@ -18,13 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import ceremony
 from enrollment.codes import Codes
-from kernel.clock import SystemClock
-from kernel.database import connect
 from tests.conftest import FreshDatabase
 from tests.crash import ledger
 from tests.crash.ledger import Received
-from tests.server.lines import Line, door_process
-from tests.support.house import House, Request, build_house, new_request
+from tests.server.lines import Line, door_process, standing_house
+from tests.support.house import House, Request, new_request
 from tests.support.nginx import Nginx, free_port
 
 if TYPE_CHECKING:
@@ -67,25 +65,17 @@ def retrieval_door(house: House, folder: Path, *, workers: int = 1, fault: str =
         yield RetrievalDoor(house, port, process, log)
 
 
-@contextmanager
-def _standing(fresh_database: FreshDatabase, folder: Path) -> Iterator[RetrievalDoor]:
-    """Open a door of two processes that stands until all tests are done."""
-    with fresh_database() as url:
-        house = build_house(connect(url), folder, SystemClock())
-        with retrieval_door(house, folder, workers=2) as opened:
-            yield opened
-        house.database.dispose()
-
-
 @pytest.fixture(scope="module")
 def sqlite_door(sqlite_databases: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RetrievalDoor]:
-    with _standing(sqlite_databases, tmp_path_factory.mktemp("door")) as opened:
+    folder = tmp_path_factory.mktemp("door")
+    with standing_house(sqlite_databases, folder) as house, retrieval_door(house, folder, workers=2) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def postgresql_door(postgresql_databases: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RetrievalDoor]:
-    with _standing(postgresql_databases, tmp_path_factory.mktemp("door")) as opened:
+    folder = tmp_path_factory.mktemp("door")
+    with standing_house(postgresql_databases, folder) as house, retrieval_door(house, folder, workers=2) as opened:
         yield opened
 
 

@@ -17,12 +17,12 @@ import pytest
 from ca import revocation
 from ca.revocation import Reason
 from kernel.clock import SystemClock
-from kernel.database import Database, connect
+from kernel.database import Database
 from server.responding import FRESH_FOR
 from tests.ca.issuance import issue
 from tests.ca.ocsp_requests import Told, cert_id, error, nonce, request
 from tests.conftest import FreshDatabase
-from tests.server.lines import Line, door_process
+from tests.server.lines import Line, door_process, standing_house
 from tests.support.house import House, build_house
 
 WITHIN = 0.005  # seconds from a revocation's commit to the beginning of a request that must be told of it
@@ -58,25 +58,17 @@ def status_door(
         yield StatusDoor(house, port, process)
 
 
-@contextmanager
-def _standing(fresh_database: FreshDatabase, folder: Path) -> Iterator[StatusDoor]:
-    """Open a door that stands until all tests are done."""
-    with fresh_database() as url:
-        house = build_house(connect(url), folder, SystemClock())
-        with status_door(house, folder) as opened:
-            yield opened
-        house.database.dispose()
-
-
 @pytest.fixture(scope="module")
 def sqlite_door(sqlite_databases: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StatusDoor]:
-    with _standing(sqlite_databases, tmp_path_factory.mktemp("door")) as opened:
+    folder = tmp_path_factory.mktemp("door")
+    with standing_house(sqlite_databases, folder) as house, status_door(house, folder) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def postgresql_door(postgresql_databases: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StatusDoor]:
-    with _standing(postgresql_databases, tmp_path_factory.mktemp("door")) as opened:
+    folder = tmp_path_factory.mktemp("door")
+    with standing_house(postgresql_databases, folder) as house, status_door(house, folder) as opened:
         yield opened
 
 
