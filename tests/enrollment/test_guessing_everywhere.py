@@ -4,15 +4,12 @@ TEGATA_TEST_GUESSES says how many guesses a run makes (default 4,000; 100,000 ta
 of them.
 """
 
-import gc
 import itertools
 import os
 import random
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -33,14 +30,15 @@ from registry.terminals import Takeover
 from tests.conftest import FreshDatabase
 from tests.crash.bulk import prepare_many
 from tests.support.clock import SettableClock
+from tests.support.contests import FAR, ROUNDS, compared
 from tests.support.house import APPROVER, PREPARER, House, build_house, company, contract, new_request, office
 from tests.support.interfaces import LANES, RETRIEVALS, Outcome, doors_of
 
 GUESSES = int(os.environ.get("TEGATA_TEST_GUESSES", "4000"))
 ATTACKED = 40
 ELSEWHERE = "2001:db8:ffff::1"
-# A fair game goes beyond it once in some millions of runs (two-sided, standard normal).
-FAR = 5.0
+# Tries of known and of unknown keys in a round of a comparison.
+EACH = 100
 
 
 class CountingHasher(CodeHasher):
@@ -212,13 +210,13 @@ def test_the_answer_does_not_tell_what_was_wrong(siege: Siege, way: str) -> None
 
 
 def test_an_unknown_access_key_takes_as_long_as_a_known_one(siege: Siege) -> None:
-    known = [codes for _, codes in prepare_many(siege.house, 300)]
+    known = [codes for _, codes in prepare_many(siege.house, ROUNDS * EACH)]
     assert abs(_compared(siege, known, siege.told)) < FAR
 
 
 def test_the_comparison_of_times_sees_who_answers_early(siege: Siege) -> None:
     """A planted fault: what is not in the table is refused without a look at it."""
-    known = [codes for _, codes in prepare_many(siege.house, 60)]
+    known = [codes for _, codes in prepare_many(siege.house, ROUNDS * EACH)]
     there = {codes.access_key for codes in known}
 
     def early(codes: Codes, source: str) -> str:
@@ -229,7 +227,7 @@ def test_the_comparison_of_times_sees_who_answers_early(siege: Siege) -> None:
 
 def test_the_comparison_of_times_sees_a_single_query_more(siege: Siege) -> None:
     """A planted fault that is harder to see: for known keys something more is looked up."""
-    known = [codes for _, codes in prepare_many(siege.house, 150)]
+    known = [codes for _, codes in prepare_many(siege.house, ROUNDS * EACH)]
     there = {codes.access_key for codes in known}
 
     def curious(codes: Codes, source: str) -> str:
@@ -241,42 +239,20 @@ def test_the_comparison_of_times_sees_a_single_query_more(siege: Siege) -> None:
 
 
 def _compared(siege: Siege, known: list[Codes], tell: Callable[[Codes, str], str]) -> float:
-    """Return by how many standard deviations the processor's times of known keys are above those of unknown ones.
+    """Return by how many standard deviations known keys take longer than unknown ones (tests/support/contests.py).
 
-    Each try is the first of its key and of its address. Known and unknown ones take turns in random order, so that whatever
-    else this machine does strikes both; ranks are compared (Mann and Whitney), so that no outlier weighs more than another.
+    Each try is the first of its key and of its address.
     """
+    there = [replace(codes, auth_code_2="AAAAAA") for codes in known]
+    nowhere = [replace(codes, access_key=_unknown_access_key()) for codes in there]
     sources = (f"2001:db8:{number:x}::1" for number in itertools.count(0x1000))
-    times: dict[bool, list[int]] = {True: [], False: []}
-    with _undisturbed():
-        for codes in known:
-            for is_known in siege.moods.sample((True, False), 2):
-                key = codes.access_key if is_known else _unknown_access_key()
-                guess, source = replace(codes, access_key=key, auth_code_2="AAAAAA"), next(sources)
-                begin = time.thread_time_ns()
-                tell(guess, source)
-                times[is_known].append(time.thread_time_ns() - begin)
-    return _above(times[True], times[False])
+
+    def guess(tries: Iterator[Codes]) -> Callable[[], object]:
+        return lambda: tell(next(tries), next(sources))
+
+    return compared({"unknown": guess(iter(nowhere)), "known": guess(iter(there))}, siege.moods, each=EACH)["known"]
 
 
 def _unknown_access_key() -> str:
     digits = f"{secrets.randbelow(10**12):012}"
     return digits + code_rules.check_digit(digits)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _above(ones: list[int], others: list[int]) -> float:
-    ranked = sorted([(value, 1) for value in ones] + [(value, 0) for value in others])
-    ranks = sum(rank for rank, (_, is_one) in enumerate(ranked, start=1) if is_one)
-    count, other = len(ones), len(others)
-    expected = count * (count + other + 1) / 2
-    return float((ranks - expected) / (count * other * (count + other + 1) / 12) ** 0.5)

@@ -1,13 +1,7 @@
-"""Whatever is wrong with a guess, the answer takes as long: ranks of processor times (Mann and Whitney), and the same statements.
+"""Whatever is wrong with a guess, the answer takes as long (tests/support/contests.py), and costs the same statements."""
 
-A fair game goes beyond FAR once in some millions of comparisons. The planted leaks go far beyond it, so the bar lies between.
-"""
-
-import gc
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,14 +18,14 @@ from server.retrieval_lane import RetrievalLane
 from tests.conftest import FreshDatabase
 from tests.guessing.siege import ELSEWHERE, Siege, besieged, visitor
 from tests.support.clock import SettableClock
+from tests.support.contests import FAR, compared
 from tests.support.interfaces import LANE, LANES, OTHER_FORMS, PEER, RETRIEVALS, Retrieve, World
 from tests.webui.mailbox import Mailbox
 from tests.webui.visitors import PASSWORD, code_at
 from webui.accounts import AccountState, Door, PasswordLinks, UserLetters, Users
 from webui.tables import AccountRow
 
-FAR = 5.0
-# Of each kind of guess; a leak that goes beyond FAR is seen in nine of ten such pairs.
+# Tries of each kind in a round.
 EACH = 24
 # Kinds of wrong guesses of one way, which must all take as long.
 Kinds = Mapping[str, Callable[[], object]]
@@ -234,23 +228,10 @@ def test_a_lane_looks_at_each_wrong_guess_of_the_comparison(sqlite_siege: Siege)
 
 
 def _compared(siege: Siege, kinds: Kinds) -> dict[str, float]:
-    """Return by how many standard deviations the processor's times of each kind are above those of the first.
-
-    Each try is the first of its key and of its address. The kinds take turns in random order, so that whatever else this
-    machine does strikes all of them; ranks are compared, so that no outlier weighs more than another.
-    """
-    times: dict[str, list[int]] = {kind: [] for kind in kinds}
+    """Compare the kinds (tests/support/contests.py), each try the first of its key and of its address."""
     for guess in kinds.values():
-        guess()
-    with _undisturbed():
-        for _ in range(EACH):
-            for kind in siege.moods.sample(list(kinds), len(kinds)):
-                _forgive(siege)
-                begin = time.thread_time_ns()
-                kinds[kind]()
-                times[kind].append(time.thread_time_ns() - begin)
-    first, *others = times
-    return {kind: _above(times[kind], times[first]) for kind in others}
+        guess()  # what is done the first time only
+    return compared(kinds, siege.moods, each=EACH, before=partial(_forgive, siege))
 
 
 def _statements(siege: Siege, guess: Callable[[], object]) -> list[str]:
@@ -273,21 +254,3 @@ def _forgive(siege: Siege) -> None:
     siege.house.redemption._left.clear()  # noqa: SLF001 (whom the lane leaves to the app)
     with siege.house.database.transaction() as session:
         session.execute(delete(ThrottleCounter))
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _above(ones: list[int], others: list[int]) -> float:
-    ranked = sorted([(value, 1) for value in ones] + [(value, 0) for value in others])
-    ranks = sum(rank for rank, (_, is_one) in enumerate(ranked, start=1) if is_one)
-    count, other = len(ones), len(others)
-    expected = count * (count + other + 1) / 2
-    return float((ranks - expected) / (count * other * (count + other + 1) / 12) ** 0.5)

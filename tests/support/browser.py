@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 BROWSERS = 2
+NOTHING_DRAWN = "Unable to capture screenshot"
 DESKTOP = ViewportSize(width=1280, height=900)
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
@@ -87,6 +89,16 @@ class Visit:
         """Keep a picture of the whole page as `tests/screenshots/<name>.png`, for a person to look at."""
         self.screenshots.mkdir(exist_ok=True)
         file = self.screenshots / f"{name}.png"
+        for pause in (0.2, 1, 5):
+            try:
+                self.page.screenshot(path=file, full_page=True)
+            except Error as error:
+                # On a machine busy enough the browser has drawn nothing yet that it could hand over.
+                if NOTHING_DRAWN not in error.message:
+                    raise
+                time.sleep(pause)
+            else:
+                return file
         self.page.screenshot(path=file, full_page=True)
         return file
 
