@@ -111,9 +111,9 @@ class Ceremony:
         return self._state() != begun
 
     def _state(self) -> tuple[int, tuple[tuple[str, datetime | None, int, int], ...]]:
-        """Return what changes when something is founded or its terms are altered."""
+        """Return what changes when something is founded, be it what was only promised before, or its terms are altered."""
         with self.database.snapshot() as session:
-            count = session.scalar(select(func.count(CertificateRow.id)).where(IS_OURS))
+            count = session.scalar(select(func.count(CertificateRow.der)).where(IS_OURS))
             return count or 0, terms.all_of(session)
 
     def _kind(self, name: str) -> str | None:
@@ -199,8 +199,8 @@ class Ceremony:
         profile = own_profiles.of_service(self.plan, plan)
         # More than once where another certificate was promised before, by a ceremony that was cut off or by a renewal.
         while (standing := self._newest(plan.name)) is None or standing.der is None or standing.key_name != plan.key_name:
-            follows = standing.id if standing is not None else None
-            issue(self.database, Promise(profile, above.issuer.name, compose, sign, follows, plan.key_name), now)
+            promise = Promise(profile, above.issuer.name, compose, sign, _followed(standing), plan.key_name)
+            issue(self.database, promise, now)
 
     def _newest(self, name: str) -> CertificateRow | None:
         with self.database.snapshot() as session:
@@ -355,6 +355,16 @@ def _trace(session: Session, action: str, row: CertificateRow, actor: audit.Acto
         issuer=row.issuer,
         serial=row.serial,
     )
+
+
+def _followed(standing: CertificateRow | None) -> int | None:
+    """Return which certificate the next one of a service follows.
+
+    What is only promised is asked for itself: whoever promised it may sign it at any moment, and nothing follows it then.
+    """
+    if standing is None:
+        return None
+    return standing.follows if standing.state == CertificateState.RESERVED else standing.id
 
 
 def _validity(now: datetime, years: int) -> profiles.Validity:

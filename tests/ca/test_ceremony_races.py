@@ -86,6 +86,29 @@ def test_two_ceremonies_at_once_found_everything_once(database: Database, tmp_pa
     assert not ceremonies[0].hold(NOW)
 
 
+class _Overtaken(Ceremony):
+    """Looks, and is slow to act: what it saw promised, another ceremony has signed by then."""
+
+    def _newest(self, name: str) -> CertificateRow | None:
+        seen = super()._newest(name)
+        if seen is not None and seen.der is None:
+            assert Ceremony(self.database, self.keys, self.plan).hold(NOW)
+        return seen
+
+
+def test_a_promise_that_another_ceremony_has_signed_by_then_is_followed_by_nothing(database: Database, tmp_path: Path) -> None:
+    plan = usual_plan("Trial Network", Addresses("http://status.example.jp"), {}, tmp_path / "published")
+    keys = SoftwareKeys(tmp_path / "keys", b"secret")
+    Ceremony(database, keys, plan).hold(NOW)
+    with database.transaction() as session:
+        row = session.scalars(select(CertificateRow).where(CertificateRow.subject == "timestamp")).one()
+        row.state, row.der = CertificateState.RESERVED, None
+    _Overtaken(database, keys, plan).hold(NOW)
+    with database.snapshot() as session:
+        row = session.scalars(select(CertificateRow).where(CertificateRow.subject == "timestamp")).one()
+    assert row.state == CertificateState.VALID
+
+
 def test_a_key_that_is_blocked_while_it_is_certified_gets_no_certificate(house: House) -> None:
     alone = Barrier(1)
     promise = _promise(house, alone)

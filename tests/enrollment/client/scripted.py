@@ -137,7 +137,10 @@ class Proxy:
     def _tunnel(self, client: socket.socket) -> None:
         head = b""
         while b"\r\n\r\n" not in head:
-            head += client.recv(4096)
+            if not (piece := client.recv(4096)):
+                client.close()
+                return
+            head += piece
         self.greeted.append(head.decode("ascii"))
         client.sendall(self.answer)
         if not self.answer.startswith(b"HTTP/1.1 200"):
