@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Assembled:
-    """A door's app, what `/readyz` asks, and what of the door is answered before any app (`server.express`, `server.lane`)."""
+    """A door's app, what `/readyz` asks, and what of the door is answered before any app (`server.express`, `server.lane`).
+
+    `beside` is the work that goes on beside its requests, from when it is served: each starts a thread of its own and returns.
+    """
 
     app: Wsgi
     checks: Checks = field(default_factory=dict)
     express: "Express | None" = None
     lane: "Lane | None" = None
+    beside: tuple[Callable[[], None], ...] = ()
 
 
 Assemble = Callable[[Settings], Assembled]

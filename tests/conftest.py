@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share: databases of both kinds, a settable clock, a browser."""
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -83,6 +84,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
         if SLOW_FOLDERS & set(item.path.parts) or item.path.stem in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported: it stays to the end, and looking through it takes a tenth of the tests' time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _rank(item: pytest.Item) -> tuple[int, int]:

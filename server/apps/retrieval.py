@@ -1,5 +1,7 @@
 """The retrieval door: codes for a certificate. It may sign, under the issuing CA; it shows codes to nobody."""
 
+from functools import partial
+
 from enrollment.protocols.cmp import door as cmp
 from enrollment.protocols.est import door as est
 from enrollment.protocols.est.server_keys import ServerKeys
@@ -34,6 +36,6 @@ def assemble(settings: Settings) -> Assembled:
     scep.mount(app, scep_door_of(settings, redemption, renewal))
     cmp.mount(app, cmp_door_of(settings, redemption, renewal, profile_of(settings)))
     page.mount(app, page_of(settings, redemption))
-    keep_working(redemption, Custody(settings).opener())
     lane = RetrievalLane(UsualRetrievals(redemption, app.json.dumps), settings.trusted_proxies)
-    return Assembled(app, {"database": database_check(database), "issuing": issuing_check(authority, clock)}, lane=lane)
+    checks = {"database": database_check(database), "issuing": issuing_check(authority, clock)}
+    return Assembled(app, checks, lane=lane, beside=(partial(keep_working, redemption, Custody(settings).opener()),))

@@ -1,6 +1,7 @@
 """The status door: OCSP, CRLs, CA certificates, time stamps, checkpoint. Its keys: the OCSP responder's, the time stamps'."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from ca.crl import crl_file
@@ -26,8 +27,6 @@ def assemble(settings: Settings) -> Assembled:
     database = database_of(settings)
     clock = clock_of(settings)
     responder = responder_of(settings, database, clock)
-    keep_renewed(responder, settings, database, clock)
-    keep_signing_ahead(responder, StatusReader(database, with_certificates=settings.ocsp_cert_hash), clock)
     unit = RenewedUnit(settings, database)
     app = create_app(Publication(database, clock, responder, home_of(settings).published, unit))
     checks = {
@@ -35,7 +34,12 @@ def assemble(settings: Settings) -> Assembled:
         "crl": lambda: require_fresh(database, home_of(settings).published),
         "keys": keys_check(lambda: [*(delegate.key for delegate in responder.delegates), unit.key]),
     }
-    return Assembled(app, checks, Express(responder, clock))
+    reader = StatusReader(database, with_certificates=settings.ocsp_cert_hash)
+    beside = (
+        partial(keep_renewed, responder, settings, database, clock),
+        partial(keep_signing_ahead, responder, reader, clock),
+    )
+    return Assembled(app, checks, Express(responder, clock), beside=beside)
 
 
 def require_fresh(database: Database, folder: Path) -> None:

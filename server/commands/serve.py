@@ -93,6 +93,8 @@ def app_of(chosen: Settings, name: str, assemble: Assemble) -> Wsgi:
     made = assemble(chosen)
     if chosen.door(name).scheme == "https":
         keep_written(chosen, name)
+    for begin in made.beside:
+        begin()
     strict = chosen.door(name).is_strictly_https
     return Front(made.app, made.checks, chosen.trusted_proxies, made.express, chosen.certificate_proxies, strict, made.lane)
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from enrollment.batches import records
 from enrollment.batches.deeds import Batches
 from kernel import audit
-from kernel.database import Database
+from kernel.database import Database, connect
 from server import batching
+from server import settings as server_settings
+from server.leases import standings
 from tests.enrollment.test_batches import csr
 from tests.support.clock import SettableClock
+from tests.support.demo import found_demo
 from tests.support.house import OFFICE, SOURCE, build_house
 
 HANAKO = audit.customer(OFFICE, "hanako")
@@ -35,6 +38,17 @@ def test_a_confirmed_batch_is_worked_off(database: Database, clock: SettableCloc
         working.join()
     assert _is_finished(database, batch_id)
     assert {row.state for name in names for row in house.code_set_rows(name)} == {"redeemed"}
+
+
+def test_the_served_retrieval_door_looks_for_batches(tmp_path: Path) -> None:
+    demo = found_demo(tmp_path)
+    with demo.served():
+        database = connect(server_settings.load(demo.home).database_address)
+        deadline = time.monotonic() + PATIENCE
+        while "batch-retrieval" not in standings(database) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "batch-retrieval" in standings(database)
+        database.dispose()
 
 
 def _is_finished(database: Database, batch_id: str) -> bool:

@@ -12,9 +12,10 @@ from tests.support.softhsm import CONFIGURATION, PIN, soft_token
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
-# Assembles one door in a process of its own; tells which keys and secrets it opened, and which rooms it loaded.
+# Assembles one door in a process of its own, as who serves it does; tells which keys and secrets it opened, which rooms it
+# loaded, and which threads go on beside its requests.
 PROBE = """
-import importlib, os, sys
+import importlib, os, sys, threading
 from pathlib import Path
 home, door = Path(sys.argv[1]), sys.argv[2]
 opened = set()
@@ -30,9 +31,11 @@ chosen = settings.load(home)
 if door == "jobs":
     module.all_jobs(chosen, module.database_of(chosen))
 else:
-    module.assemble(chosen)
+    for begin in module.assemble(chosen).beside:
+        begin()
 print(" ".join(sorted(opened)))
 print(" ".join(sorted({name.split(".")[0] for name in sys.modules} | {name for name in sys.modules if name.startswith("ca.")})))
+print(" ".join(sorted({thread.name for thread in threading.enumerate()})))
 """
 MAY_OPEN = {
     # The portal shows codes; it signs nothing.
@@ -49,6 +52,8 @@ MAY_OPEN = {
     "jobs": {"keys_passphrase", "issuing-1.key", "checkpoint.key", "gateway.key"},
 }
 SIGNERS = {"retrieval", "plain", "terminals", "status", "jobs"}
+# The threads that go on beside the requests; that of the batches begins another one, sooner or later.
+BESIDE = {"retrieval": {"batches"}, "status": {"ahead", "responder"}}
 STRANGERS = {
     # What founds and renews is not for doors to load, and would take them a tenth of a second.
     "status": {"registry", "enrollment", "webui", "ca.ceremony", "ca.renewal", "ca.profile_file"},
@@ -72,6 +77,7 @@ def test_a_process_opens_only_the_keys_that_are_its(home: Path, door: str) -> No
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     assert set(told[0].split()) == MAY_OPEN[door]
     assert not set(told[1].split()) & STRANGERS.get(door, set())
+    assert set(told[2].split()) - {"batch-retrieval"} == {"MainThread"} | BESIDE.get(door, set())
 
 
 @pytest.mark.parametrize("door", sorted(MAY_OPEN))

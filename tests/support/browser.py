@@ -43,6 +43,8 @@ ARGUMENTS = [
 BROWSERS = 2
 NOTHING_DRAWN = "Unable to capture screenshot"
 DESKTOP = ViewportSize(width=1280, height=900)
+# A phone's; also a desktop page at 400 % (WCAG 2.2, 1.4.10).
+NARROW = ViewportSize(width=320, height=720)
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
 
 from kernel.outbox import DeliveryFailed, Letter
-from tests.support.browser import Chromium, Visit
+from tests.support.browser import NARROW, Chromium, Visit
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import Doors
@@ -19,7 +18,6 @@ from tests.webui.inspection import inspect
 from tests.webui.mailbox import Mailbox
 from tests.webui.visitors import PASSWORD
 
-NARROW = ViewportSize(width=320, height=720)
 # The pages look alike whatever lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

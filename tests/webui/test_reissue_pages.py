@@ -7,13 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
 
 from enrollment.credentials import of_terminals
 from enrollment.reissue import ReissuePreparation, Reissues
 from enrollment.reissue_records import ReissueReason, Stage
 from kernel.clock import day_start, tokyo_date
-from tests.support.browser import Chromium, Visit
+from tests.support.browser import NARROW, Chromium, Visit
 from tests.support.house import SOURCE, House, new_request
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
@@ -22,7 +21,6 @@ from tests.webui.inspection import inspect
 from tests.webui.visitors import PASSWORD, Visitor
 from webui.accounts import NewAccount, Role
 
-NARROW = ViewportSize(width=320, height=720)
 # The pages look alike whatever lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

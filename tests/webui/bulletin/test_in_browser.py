@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import DESKTOP, Chromium
+from tests.support.browser import DESKTOP, NARROW, Chromium
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.bulletin.conftest import Board
-from tests.webui.center.test_in_browser import NARROW
 from tests.webui.inspection import inspect
 from webui import bulletin
 from webui.bulletin import BulletinParts, read_roots

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
 
-from tests.support.browser import Chromium
+from tests.support.browser import NARROW, Chromium
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import TERMINAL, Doors
@@ -30,7 +29,7 @@ def test_a_case_is_found_by_its_number(chromium: Chromium, center_url: str, door
     visitor = doors.customer()
     visitor.get(f"/terminals/{TERMINAL}/doctor")
     number = visitor.post(f"/terminals/{TERMINAL}/doctor").location.rpartition("/")[2]
-    with chromium.visit(tmp_path / "localhost-root.pem", viewport=ViewportSize(width=320, height=720)) as visit:
+    with chromium.visit(tmp_path / "localhost-root.pem", viewport=NARROW) as visit:
         page = visit.page
         log_in(page, doors, center_url, "sato")
         page.goto(f"{center_url}/terminals/{TERMINAL}")

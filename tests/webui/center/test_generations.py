@@ -7,12 +7,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
 
 from enrollment.generations.states import GenerationState
 from enrollment.id_notices import expire_due
 from kernel import audit
-from tests.support.browser import DESKTOP, Chromium
+from tests.support.browser import DESKTOP, NARROW, Chromium
 from tests.support.clock import SettableClock
 from tests.support.generations import TwoGenerations
 from tests.support.house import House
@@ -25,7 +24,6 @@ from tests.webui.visitors import PASSWORD, Visitor
 from webui import spreadsheets
 from webui.accounts import NewAccount, Role
 
-NARROW = ViewportSize(width=320, height=720)
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import ViewportSize
 
 from kernel import audit
-from tests.support.browser import DESKTOP, Chromium, Visit
+from tests.support.browser import DESKTOP, NARROW, Chromium, Visit
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.center.conftest import Day, file_application
@@ -18,7 +18,6 @@ from tests.webui.inspection import inspect
 from tests.webui.visitors import PASSWORD
 from webui.accounts import NewAccount, Role
 
-NARROW = ViewportSize(width=320, height=720)
 # The pages look alike whatever lies below.
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from registry.bulletin import BulletinDesk
-from tests.support.browser import Chromium
+from tests.support.browser import NARROW, Chromium
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.bulletin.conftest import MAINTENANCE, publish
-from tests.webui.center.test_in_browser import NARROW
 from tests.webui.conftest import Doors
 from tests.webui.entering import log_in
 from tests.webui.inspection import inspect

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
 
 from enrollment.batches.redeeming import BatchRedemption
 from enrollment.windows_scripts import WindowsScripts
@@ -18,7 +17,7 @@ from kernel.clock import tokyo_date
 from registry.states import DeviceClass, SystemClass
 from registry.terminals import Takeover, register_existing
 from tests.enrollment.test_batches import File, csr, zipped
-from tests.support.browser import DESKTOP, Chromium
+from tests.support.browser import DESKTOP, NARROW, Chromium
 from tests.support.clock import SettableClock
 from tests.support.house import APPROVER, PREPARER, House
 from tests.support.localhost_tls import localhost_credentials
@@ -29,7 +28,6 @@ from tests.webui.inspection import inspect
 from tests.webui.visitors import Visitor
 from webui.csrf import FIELD
 
-NARROW = ViewportSize(width=320, height=720)
 ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 

@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
 
 from kernel import outbox
 from kernel.clock import day_start
@@ -17,14 +16,14 @@ from registry.billing.closing import enter
 from registry.billing.months import Month
 from registry.billing.prices import read_prices
 from registry.states import PricePlan
-from tests.support.browser import DESKTOP, Chromium
+from tests.support.browser import DESKTOP, NARROW, Chromium
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import Doors
 from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
 
-SIZES = {"wide": DESKTOP, "narrow": ViewportSize(width=320, height=720)}
+SIZES = {"wide": DESKTOP, "narrow": NARROW}
 OCTOBER = Month(2026, 10)
 # The pages look alike whatever lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -6,12 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
 
 from ca.revocation import Reason
 from enrollment.ending import Endings
 from enrollment.interfaces import Interface
-from tests.support.browser import DESKTOP, Chromium
+from tests.support.browser import DESKTOP, NARROW, Chromium
 from tests.support.house import SOURCE, House, new_request
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
@@ -22,7 +21,7 @@ from tests.webui.inspection import inspect
 # The pages look alike whatever lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-SIZES = {"": DESKTOP, "-narrow": ViewportSize(width=320, height=720)}
+SIZES = {"": DESKTOP, "-narrow": NARROW}
 HANAKO = ("hanako", "NAC001")
 
 

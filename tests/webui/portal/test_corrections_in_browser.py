@@ -5,17 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, Page, ViewportSize
+from playwright.sync_api import FilePayload, Page
 
 from tests.registry.attachments.samples import PDF, XLSX
-from tests.support.browser import DESKTOP, Chromium, Visit
+from tests.support.browser import DESKTOP, NARROW, Chromium, Visit
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import SATO, Doors
 from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
 
-NARROW = ViewportSize(width=320, height=720)
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 HANAKO = ("hanako", "NAC001")
 

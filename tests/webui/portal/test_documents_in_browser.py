@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
 
 from kernel.clock import day_start
-from tests.support.browser import DESKTOP, Chromium
+from tests.support.browser import DESKTOP, NARROW, Chromium
 from tests.support.documents import notices
 from tests.support.house import House
 from tests.support.localhost_tls import localhost_credentials
@@ -18,7 +17,7 @@ from tests.webui.conftest import SATO, START, Doors
 from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
 
-SIZES = {"wide": DESKTOP, "narrow": ViewportSize(width=320, height=720)}
+SIZES = {"wide": DESKTOP, "narrow": NARROW}
 # The pages look alike whatever lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

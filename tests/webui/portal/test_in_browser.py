@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import Page
 
 from enrollment.disclosure import Disclosure, Disclosures
-from tests.support.browser import DESKTOP, Chromium, Visit
+from tests.support.browser import DESKTOP, NARROW, Chromium, Visit
 from tests.support.house import SOURCE, House, new_request
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
@@ -19,7 +19,6 @@ from tests.webui.entering import log_in, type_code, type_password
 from tests.webui.inspection import inspect
 from tests.webui.visitors import PASSWORD
 
-NARROW = ViewportSize(width=320, height=720)
 # The pages look alike whatever lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -5,18 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import Page
 
 from registry.applicants import contact_form
 from registry.drafts import Customer, Section
-from tests.support.browser import DESKTOP, Chromium, Visit
+from tests.support.browser import DESKTOP, NARROW, Chromium, Visit
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import APPLICANT, HANAKO, SATO, START, Doors
 from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
 
-NARROW = ViewportSize(width=320, height=720)
 # The pages look alike whatever lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CODE = {"user_code": "1ANAC", "id_number": "001", "system_class": "sea", "business": "通関業", "processing": "会話型"}

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import Page
 
 from registry.applicants import contact_form
 from registry.drafts import Section
-from tests.support.browser import DESKTOP, Chromium, Visit
+from tests.support.browser import DESKTOP, NARROW, Chromium, Visit
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import APPLICANT, HANAKO, START, Doors
@@ -17,7 +17,6 @@ from tests.webui.entering import log_in
 from tests.webui.inspection import inspect
 from tests.webui.portal.test_turning import many_codes, many_terminals
 
-NARROW = ViewportSize(width=320, height=720)
 # The pages look alike whatever lies below.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

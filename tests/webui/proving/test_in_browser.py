@@ -9,10 +9,10 @@ from typing import Any
 
 import pyotp
 import pytest
-from playwright.sync_api import CDPSession, ViewportSize
+from playwright.sync_api import CDPSession
 from sqlalchemy import delete, select
 
-from tests.support.browser import DESKTOP, Chromium, Visit
+from tests.support.browser import DESKTOP, NARROW, Chromium, Visit
 from tests.support.localhost_tls import localhost_credentials
 from tests.support.open_doors import listener_url, serving
 from tests.webui.conftest import Doors
@@ -22,7 +22,6 @@ from tests.webui.visitors import PASSWORD
 from webui.factors import RelyingParty
 from webui.factors.tables import PasskeyRow, TotpRow
 
-NARROW = ViewportSize(width=320, height=720)
 HANAKO = ("hanako", "NAC001")
 AUTHENTICATOR = {
     "protocol": "ctap2",
