@@ -138,6 +138,12 @@ def test_threads_take_turns(key: ec.EllipticCurvePrivateKey) -> None:
         key.public_key().verify(signature, b"%d" % number, ECDSA)
 
 
+def _await(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30  # a busy machine is slow
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def test_threads_survive_a_loss_together(soft: SoftToken, key: ec.EllipticCurvePrivateKey) -> None:
     stop, kinds = threading.Event(), set()
 
@@ -152,9 +158,9 @@ def test_threads_survive_a_loss_together(soft: SoftToken, key: ec.EllipticCurveP
 
     with ThreadPoolExecutor(4) as threads:
         workers = [threads.submit(work) for _ in range(4)]
-        time.sleep(0.3)
+        _await(lambda: "signed" in kinds)
         soft.pull()
-        time.sleep(0.3)
+        _await(lambda: "away" in kinds)
         soft.put_back()
         time.sleep(tokens.PAUSE + 0.3)
         stop.set()

@@ -232,7 +232,7 @@ def test_dripping_clients_are_cut_off_at_the_deadline(tmp_path: Path) -> None:
         time.sleep(0.2)
         begin = time.monotonic()
         assert door.ask("/")[0] == 200
-        assert 1 < time.monotonic() - begin < 8
+        assert 1 < time.monotonic() - begin < 20
         for connection in dripping:
             connection.close()
 
@@ -242,7 +242,9 @@ def test_a_request_under_way_is_finished_when_the_door_closes(tmp_path: Path) ->
     with trial_door(tmp_path) as door:
         asking = threading.Thread(target=lambda: answers.append(door.ask("/slow")[0]))
         asking.start()
-        time.sleep(0.4)
+        deadline = time.monotonic() + 30
+        while "slow begins" not in door.log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
         door.process.send_signal(signal.SIGTERM)
         asking.join()
     assert answers == [200]

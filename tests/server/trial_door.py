@@ -21,6 +21,7 @@ from server.tls import Credentials
 def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Tell what the app sees; `/slow` takes a second, `/break` fails."""
     if environ["PATH_INFO"] == "/slow":
+        print("slow begins", flush=True)  # noqa: T201 (into the door's log)
         time.sleep(1)
     if environ["PATH_INFO"] == "/break":
         raise RuntimeError("on purpose")

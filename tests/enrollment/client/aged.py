@@ -51,7 +51,7 @@ class Aged:
             url or self.doors.terminals,
             ca_bundle or self.doors.root,
             self.clock,
-            timeout=5,
+            timeout=30,  # a busy machine is slow
             patience=patience,
             pause=self.waits.append,
         )

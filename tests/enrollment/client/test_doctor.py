@@ -305,7 +305,7 @@ def test_the_way_leads_through_the_proxy_and_ends_there_when_it_is_away(aged: Ag
 
 
 def _through(aged: Aged, proxy: str) -> Server:
-    return Server(aged.doors.terminals, aged.doors.root, aged.clock, proxy, timeout=5, patience=0)
+    return Server(aged.doors.terminals, aged.doors.root, aged.clock, proxy, timeout=30, patience=0)
 
 
 def test_a_bundle_that_can_not_be_read_is_told(aged: Aged, terminal: Terminal, tmp_path: Path) -> None:
