@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from server.issuing import profile_of
 from server.settings import Settings
 from server.wiring import home_of
 from tests.support.house import House, company, contract, office
+from tests.support.ports import free_port
 from tests.support.schema import ROOT, whole_schema
 
 # Seconds within which a door must answer.
@@ -73,7 +73,7 @@ def found_home(folder: Path, url: str, *, retrieval: str = "https") -> RealHome:
     _empty(url)
     lines = [f'database_url = "{url}"']
     for door in DOORS:
-        lines += [f"[{door}]", f'bind = "127.0.0.1:{_free_port()}"', f"threads = {THREADS}"]
+        lines += [f"[{door}]", f'bind = "127.0.0.1:{free_port()}"', f"threads = {THREADS}"]
         lines += [f'scheme = "{retrieval}"'] if door == "retrieval" else []
     (folder / "tegata.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     settings = server_settings.load(folder)
@@ -81,12 +81,6 @@ def found_home(folder: Path, url: str, *, retrieval: str = "https") -> RealHome:
     found(settings, database, SystemClock().now(), lambda _step: None)
     Offices(database, SystemClock()).register(company(), office(), contract(), actor=audit.operator())
     return RealHome(settings, _house(settings, database))
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _empty(url: str) -> None:

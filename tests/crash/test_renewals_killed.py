@@ -4,7 +4,6 @@ Also two nodes on one PostgreSQL, which renew the same terminal at once by every
 """
 
 import random
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.crash import ledger
 from tests.crash.homes import DoorProcess, RealHome, found_home
 from tests.crash.renewers import Lines, Renewers, contexts_of, renewables
 from tests.support.interfaces import RENEWALS, Holder, Outcome
+from tests.support.ports import free_port
 
 # Terminals of the killed door, and how often it is killed; of the two nodes, and how many of those have keys of RSA.
 KILLED_TERMINALS, KILLS = 60, 2
@@ -69,7 +69,7 @@ def test_two_nodes_that_renew_the_same_terminals_at_once_by_all_ways_give_each_o
         home = found_home(tmp_path, url)
         holders = renewables(home.house, [rank < BY_RSA for rank in range(NODES_TERMINALS)])
         contexts = contexts_of(home, holders, tmp_path)
-        other = _free_port()
+        other = free_port()
         nodes = [
             DoorProcess(home, door="terminals"),
             DoorProcess(home, door="terminals", environment={"TEGATA_TERMINALS__BIND": f"127.0.0.1:{other}"}),
@@ -137,9 +137,3 @@ def _log_on(home: RealHome, holder: Holder, certificate: bytes) -> str:
 def _wait_for(clients: Renewers, count: int) -> None:
     while len(clients.received) < count and clients.busy:
         time.sleep(0.005)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

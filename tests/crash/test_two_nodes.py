@@ -6,7 +6,6 @@ One of them speaks plain HTTP, so it has a lane. In the middle of it the databas
 import http.client
 import queue
 import random
-import socket
 import threading
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from tests.crash.ledger import Received
 from tests.crash.rivals import Try, pair_off
 from tests.support.house import SOURCE
 from tests.support.interfaces import RETRIEVALS, Outcome, World, over_network
+from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer, PostgresUnavailable, private_server
 from tests.support.required import missing
 
@@ -105,7 +105,7 @@ class Clients:
 
 def test_two_nodes_a_restarted_database_and_a_killed_node(home: RealHome, server: PostgresServer) -> None:
     sets = dict(prepare_many(home.house, SETS))
-    second = _free_port()
+    second = free_port()
     nodes = [
         DoorProcess(home),
         DoorProcess(home, environment={"TEGATA_RETRIEVAL__BIND": f"127.0.0.1:{second}", "TEGATA_RETRIEVAL__SCHEME": "http"}),
@@ -146,9 +146,3 @@ def _world(home: RealHome, node: DoorProcess) -> World:
     database = home.house.database
     certificates = [x509.load_der_x509_certificate(service_certificate(database, name)) for name in (SCEP, CMP)]
     return World(over_network(partial(home.connection, 30, port=node.port, scheme=node.scheme)), *certificates)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -28,7 +28,8 @@ from tests.server.pki import TrialCa
 from tests.support.browser import Chromium
 from tests.support.house import new_request
 from tests.support.interfaces import RETRIEVALS, Outcome, Reply, World, over_network
-from tests.support.nginx import Nginx, Site, free_port
+from tests.support.nginx import Nginx, Site
+from tests.support.ports import free_port
 
 TLS = "listen 443 ssl;\n    "
 STRANGER = "203.0.113.9"

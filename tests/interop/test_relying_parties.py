@@ -16,6 +16,7 @@ from ca.revocation import Reason
 from tests.interop.programs import Outcome, Papers, Runner
 from tests.support.house import new_request
 from tests.support.open_doors import OpenDoors
+from tests.support.ports import free_port
 from tests.support.required import missing
 
 CONFIGURATION = """
@@ -73,8 +74,7 @@ class Gateway:
 @contextmanager
 def gateway(doors: OpenDoors, run: Runner, folder: Path, checks: str) -> Iterator[Gateway]:
     """Run nginx with these checks of client certificates."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     made = run(
         "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
         "-subj", "/CN=localhost", "-keyout", folder / "server.key", "-out", folder / "server.pem",

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from server.home import Home, secret_file
 from tests.support.demo import Demo, found_demo
-from tests.support.nginx import Nginx, Site, free_port
+from tests.support.nginx import Nginx, Site
+from tests.support.ports import free_port
 from tests.support.required import missing
 
 # Protocols, ciphers, certificate, chain; and forward secrecy and preferences, which all doors have from the same place.

@@ -19,6 +19,7 @@ from server.settings import Settings
 from server.wiring import database_of
 from tests.server.test_commands import tegata
 from tests.support.open_doors import serving
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Make a home for real work, whose status door will be on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     path = tmp_path / "home"
     path.mkdir(mode=0o700)
     (path / "tegata.toml").write_text(f'[status]\nbind = "127.0.0.1:{port}"\n')

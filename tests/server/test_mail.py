@@ -2,7 +2,6 @@ import contextlib
 import email
 import email.policy
 import mailbox
-import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from kernel.outbox import DeliveryFailed, Letter
 from server.mail import Maildir, Sender, Smtp, smtp_server
 from tests.server.pki import TrialCa
+from tests.support.ports import free_port
 
 SENDER = Sender("no-reply@example.jp", "センター")
 LETTER = Letter(
@@ -53,8 +53,7 @@ class Postmaster:
 @contextlib.contextmanager
 def running(postmaster: Postmaster, **options: object) -> Iterator[str]:
     """Run a real SMTP server on loopback and return `localhost:PORT`."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     controller = Controller(postmaster, hostname="127.0.0.1", port=port, **options)  # type: ignore[arg-type]
     controller.start()
     try:
@@ -134,8 +133,7 @@ def test_an_unknown_recipient_is_permanent() -> None:
 
 
 def test_an_absent_server_is_a_failure_to_try_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with pytest.raises(DeliveryFailed) as caught:
         transport(f"smtp://localhost:{port}")(LETTER)
     assert not caught.value.permanent

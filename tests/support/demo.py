@@ -1,10 +1,7 @@
 """A demo home, served as an operator would: `tegata init --demo`, then `tegata serve` as a process of its own."""
 
 import atexit
-import itertools
 import json
-import os
-import random
 import shutil
 import signal
 import socket
@@ -22,12 +19,12 @@ from typing import Any
 import pyotp
 
 from kernel.clock import DemoClock
+from tests.support.ports import free_ports
 from tests.support.warm import PATIENCE, environment_of_users, tegata
 
 Outcome = subprocess.CompletedProcess[str]
 
 DOORS = ("portal", "retrieval", "center", "terminals", "status")
-LOWEST_PORT, HIGHEST_PORT = 20_000, 32_000
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ def found_demo(folder: Path, *, database_url: str | None = None, settings: Mappi
 def environment_on_free_ports(home: Path) -> dict[str, str]:
     """Return the environment of a home whose doors have ports of their own."""
     environment = environment_of_users() | {"TEGATA_HOME": str(home)}
-    for door, port in zip(DOORS, _free_ports(len(DOORS)), strict=True):
+    for door, port in zip(DOORS, free_ports(len(DOORS)), strict=True):
         environment[f"TEGATA_{door.upper()}__BIND"] = f"127.0.0.1:{port}"
     return environment
 
@@ -136,23 +133,6 @@ def _copied(founded: Demo, home: Path) -> Demo:
 def _latest(clock: DemoClock) -> int:
     """Return the last time step whose code the doors accept now: one step of drift is allowed."""
     return int(clock.now().timestamp()) // 30 + 1
-
-
-def _free_ports(count: int) -> list[int]:
-    """Choose ports below those that the system gives to whoever asks for any, so that they are free later, too.
-
-    Each worker of a run has every sixteenth for itself.
-    """
-    own = range(LOWEST_PORT + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 16, HIGHEST_PORT, 16)
-    return list(itertools.islice(filter(_is_free, random.sample(own, len(own))), count))
-
-
-def _is_free(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 def _tegata() -> str:

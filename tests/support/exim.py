@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.ports import free_port
 from tests.support.postgres import Account
 from tests.support.required import missing
 from tests.support.schema import ROOT
@@ -89,8 +90,7 @@ def running(onward: int) -> Iterator[Exim]:
     """Run one that hands everything on to a port of loopback; at the end it is stopped and its folder removed."""
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None) or missing("exim4")
     account, folder = Account.present(), Path(tempfile.mkdtemp(prefix="tegata-exim-"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        exim = Exim(folder, free.getsockname()[1])
+    exim = Exim(folder, free_port())
     folders = [folder, *(folder / name for name in ("spool", "log", "bounces", "bounces/new", "bounces/cur", "bounces/tmp"))]
     for each in folders:
         each.mkdir(exist_ok=True)

@@ -48,12 +48,13 @@ from server.client_certificates import client_certificate
 from server.front import Front
 from server.tls import Credentials
 from tests.support.house import SOURCE, House, build_house, new_request
-from tests.support.nginx import Nginx, Site, free_port
+from tests.support.nginx import Nginx, Site
 from tests.support.open_doors import serving
+from tests.support.ports import free_port
 from tests.support.schema import ROOT
 
 # How long is waited at most for a change to reach a gateway, on a machine that does other things, too.
-PATIENCE = 30.0
+PATIENCE = 60.0
 # Seconds, as the jobs and the examples of deploy/nginx have them.
 JOBS_EACH, FOLLOWED_EACH = 1.0, "2"
 PROXY = "127.0.0.2"
@@ -176,7 +177,7 @@ class Scene:
         """Connect."""
         context = self._context(client)
         with (
-            socket.create_connection(("localhost", self.ports[where]), timeout=20) as plain,
+            socket.create_connection(("localhost", self.ports[where]), timeout=PATIENCE) as plain,
             context.wrap_socket(plain, server_hostname="localhost", session=session) as sock,
         ):
             yield sock
@@ -325,7 +326,7 @@ def _serving(scene: Scene, status: socket.socket) -> Iterator[None]:
         house.crl.publish_if_due(house.clock.now())
         stack.enter_context(_threaded(lambda: _work(house, jobs, stop), stop.set))
         for command in _commands(folder, ports["status"]):
-            subprocess.run([*_GATEWAY, *command], cwd=ROOT, check=True, timeout=60)
+            subprocess.run([*_GATEWAY, *command], cwd=ROOT, check=True, timeout=2 * PATIENCE)
         stack.enter_context(nginx.running())
         # From here on as on a gateway's machine: through the proxy of the status door, which keeps what it may.
         reload_nginx = shlex.join([*nginx.command, "-s", "reload"])
@@ -392,7 +393,7 @@ def _threaded(run: Callable[[], object], stop: Callable[[], object]) -> Iterator
         yield
     finally:
         stop()
-        thread.join(10)
+        thread.join(PATIENCE)
 
 
 @contextmanager
@@ -403,4 +404,4 @@ def _following(arguments: list[str], folder: Path) -> Iterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(PATIENCE)

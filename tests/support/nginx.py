@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,8 @@ from tests.support.required import missing
 from tests.support.schema import ROOT
 
 EXAMPLES = ROOT / "deploy" / "nginx"
+# Seconds that starting and stopping may take on a busy machine.
+PATIENCE = 60
 _MAIN = """
 {user}
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log warn;
@@ -70,7 +71,7 @@ class Nginx:
             missing("nginx")
         process = subprocess.Popen(self.command, stderr=subprocess.PIPE)
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE
             while not (self.folder / "nginx.pid").exists() or not (self.folder / "nginx.pid").read_text():
                 if process.poll() is not None or time.monotonic() > deadline:
                     said = process.stderr.read().decode() if process.stderr else ""
@@ -79,14 +80,7 @@ class Nginx:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
-
-
-def free_port() -> int:
-    """Return a port that is free at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+            process.wait(PATIENCE)
 
 
 def _filled(example: str, replaced: Mapping[str, str]) -> str:

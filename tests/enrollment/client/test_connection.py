@@ -15,6 +15,7 @@ from server.tls import Credentials
 from tests.enrollment.client.scripted import Proxy, Reply, ScriptedDoor, problem, raw_tls, scripted
 from tests.server.pki import TrialCa
 from tests.support.open_doors import OpenDoors
+from tests.support.ports import free_port
 
 Reach = Callable[..., Server]
 AWAY = problem("503 Service Unavailable", "unavailable", ("Retry-After", "5"))
@@ -170,9 +171,7 @@ def test_a_broken_connection_is_tried_again(reach: Reach, credentials: Credentia
 
 
 def test_where_nobody_listens_is_unreachable(reach: Reach, waits: list[float]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert _refusal(reach(f"https://localhost:{port}")).code == "unreachable"
+    assert _refusal(reach(f"https://localhost:{free_port()}")).code == "unreachable"
     assert sum(waits) <= 120
 
 

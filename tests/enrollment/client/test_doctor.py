@@ -26,6 +26,7 @@ from tests.enrollment.client.aged import Aged, Terminal
 from tests.enrollment.client.scripted import Proxy, Reply, problem, raw_tls, scripted
 from tests.server.pki import DAY, TrialCa
 from tests.support.house import SECURITY
+from tests.support.ports import free_port
 
 ALL = list(Check)
 
@@ -149,9 +150,7 @@ def test_a_wrong_address_is_e101(aged: Aged, terminal: Terminal, url: str, expec
 
 
 def test_where_nobody_listens_is_e111(aged: Aged, terminal: Terminal) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    diagnosis = examine(terminal.folder, aged.server(f"https://localhost:{port}", patience=0))
+    diagnosis = examine(terminal.folder, aged.server(f"https://localhost:{free_port()}", patience=0))
     assert _faults(diagnosis) == [(Check.CONNECTION, "connection-refused", "E111")]
     assert _finding(diagnosis, Check.LOGON).verdict is Verdict.SKIPPED
 
