@@ -30,6 +30,7 @@ class Person:
     @property
     def text(self) -> str:
         """What stands in the main part of the page."""
+        self.page.wait_for_load_state()
         return self.page.inner_text("main")
 
     def button(self, name: str) -> Locator:

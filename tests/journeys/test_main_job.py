@@ -24,7 +24,7 @@ from tests.support.demo import Demo, found_demo
 from tests.support.schema import whole_schema
 
 APPLICANT = "applicant@example.jp"
-SECONDS_UNTIL_SEEN = 10.0
+SECONDS_UNTIL_SEEN = 60.0  # on a busy machine, too
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from playwright.sync_api import Page
 
-from kernel.clock import tokyo_date
 from tests.journeys.people import Inputs, Pc
 from tests.support import pkcs12_readers
 from tests.support.browser import Chromium
@@ -28,8 +26,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def test_a_browser_retrieves_and_the_file_logs_on(demo: Demo, chromium: Chromium, tmp_path: Path) -> None:
-    today = tokyo_date(datetime.now(UTC)).isoformat()
-    trial = json.loads(demo.run("demo", "codes", "--terminals", "1", "--start", today, "--json").stdout)
+    trial = json.loads(demo.run("demo", "codes", "--terminals", "1", "--json").stdout)
     inputs: Inputs = {name: trial[name] for name in NAMES}
     file = _retrieve(demo, chromium, inputs, tmp_path)
     for judge in pkcs12_readers.ALL:
@@ -45,7 +42,6 @@ def _retrieve(demo: Demo, chromium: Chromium, inputs: Inputs, folder: Path) -> P
     """Type the inputs, reload in the middle of the first try, type again and save the file."""
     with chromium.visit(demo.root) as visit:
         page = visit.page
-        page.set_default_timeout(30_000)
         page.goto(f"{demo.facts['retrieval']}/retrieve?office_code={inputs['office_code']}")
         _begin(page, inputs)
         page.wait_for_function("() => document.querySelector('#step-send').className !== 'next'")

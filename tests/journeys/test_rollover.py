@@ -18,7 +18,7 @@ from tests.support.demo import Demo, found_demo
 
 # Within which running processes have seen a new issuing CA; an operator leaves them days.
 SEEN_WITHIN = max(Succession.LOOK_EACH, responding.LOOK_EACH) + 1
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 @pytest.fixture
@@ -77,12 +77,11 @@ def test_issuing_cas_change_at_their_instant_without_restart(demo: Demo, tmp_pat
     ]
     old, new = (Pc(demo, tmp_path / one["terminal"]) for one in codes)
     assert old.retrieve(codes[0]).returncode == 0
-    retrieved_at = time.monotonic()
     now = datetime.now(UTC).replace(microsecond=0)
     _hold_ceremony(demo, now + timedelta(days=1))
     for path in ("/ca/issuing-2.cer", "/ca/issuing-2.p7c", "/crl/issuing-2.crl"):
         assert _served(demo, path)  # before anybody needs it
-    time.sleep(max(0.0, retrieved_at + SEEN_WITHIN - time.monotonic()))
+    time.sleep(SEEN_WITHIN)  # whoever looked before the ceremony looks again at the next question
 
     demo.run("demo", "clock", "+2d")
     at = now + timedelta(days=2, minutes=1)

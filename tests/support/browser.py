@@ -41,6 +41,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 BROWSERS = 2
+# Milliseconds that a page may take on a busy machine, whatever it does.
+PATIENCE = 60_000
 NOTHING_DRAWN = "Unable to capture screenshot"
 DESKTOP = ViewportSize(width=1280, height=900)
 # A phone's; also a desktop page at 400 % (WCAG 2.2, 1.4.10).
@@ -91,6 +93,7 @@ class Visit:
         """Keep a picture of the whole page as `tests/screenshots/<name>.png`, for a person to look at."""
         self.screenshots.mkdir(exist_ok=True)
         file = self.screenshots / f"{name}.png"
+        self.page.wait_for_load_state()  # a click waits for the new page's beginning only
         for pause in (0.2, 1, 5):
             try:
                 self.page.screenshot(path=file, full_page=True)
@@ -139,6 +142,7 @@ class Profile:
             timezone_id="Asia/Tokyo",
             viewport=DESKTOP,
         )
+        context.set_default_timeout(PATIENCE)
         try:
             yield Visit(context.pages[0], self.screenshots)
         finally:
@@ -193,6 +197,7 @@ class Chromium:
         context: BrowserContext = self._browser(root).new_context(
             locale=locale, timezone_id="Asia/Tokyo", viewport=viewport, java_script_enabled=javascript
         )
+        context.set_default_timeout(PATIENCE)
         try:
             visit = Visit(context.new_page(), self._screenshots)
             yield visit

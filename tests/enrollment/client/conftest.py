@@ -68,7 +68,7 @@ def reach(doors: OpenDoors, waits: list[float]) -> Callable[..., Server]:
     """Return what makes a `Server` for an address that waits in no time."""
 
     def make(url: str, ca_bundle: Path | None = None, **more: object) -> Server:
-        options: dict[str, object] = {"timeout": 5.0, "pause": waits.append} | more
+        options: dict[str, object] = {"timeout": 60.0, "pause": waits.append} | more
         return Server(url, ca_bundle or doors.root, doors.house.clock, **options)  # type: ignore[arg-type]
 
     return make

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Route
 
 from enrollment.codes import Codes
 from kernel.clock import SystemClock
 from kernel.database import connect
 from tests.conftest import FreshDatabase
 from tests.enrollment.protocols.page_visits import REST, certificate_of, fill, finish, kept, log_on, open_page, redeem_unheard
-from tests.support.browser import Chromium, Profile, Visit
+from tests.support.browser import Chromium, Profile
 from tests.support.open_doors import OpenDoors, open_house
-
-PATIENCE = 30_000  # milliseconds; a browser that starts on a busy machine is slow
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +37,12 @@ def codes(doors: OpenDoors) -> Codes:
     return codes
 
 
-def opened(visit: Visit, doors: OpenDoors) -> Page:
-    visit.page.set_default_timeout(PATIENCE)
-    return open_page(visit, doors)
-
-
 def test_a_browser_that_dies_before_the_answer_goes_on_with_its_key(
     profile: Profile, doors: OpenDoors, codes: Codes, tmp_path: Path
 ) -> None:
     asked: list[str] = []
     with profile.visit() as visit:
-        page = opened(visit, doors)
+        page = open_page(visit, doors)
         fill(page, asdict(codes))
         page.route(REST, lambda route: asked.append(redeem_unheard(doors, route)))
         page.click("#go")
@@ -57,7 +50,7 @@ def test_a_browser_that_dies_before_the_answer_goes_on_with_its_key(
             page.wait_for_timeout(50)
         profile.kill(visit)
     with profile.visit() as visit:
-        page = opened(visit, doors)
+        page = open_page(visit, doors)
         page.wait_for_selector("#unfinished:not([hidden])")
         assert "同じコードを入力すると" in page.inner_text("#unfinished")
         fill(page, asdict(codes))
@@ -75,7 +68,7 @@ def test_a_browser_that_dies_before_the_question_leaves_the_codes_good(profile: 
         held.append(route)
 
     with profile.visit() as visit:
-        page = opened(visit, doors)
+        page = open_page(visit, doors)
         fill(page, asdict(codes))
         page.route(REST, hold)
         page.click("#go")
@@ -83,7 +76,7 @@ def test_a_browser_that_dies_before_the_question_leaves_the_codes_good(profile: 
             page.wait_for_timeout(50)
         profile.kill(visit)
     with profile.visit() as visit:
-        page = opened(visit, doors)
+        page = open_page(visit, doors)
         fill(page, asdict(codes))
         page.click("#go")
         certificate_of(finish(page))
@@ -93,13 +86,13 @@ def test_a_browser_that_dies_with_the_file_unsaved_still_has_it_without_codes(
     profile: Profile, doors: OpenDoors, codes: Codes, tmp_path: Path
 ) -> None:
     with profile.visit() as visit:
-        page = opened(visit, doors)
+        page = open_page(visit, doors)
         fill(page, asdict(codes))
         page.click("#go")
         page.wait_for_selector("#done:not([hidden])")
         profile.kill(visit)
     with profile.visit() as visit:
-        page = opened(visit, doors)
+        page = open_page(visit, doors)
         page.click("#unfinished button.open")
         content = finish(page)
         assert log_on(doors, content, codes.access_key, tmp_path)[0] == 200
@@ -113,7 +106,7 @@ def test_a_laptop_that_was_closed_for_two_hours_asks_again_when_the_network_is_b
 ) -> None:
     with chromium.visit(doors.root) as visit:
         visit.page.clock.install()
-        page = opened(visit, doors)
+        page = open_page(visit, doors)
         fill(page, asdict(codes))
         heard: list[str] = []
 
@@ -131,7 +124,7 @@ def test_a_laptop_that_was_closed_for_two_hours_asks_again_when_the_network_is_b
         sleep.send("Page.setWebLifecycleState", {"state": "active"})
         page.clock.fast_forward("02:00:00")
         page.wait_for_selector("#now:not([hidden])")
-        assert "コードは失われていません" in page.inner_text("#progress-sentence")
+        page.locator("#progress-sentence", has_text="コードは失われていません").wait_for()
         page.context.set_offline(offline=False)
         content = finish(page)
         assert certificate_of(content).public_key() == x509.load_pem_x509_csr(heard[0].encode()).public_key()

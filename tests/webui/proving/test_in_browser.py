@@ -117,7 +117,7 @@ def test_the_passkey_stands_for_the_second_step_too(chromium: Chromium, doors: D
         log_in(page, doors, portal_url, *HANAKO)
         add_passkey(visit, portal_url, "")
         page.get_by_role("link", name="保管したので、次へ進む").click()
-        assert "Chrome / Linux" in page.inner_text("main")
+        page.get_by_text("Chrome / Linux").first.wait_for()
         page.get_by_role("button", name="ログアウト").click()
         type_password(page, *HANAKO)
         inspect(visit, "portal-second-step-passkey")
