@@ -11,7 +11,7 @@ from kernel.errors import Refused, Unavailable
 
 Answer = TypeVar("Answer")
 # Seconds for which a client that is told "try again" does so.
-STUBBORN = 60
+STUBBORN = 200
 
 
 def all_at_once(deeds: Sequence[Callable[[], Answer]], *, threads: int | None = None) -> list[Answer]:

@@ -249,7 +249,7 @@ def test_guesses_at_the_same_time_do_not_outrun_their_counting(scene: Scene) -> 
     start = threading.Barrier(16)
 
     def guess(_rank: int) -> str:
-        start.wait(20)
+        start.wait(60)
         return scene.told()[0]
 
     with ThreadPoolExecutor(16) as threads:

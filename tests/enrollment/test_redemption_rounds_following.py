@@ -92,7 +92,7 @@ def _retrieve(house: House, names: Sequence[str], *, by: Sequence[Redemption] = 
     codes = [house.codes_of(name) for name in names]
 
     def redeem(number: int) -> Retrieved:
-        barrier.wait(20)
+        barrier.wait(60)
         return doors[number % len(doors)].redeem(codes[number], new_request().pem, SOURCE)
 
     with ThreadPoolExecutor(len(names)) as threads:
@@ -226,7 +226,7 @@ def test_rounds_of_two_processes_and_a_revocation_of_the_same_certificates_meet_
     with ThreadPoolExecutor(1) as elsewhere:
         revoking = elsewhere.submit(bulk.revoke, old, lambda now: Ending(reason, PREPARER, now))
         retrieved = _retrieve(house, names, by=doors)
-        revoking.result(30)
+        revoking.result(60)
     assert all(one.is_new for one in retrieved)
     for name in names:
         record = _record(house, name)

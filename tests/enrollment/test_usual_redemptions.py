@@ -182,9 +182,9 @@ def test_batches_and_single_ones_race_for_the_same_codes_and_one_key_wins_each(h
     with ThreadPoolExecutor(5) as threads:
         batches = threads.submit(lane)
         singles = [threads.submit(one, name, codes, rival) for name, codes in sets for rival in (1, 2)]
-        winners = [(0, retrieved) for retrieved in batches.result(60) if retrieved]
+        winners = [(0, retrieved) for retrieved in batches.result(120) if retrieved]
         winners += [
-            (1 + place % 2, retrieved) for place, single in enumerate(singles) if (retrieved := single.result(60)) is not None
+            (1 + place % 2, retrieved) for place, single in enumerate(singles) if (retrieved := single.result(120)) is not None
         ]
     for name, codes in sets:
         if not any(retrieved.terminal == name for _, retrieved in winners):  # the lane's promise was left to be taken up

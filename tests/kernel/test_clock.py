@@ -31,7 +31,7 @@ def test_the_machines_clock_is_aware_and_in_utc() -> None:
 def test_a_demos_clock_runs_with_the_machines_until_it_is_moved(tmp_path: Path) -> None:
     clock = DemoClock(tmp_path / "clock-offset")
     assert clock.offset() == timedelta()
-    assert abs(clock.now() - SystemClock().now()) < timedelta(seconds=5)
+    assert abs(clock.now() - SystemClock().now()) < timedelta(minutes=1)
 
 
 def test_moves_of_a_demos_clock_add_up_and_reach_every_process_of_the_home(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_moves_of_a_demos_clock_add_up_and_reach_every_process_of_the_home(tmp_p
     assert one.shift(timedelta(days=2)) == timedelta(days=2)
     assert other.shift(-timedelta(hours=1)) == timedelta(days=2, hours=-1)
     assert one.offset() == timedelta(days=2, hours=-1)
-    assert abs(one.now() - SystemClock().now() - timedelta(days=2, hours=-1)) < timedelta(seconds=5)
+    assert abs(one.now() - SystemClock().now() - timedelta(days=2, hours=-1)) < timedelta(minutes=1)
 
 
 def test_moving_a_demos_clock_leaves_nothing_but_the_offset(tmp_path: Path) -> None:

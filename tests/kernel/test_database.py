@@ -326,7 +326,7 @@ def test_a_broken_deadlock_asks_to_come_again(postgresql_database: Database, now
         try:
             with postgresql_database.transaction() as session:
                 _lock_row(session, order[0])
-                both.wait(10)
+                both.wait(60)
                 _lock_row(session, order[1])
         except Unavailable:
             return "again"

@@ -21,7 +21,7 @@ class Counter:
 
     def work(self, items: Sequence[int]) -> list[int | Alone]:
         self.rounds.append(list(items))
-        self.go_on.wait(20)
+        self.go_on.wait(60)
         if self.trouble is not None:
             raise self.trouble
         return [ALONE if item < 0 else 2 * item for item in items]
@@ -45,7 +45,7 @@ def _gathered(counter: Counter, items: Sequence[int]) -> list[int | Alone | Exce
         while len(gathering._waiting) < company - 1:  # noqa: SLF001 (nothing else tells that all have come)
             pass
         counter.go_on.set()
-        return [future.result(20) for future in futures]
+        return [future.result(60) for future in futures]
 
 
 def test_whoever_comes_while_a_round_is_done_is_in_the_next_one() -> None:
@@ -99,16 +99,16 @@ def test_what_ends_the_leader_leaves_nobody_waiting() -> None:
     def work(items: Sequence[int]) -> list[int | Alone]:
         if items[0] == 1:
             entered.set()
-            leave.wait(20)
+            leave.wait(60)
             raise SystemExit
         return list(items)
 
     gathering = Gathering(work, Company())
     with ThreadPoolExecutor(2) as threads:
         leader = threads.submit(gathering.submit, 1)
-        entered.wait(20)
+        entered.wait(60)
         follower = threads.submit(gathering.submit, 2)
         leave.set()
-        assert follower.result(20) == 2
+        assert follower.result(60) == 2
         with pytest.raises(SystemExit):
-            leader.result(20)
+            leader.result(60)

@@ -82,7 +82,10 @@ def test_a_key_of_a_pulled_token_does_not_pass_for_one_that_never_was(soft: Soft
         keys_in_token.create("k", KeyAlgorithm.P256)
 
 
-def test_a_token_that_is_away_is_left_alone_for_a_while(soft: SoftToken, key: ec.EllipticCurvePrivateKey) -> None:
+def test_a_token_that_is_away_is_left_alone_for_a_while(
+    soft: SoftToken, key: ec.EllipticCurvePrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "PAUSE", 60)
     soft.pull()
     with pytest.raises(CustodyAwayError):
         key.sign(MESSAGE, ECDSA)
@@ -139,7 +142,7 @@ def test_threads_take_turns(key: ec.EllipticCurvePrivateKey) -> None:
 
 
 def _await(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30  # a busy machine is slow
+    deadline = time.monotonic() + 60  # a busy machine is slow
     while not is_so() and time.monotonic() < deadline:
         time.sleep(0.05)
 
@@ -176,7 +179,7 @@ def test_a_token_that_hangs_does_not_hold_everybody(key: ec.EllipticCurvePrivate
 
     def hang(_visit: object) -> None:
         begun.set()
-        done.wait(5)
+        done.wait(60)
 
     place = key._place  # type: ignore[attr-defined]  # noqa: SLF001
     with ThreadPoolExecutor(1) as thread:
@@ -201,7 +204,7 @@ def test_a_child_does_not_inherit_a_lock_that_another_thread_held(soft: SoftToke
 
     def hold(_visit: object) -> None:
         begun.set()
-        done.wait(10)
+        done.wait(60)
 
     with ThreadPoolExecutor(1) as thread:
         holding = thread.submit(soft.token.ask, hold)

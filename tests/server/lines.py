@@ -21,7 +21,7 @@ class Line:
     """A kept-alive connection."""
 
     def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.rest = b""
 
     def ask(self, octets: bytes) -> tuple[bytes, bytes]:
@@ -78,6 +78,6 @@ def door_process(module: str, arguments: Sequence[object], log: Path) -> Iterato
         yield listener.getsockname()[1], process
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
         os.close(ready)
         listener.close()

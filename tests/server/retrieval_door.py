@@ -37,7 +37,7 @@ from server.worker import PatientWorker
 from tests.support.house import HASHING, PASSPHRASE, POLICY_OID, SAN_PREFIX, STATUS_URL
 
 PROXY = "127.0.0.1/32"
-DEADLINE = 3
+DEADLINE = 6
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def breaks() -> None:
 FAULTS: dict[str, Callable[[], None]] = {
     "none": lambda: None,
     "breaks": breaks,
-    "stalls": lambda: time.sleep(5),
+    "stalls": lambda: time.sleep(2 * DEADLINE),
 }
 
 

@@ -26,6 +26,9 @@ from server.responding import keep_signing_ahead
 from server.settings import DoorSettings
 from tests.support.house import PASSPHRASE
 
+# Seconds, of a request's head: long enough for whoever is slow only because the machine is.
+DEADLINE = 6
+
 
 def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Tell that the app was asked, and for what."""
@@ -51,7 +54,7 @@ def main() -> None:
     """Serve on the inherited socket."""
     listen, ready, url, folder, workers, fresh_for, *ahead = sys.argv[1:]
     logs.configure("status", "info")
-    settings = DoorSettings(scheme="http", bind="127.0.0.1:0", workers=int(workers), threads=2, deadline=2)
+    settings = DoorSettings(scheme="http", bind="127.0.0.1:0", workers=int(workers), threads=2, deadline=DEADLINE)
     door = Door("status", settings, partial(app, url, folder, float(fresh_for), ahead=bool(ahead)), None, ExpressWorker)
     serve(door, socket.socket(fileno=int(listen)), Starting(int(ready)))
 

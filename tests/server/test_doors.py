@@ -21,6 +21,7 @@ from server.settings import DoorSettings
 from tests.server.pki import DAY, TrialCa
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0  # seconds; a busy machine is slow
 
 
 class TrialDoor:
@@ -32,9 +33,9 @@ class TrialDoor:
     def ask(self, path: str = "/", context: ssl.SSLContext | None = None, body: bytes = b"") -> tuple[int, dict[str, object]]:
         """Send one request on a connection of its own."""
         connection = (
-            http.client.HTTPSConnection("localhost", self.port, context=context, timeout=20)
+            http.client.HTTPSConnection("localhost", self.port, context=context, timeout=PATIENCE)
             if context
-            else http.client.HTTPConnection("localhost", self.port, timeout=20)
+            else http.client.HTTPConnection("localhost", self.port, timeout=PATIENCE)
         )
         connection.request("POST", path, body, {"X-Forwarded-For": "192.0.2.7"})
         answer = connection.getresponse()
@@ -57,7 +58,7 @@ def trial_door(folder: Path, *files: Path) -> Iterator[TrialDoor]:
         yield TrialDoor(process, listener.getsockname()[1], log)
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         os.close(ready)
         listener.close()
 
@@ -91,7 +92,7 @@ def test_a_fault_of_the_app_is_logged_without_the_query_and_told_without_its_tex
 
 
 def test_a_malformed_request_is_refused_and_its_text_is_not_logged(tmp_path: Path) -> None:
-    with trial_door(tmp_path) as door, socket.create_connection(("127.0.0.1", door.port), timeout=10) as connection:
+    with trial_door(tmp_path) as door, socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE) as connection:
         connection.sendall(b"GET /VERYSECRET\x00 NONSENSE\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
     assert "VERYSECRET" not in door.log.read_text()
@@ -183,7 +184,7 @@ def test_mute_connections_take_no_threads(tmp_path: Path) -> None:
         mute = [socket.create_connection(("127.0.0.1", door.port)) for _ in range(40)]  # ten times the threads
         begin = time.monotonic()
         assert door.ask("/")[0] == 200
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 5  # before the first of them is cut off
         for connection in mute:
             connection.close()
 
@@ -191,7 +192,7 @@ def test_mute_connections_take_no_threads(tmp_path: Path) -> None:
 def test_who_keeps_his_end_open_keeps_nobody_waiting(tmp_path: Path) -> None:
     said = [b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"no HTTP\r\n\r\n"]
     with trial_door(tmp_path) as door:
-        asking = [socket.create_connection(("127.0.0.1", door.port), timeout=20) for _ in said * 40]
+        asking = [socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE) for _ in said * 40]
         for connection, text in zip(asking, said * 40, strict=True):
             connection.sendall(text)
         # Each end would take two seconds of the thread that hears everybody.
@@ -206,7 +207,7 @@ def test_over_tls_nobody_waits_for_an_end_either(tmp_path: Path, our_ca: TrialCa
     with trial_door(tmp_path, *our_ca.issue("server", server=True)) as door:
         asking = []
         for _ in range(60):
-            raw = socket.create_connection(("127.0.0.1", door.port), timeout=20)
+            raw = socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE)
             asking.append(trusting.wrap_socket(raw, server_hostname="localhost"))
             asking[-1].sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert door.ask("/", trusting)[0] == 200
@@ -219,7 +220,7 @@ def test_an_answer_arrives_though_its_request_was_not_read(tmp_path: Path) -> No
     """What is refused before its body has come: the connection ends, and not with a reset that costs the client the answer."""
     with trial_door(tmp_path) as door:
         for _ in range(20):
-            with socket.create_connection(("127.0.0.1", door.port), timeout=20) as connection:
+            with socket.create_connection(("127.0.0.1", door.port), timeout=PATIENCE) as connection:
                 connection.sendall(b"GET / NONSENSE\r\n\r\n" + b"x" * 40_000)
                 assert b"".join(iter(partial(connection.recv, 4_096), b"")).startswith(b"HTTP/1.1 400")
 
@@ -232,7 +233,7 @@ def test_dripping_clients_are_cut_off_at_the_deadline(tmp_path: Path) -> None:
         time.sleep(0.2)
         begin = time.monotonic()
         assert door.ask("/")[0] == 200
-        assert 1 < time.monotonic() - begin < 20
+        assert 1 < time.monotonic() - begin < PATIENCE
         for connection in dripping:
             connection.close()
 
@@ -242,7 +243,7 @@ def test_a_request_under_way_is_finished_when_the_door_closes(tmp_path: Path) ->
     with trial_door(tmp_path) as door:
         asking = threading.Thread(target=lambda: answers.append(door.ask("/slow")[0]))
         asking.start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while "slow begins" not in door.log.read_text() and time.monotonic() < deadline:
             time.sleep(0.05)
         door.process.send_signal(signal.SIGTERM)

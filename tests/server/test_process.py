@@ -19,7 +19,7 @@ barrier = threading.Barrier(8)
 
 def allocate():
     libc.malloc(100_000)
-    barrier.wait(20)
+    barrier.wait(60)
 
 threads = [threading.Thread(target=allocate) for _ in range(8)]
 for thread in threads:

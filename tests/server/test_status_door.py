@@ -23,12 +23,12 @@ from tests.ca.issuance import issue
 from tests.ca.ocsp_requests import Told, cert_id, error, nonce, request
 from tests.conftest import FreshDatabase
 from tests.server.lines import Line, door_process, standing_house
+from tests.server.status_door import DEADLINE
 from tests.support.house import House, build_house
 
 WITHIN = 0.005  # seconds from a revocation's commit to the beginning of a request that must be told of it
 ROUNDS = 60
-DEADLINE = 2  # seconds, of a request's head
-PATIENCE = 30.0  # seconds; a busy machine is slow
+PATIENCE = 60.0  # seconds; a busy machine is slow
 
 
 @pytest.fixture
@@ -204,10 +204,10 @@ def test_http_1_0_and_close_end_the_connection(house: House, door: StatusDoor) -
 
 def test_slow_clients_take_no_thread_and_are_cut_off(house: House, door: StatusDoor) -> None:
     asked = post(_question(house))
+    begin = time.monotonic()
     slow = [door.line() for _ in range(40)]  # twenty times the threads
     for line in slow:
         line.sock.sendall(b"GET /page HTTP/1.1\r\nX-Slow: ")
-    begin = time.monotonic()
     fast = door.line()
     assert Told(fast.ask(asked)[1], house.issuing.issuer).statuses == ["good"]
     assert fast.ask(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")[1] == b"app GET /page 0"
@@ -273,5 +273,6 @@ def test_every_process_tells_a_revocation_five_milliseconds_after_its_commit(fre
 
 
 def test_the_five_milliseconds_are_really_measured(fresh_house: House, tmp_path: Path) -> None:
-    with status_door(fresh_house, tmp_path, workers=3, fresh_for=0.5, ahead=False) as door:
+    # For so long that no machine is too slow to ask within it.
+    with status_door(fresh_house, tmp_path, workers=3, fresh_for=600, ahead=False) as door:
         assert _late(fresh_house, door) > 0

@@ -51,7 +51,7 @@ def main() -> None:
     if files:
         chain, key, *clients = map(Path, files)
         credentials = Credentials(chain, key, None, clients[0] if clients else None)
-    settings = DoorSettings(bind="127.0.0.1:0", threads=4, deadline=3)
+    settings = DoorSettings(bind="127.0.0.1:0", threads=4, deadline=6)
     serve(Door("trial", settings, app, credentials), socket.socket(fileno=int(listen)), Starting(int(ready)))
 
 
