@@ -1,13 +1,12 @@
 """`tegata billing` as an operator meets it."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from kernel import audit
-from kernel.clock import SystemClock, tokyo_date
+from kernel.clock import SystemClock, day_start, tokyo_date
 from kernel.database import Database
 from registry.billing import reading
 from registry.billing.months import month_of
@@ -75,10 +74,10 @@ def test_the_job_closes_what_was_imported_by_the_operators_prices(
     dear = (Path("registry/billing/prices.toml")).read_text(encoding="utf-8").replace("yen = 1000", "yen = 3000")
     (tmp_path / "prices.toml").write_text(dear, encoding="utf-8")
     monkeypatch.setenv("TEGATA_BILLING_PRICES", str(tmp_path / "prices.toml"))
-    now = SystemClock().now()
-    assert closing_of(load(tmp_path), database).close_due(now + timedelta(days=31)) == 1
+    month = month_of(tokyo_date(SystemClock().now()))
+    assert closing_of(load(tmp_path), database).close_due(day_start(month.after.first)) == 1
     with database.snapshot() as session:
-        bill = reading.find(session, "NAC001", month_of(tokyo_date(now)))
+        bill = reading.find(session, "NAC001", month)
     assert bill is not None
     assert bill.subtotal == 13_000 + 2 * 3_000
 
