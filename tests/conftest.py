@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from kernel.database import Database, connect
@@ -67,7 +68,12 @@ ROOM_IN_MEMORY = 4 << 30
 
 
 def pytest_configure() -> None:
-    """Put the tests' folders into memory, where there is room: what is tried are killed processes, not pulled plugs."""
+    """Put the tests' folders into memory, where there is room: what is tried are killed processes, not pulled plugs.
+
+    No example of Hypothesis has a time limit: what is slow is the machine.
+    """
+    hypothesis.settings.register_profile("patient", hypothesis.settings(deadline=None))
+    hypothesis.settings.load_profile("patient")
     memory = Path("/dev/shm")  # noqa: S108 (a place of the system's, in which pytest makes a folder of its own)
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_IN_MEMORY:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
@@ -152,7 +158,7 @@ def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> FreshDatabase:
         shutil.copyfile(template, path)
         yield f"sqlite:///{path}"
         for file in folder.glob(f"{path.name}*"):  # with its -wal and -shm
-            file.unlink()
+            file.unlink(missing_ok=True)  # a connection that ends just now takes them away itself
 
     return fresh
 

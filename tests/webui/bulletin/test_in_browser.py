@@ -1,5 +1,6 @@
 """The public pages in a real browser: accessible, within 320 px, without complaint, by keyboard and without script."""
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_a_reader_finds_a_notice_and_a_code_by_keyboard_and_without_script(
         page.get_by_label("お知らせ・手順・エラーコードの検索").focus()
         page.keyboard.type("メンテナンス")
         page.keyboard.press("Enter")
+        page.wait_for_url(re.compile(r"/bulletin/notices\?"))  # the page before it has such a link, too
         page.get_by_role("link", name="定期メンテナンスのお知らせ").focus()
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="定期メンテナンスのお知らせ").wait_for()
