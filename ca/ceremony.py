@@ -60,6 +60,7 @@ __all__ = [
     "Plan",
     "Promise",
     "Service",
+    "followed",
     "issue",
     "server_key_name",
     "service",
@@ -199,7 +200,7 @@ class Ceremony:
         profile = own_profiles.of_service(self.plan, plan)
         # More than once where another certificate was promised before, by a ceremony that was cut off or by a renewal.
         while (standing := self._newest(plan.name)) is None or standing.der is None or standing.key_name != plan.key_name:
-            promise = Promise(profile, above.issuer.name, compose, sign, _followed(standing), plan.key_name)
+            promise = Promise(profile, above.issuer.name, compose, sign, followed(standing), plan.key_name)
             issue(self.database, promise, now)
 
     def _newest(self, name: str) -> CertificateRow | None:
@@ -357,8 +358,8 @@ def _trace(session: Session, action: str, row: CertificateRow, actor: audit.Acto
     )
 
 
-def _followed(standing: CertificateRow | None) -> int | None:
-    """Return which certificate the next one of a service follows.
+def followed(standing: CertificateRow | None) -> int | None:
+    """Return which certificate the next one of a service follows; `standing` is its newest.
 
     What is only promised is asked for itself: whoever promised it may sign it at any moment, and nothing follows it then.
     """

@@ -18,7 +18,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from ca import issuers, profile_history, revocation, terms
-from ca.ceremony import Promise, issue
+from ca.ceremony import Promise, followed, issue
 from ca.certificates import CertificateState, find_row
 from ca.issuers import Issuer, SigningIssuer
 from ca.own_lint import OwnLintError
@@ -43,10 +43,11 @@ _OF_ONE = (OwnLintError, Refused, LookupError, ValueError, InvalidSignature)
 class _Due:
     """A service whose certificate is to be followed by one of `issuer`, or that has a promise of that kept to it.
 
-    `id` is its newest row. `profile` is what the certificate that it has was made by, None where nobody knows.
+    `follows` is what that one follows (`ca.ceremony.followed`). `profile` is what the certificate that it has was made by, None
+    where nobody knows.
     """
 
-    id: int
+    follows: int | None
     subject: str
     certificate: x509.Certificate
     issuer: Issuer
@@ -92,7 +93,7 @@ class Renewals:
             due.issuer.name,
             compose=partial(self._compose, due),
             sign=partial(certify, issuer=self.signer_of(due.issuer)),
-            follows=due.id,
+            follows=due.follows,
             key_name=due.key_name,
             actor=audit.job("renewal"),
         )
@@ -247,7 +248,7 @@ def _due(session: Session, now: datetime) -> Iterator[_Due]:
 
 def _of(session: Session, row: CertificateRow, known: _Known, issuer: Issuer, validity: Validity) -> _Due:
     profile = profile_history.own(session, row.profile)
-    return _Due(known.newest.id, row.subject, known.certificate, issuer, validity, row.key_name, profile)
+    return _Due(followed(known.newest), row.subject, known.certificate, issuer, validity, row.key_name, profile)
 
 
 def _next_validity(session: Session, known: _Known, issuer: Issuer, now: datetime) -> Validity:

@@ -90,6 +90,21 @@ def test_when_a_promise_is_given_up_another_one_is_made(house: House, clock: Set
     assert last(house, "ocsp").state == "valid"
 
 
+def test_a_promise_that_another_node_has_signed_by_then_is_followed_by_nothing(house: House, clock: SettableClock) -> None:
+    clock.advance(SOON + HOUR)
+    cut_off(house)
+    promised, renewals = last(house, "ocsp"), renewals_of(house)
+
+    def signer_of(issuer: Issuer) -> SigningIssuer:
+        """Open the key so slowly that another node renews everything meanwhile."""
+        renewals.renew_due(clock.now())
+        return renewals.signer_of(issuer)
+
+    dataclasses.replace(renewals, signer_of=signer_of).renew_due(clock.now())
+    assert (last(house, "ocsp").id, last(house, "ocsp").state) == (promised.id, "valid")
+    assert renewals.renew_due(clock.now()) == 0
+
+
 def test_a_promise_that_waits_does_not_hide_the_end_of_what_stands(lone: House, clock: SettableClock) -> None:
     clock.advance(SOON + HOUR)
     cut_off(lone)
