@@ -29,6 +29,8 @@ PUBLIC = {"bulletin", "manual"}
 # Of each measure, which Lighthouse takes with the processor and line of a poor telephone. The bound leaves room for a machine
 # that has other things to do, and was chosen, not measured; a poor page (below) falls under it.
 FAST = 0.75
+# A busy machine makes a fast page slow now and then, but no slow page fast.
+TRIES = 3
 # How long scripts keep the processor is how busy this machine is: our pages hardly have any.
 OF_THE_MACHINE = {"total-blocking-time"}
 POOR = """<!DOCTYPE html><html><head><meta name="viewport" content="width=device-width, initial-scale=1"></head><body>
@@ -47,6 +49,9 @@ three
 setTimeout(() => { document.querySelector("pre").style.marginTop = "400px"; }, 300);
 no.such.thing();
 </script></body></html>"""
+
+
+Order = dict[str, str | Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,14 @@ def every_verdict(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Itera
             listener = socket.create_server(("127.0.0.1", 0), backlog=128)
             stack.enter_context(serving(app, listener, credentials))
             urls[name] = listener_url(listener)
-        orders: list[dict[str, str | Mapping[str, str]]] = [
-            {"address": urls[one.door] + one.way, "cookies": one.cookies} for one in asked.values()
-        ]
-        yield dict(zip(asked, judged(programs, folder, orders), strict=True))
+        orders: dict[str, Order] = {
+            name: {"address": urls[one.door] + one.way, "cookies": one.cookies} for name, one in asked.items()
+        }
+        verdicts = judged(programs, folder, orders)
+        for _ in range(TRIES - 1):
+            again = {name: orders[name] for name, verdict in verdicts.items() if name != "poor" and slow(verdict)}
+            verdicts |= judged(programs, folder, again) if again else {}
+        yield verdicts
 
 
 @pytest.fixture(scope="module")
@@ -124,15 +133,22 @@ def cookies(visitor: Visitor, door: str) -> dict[str, str]:
     return {name: visitor.cookie(name)}
 
 
-def judged(programs: Programs, home: Path, orders: list[dict[str, str | Mapping[str, str]]]) -> list[Verdict]:
-    """Run Lighthouse."""
-    order = {"chromium": programs.chromium, "arguments": ARGUMENTS, "home": str(home), "pages": orders}
+def judged(programs: Programs, home: Path, orders: Mapping[str, Order]) -> dict[str, Verdict]:
+    """Run Lighthouse; return its verdicts by the orders' names."""
+    pages = list(orders.values())
+    order = {"chromium": programs.chromium, "arguments": ARGUMENTS, "home": str(home), "pages": pages}
     command: list[str | Path] = [node(), FOLDER / "lighthouse.mjs"]
     done = subprocess.run(command, input=json.dumps(order).encode(), capture_output=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     found = json.loads(done.stdout)
-    assert [(one["address"], one["trouble"]) for one in found] == [(one["address"], "") for one in orders]
-    return [Verdict(one["scores"], one["losses"]) for one in found]
+    assert [(one["address"], one["trouble"]) for one in found] == [(one["address"], "") for one in pages]
+    return {name: Verdict(one["scores"], one["losses"]) for name, one in zip(orders, found, strict=True)}
+
+
+def slow(verdict: Verdict) -> dict[str, tuple[float, str]]:
+    """Return the measures of speed in which a page falls under the bound."""
+    lost = verdict.losses["performance"].items()
+    return {measure: told for measure, told in lost if measure not in OF_THE_MACHINE and told[0] < FAST}
 
 
 def test_every_page_is_accessible_and_well_made(verdicts: dict[str, Verdict]) -> None:
@@ -149,8 +165,7 @@ def test_public_pages_are_made_to_be_found_and_the_others_but_for_that(verdicts:
 
 def test_every_page_is_fast_and_stands_still(verdicts: dict[str, Verdict]) -> None:
     for name, verdict in verdicts.items():
-        slow = {one: lost for one, lost in verdict.losses["performance"].items() if one not in OF_THE_MACHINE and lost[0] < FAST}
-        assert slow == {}, name
+        assert slow(verdict) == {}, name
 
 
 def test_a_poor_page_is_told_from_a_good_one(every_verdict: dict[str, Verdict]) -> None:
