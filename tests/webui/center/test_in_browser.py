@@ -163,6 +163,7 @@ def test_keyboard_and_no_script_are_enough_to_approve(
         page.get_by_role("link", name="承認へ進む").press("Enter")
         page.get_by_label("利用開始日").press("Enter")
         page.get_by_role("button", name="承認する").press("Enter")
+        page.wait_for_load_state()
         assert page.get_by_role("status").text_content() == f"申込{number}を承認しました。お客様にメールでお知らせします。"
         assert START.strftime("%Y/%m/%d") in page.get_by_role("main").inner_text()
 

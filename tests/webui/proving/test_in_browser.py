@@ -188,6 +188,7 @@ def test_who_has_no_factor_gets_one_before_the_codes_and_comes_back(
         look(visit, f"portal-recovery-codes-in-between-{kind}")
         go_on.click()
         page.get_by_text(f"{first}").first.wait_for()
+        page.wait_for_load_state()
         assert re.search(rf"/applications/{number}/id-notice\?view=[\w-]+#codes$", page.url)
         assert page.locator("td.code").count() + page.locator("[data-copy]").count() > 0
 
