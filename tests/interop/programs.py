@@ -42,7 +42,7 @@ class Runner:
             input=typed.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=60,
+            timeout=200,
             check=False,
         )
         return Outcome(done.returncode, done.stdout.decode(errors="replace"))

@@ -79,14 +79,14 @@ def test_the_script_is_a_program_that_needs_no_folder_of_ours(tmp_path: Path) ->
     (tmp_path / "receipt.json").write_text(LOG.receipt(4, 9), encoding="utf-8")
     (tmp_path / "grown").write_text(LOG.consistency(9, 20), encoding="utf-8")
     command = [sys.executable, "-I", str(VERIFY), LOG.vkey, "receipt.json", "grown"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].startswith("entry 4 of 9: [")
     assert done.stdout.splitlines()[1] == "good: the log log.example.jp of 20 entries"
     (tmp_path / "grown").write_text("old 9\n", encoding="utf-8")
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200)
     assert (done.returncode, done.stderr[:5]) == (1, "BAD: ")
-    done = subprocess.run(command[:4], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command[:4], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200)
     assert (done.returncode, done.stdout) == (1, "")
     assert "VKEY FILE" in done.stderr
 

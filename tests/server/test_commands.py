@@ -22,7 +22,7 @@ def started(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command itself, as everybody does."""
     command = [str(Path(sys.executable).with_name("tegata")), *arguments]
     environment = warm.environment_of_users() | {"TEGATA_HOME": str(home)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def chosen(home: Path, soft: SoftToken) -> Settings:
 
 def elsewhere(home: Path) -> str:
     command = [sys.executable, "-c", ELSEWHERE, str(home)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=200).stdout.strip()
 
 
 def test_a_pin_that_one_process_was_refused_is_tried_by_no_other_until_its_file_changes(
