@@ -173,7 +173,7 @@ def test_lists_are_kept_by_the_proxy_as_long_as_the_door_says(scene: Scene) -> N
     url = f"http://localhost:{scene.ports['status']}"
     kept = []
     for path in ("/ca/root.cer", "/ca/root.cer", "/gateway/head", "/gateway/head"):
-        with urlopen(url + path, timeout=20) as response:  # noqa: S310 (loopback)
+        with urlopen(url + path, timeout=60) as response:  # noqa: S310 (loopback)
             assert response.read()
             kept.append(response.headers["X-Cache-Status"])
     assert kept[:2] == ["MISS", "HIT"]

@@ -78,7 +78,7 @@ class SoftToken:
         """Run a program that uses the token."""
         environment = os.environ | {CONFIGURATION: str(self.configuration)}
         words = list(map(str, command))
-        return subprocess.run(words, env=environment, text=True, capture_output=True, check=check, timeout=60)
+        return subprocess.run(words, env=environment, text=True, capture_output=True, check=check, timeout=200)
 
     def tool(self, *arguments: str) -> None:
         """Let somebody else's program, logged in as the user, do something to the token."""
