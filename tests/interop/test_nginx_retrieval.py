@@ -55,7 +55,7 @@ class Proxied:
         return http.client.HTTPSConnection("localhost", self.port, context=context, timeout=60)
 
     def lines(self, *, fewest: int = 0) -> list[dict[str, object]]:
-        """Return what the door logged of requests; wait until there are so many lines, as gunicorn answers first and then logs."""
+        """Return what the door logged of requests; wait for so many lines, as gunicorn answers first and then logs."""
         end = time.monotonic() + 60
         while True:
             log = (self.home.settings.home / "door.log").read_text(encoding="utf-8")
