@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -53,12 +53,14 @@ def _issuer(pc: Pc) -> str:
 
 
 def _ocsp(demo: Demo, pc: Pc, issuer: str, at: datetime) -> str:
-    """Ask the responder through openssl; the answer must verify."""
+    """Ask the responder through openssl; the answer must verify. A responder that knows no such issuer yet says nothing."""
     above = demo.root.with_name(f"{issuer}.pem")
     command = ["openssl", "ocsp", "-issuer", str(above), "-CAfile", str(demo.root), "-cert", str(pc.certificate)]
     command += ["-attime", str(int(at.timestamp())), "-validity_period", str(30 * 86_400), "-url", f"{demo.facts['status']}/ocsp"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "Response verify OK" in told.stderr
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "unauthorized" in told.stdout + told.stderr:
+        return ""
+    assert (told.returncode, "Response verify OK" in told.stderr) == (0, True), told.stderr
     return told.stdout.partition(": ")[2].split()[0]
 
 
@@ -69,6 +71,13 @@ def _is_listed(demo: Demo, pc: Pc, issuer: str) -> bool:
     assert crl.is_signature_valid(above.public_key())  # type: ignore[arg-type]
     serial = x509.load_pem_x509_certificate(pc.certificate.read_bytes()).serial_number
     return crl.get_revoked_certificate_by_serial_number(serial) is not None
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_issuing_cas_change_at_their_instant_without_restart(demo: Demo, tmp_path: Path) -> None:
@@ -89,15 +98,12 @@ def test_issuing_cas_change_at_their_instant_without_restart(demo: Demo, tmp_pat
     assert (_issuer(old) != "Two", _issuer(new)) == (True, "Two")
     for pc, issuer, its_codes in ((old, "issuing-1", codes[0]), (new, "issuing-2", codes[1])):
         assert pc.log_on(its_codes["access_key"]) == (True, None)
-        assert _ocsp(demo, pc, issuer, at) == "good"
+        _until(lambda pc=pc, issuer=issuer: _ocsp(demo, pc, issuer, at) == "good")  # type: ignore[misc]
         assert not _is_listed(demo, pc, issuer)
 
     demo.run("revoke", *(one["terminal"] for one in codes), "--reason", "superseded", "--yes")
-    deadline = time.monotonic() + PATIENCE
     for pc, issuer, its_codes in ((old, "issuing-1", codes[0]), (new, "issuing-2", codes[1])):
         assert _ocsp(demo, pc, issuer, at) == "revoked"
-        while not _is_listed(demo, pc, issuer):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        _until(lambda pc=pc, issuer=issuer: _is_listed(demo, pc, issuer))  # type: ignore[misc]
         assert pc.log_on(its_codes["access_key"]) == (False, "A0036")
     assert demo.run("audit", "verify").returncode == 0
