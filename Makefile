@@ -9,8 +9,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -rs
-# Many tests wait (for processes that start, for clocks, for browsers), so half as many more run at once than there are cores.
-WORKERS ?= $(shell echo $$((($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2)))
+# Many tests wait (for processes that start, for clocks, for browsers), so twice as many run at once as there are cores.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 
 # What Python compiled is kept, whatever the environment says: the tests' many processes load the same modules.
 unexport PYTHONDONTWRITEBYTECODE
