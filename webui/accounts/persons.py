@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -123,14 +124,20 @@ def person_of(row: AccountRow | Row[*tuple[Any, ...]]) -> Person:
     return Person(row.id, Door(row.door), row.office_code, row.login, row.name, row.mail, grants, row.password_changed_at)
 
 
-def require_well_formed(*, login: str, name: str, mail: str) -> None:
-    """Raise Refused: login-malformed, name-malformed, mail-malformed. `login` is normalised already."""
-    if not _LOGIN.fullmatch(login):
-        raise Refused("login-malformed")
+def objections(login: str, name: str, mail: str) -> Iterator[Refused]:
+    """Yield what is wrong with a new account's data: login-malformed, name-malformed, mail-malformed."""
+    if not _LOGIN.fullmatch(normal(login)):
+        yield Refused("login-malformed")
     if not _is_name(name):
-        raise Refused("name-malformed", most=NAME_MOST)
+        yield Refused("name-malformed", most=NAME_MOST)
     if not _MAIL.fullmatch(mail):
-        raise Refused("mail-malformed")
+        yield Refused("mail-malformed")
+
+
+def require_well_formed(*, login: str, name: str, mail: str) -> None:
+    """Raise the first of the objections."""
+    for objection in objections(login, name, mail):
+        raise objection
 
 
 def normal(name: str) -> str:

@@ -5,8 +5,6 @@ from werkzeug.wrappers import Response
 
 from kernel.errors import Refused
 from registry import offices
-from registry.applicants import check_mail
-from registry.faults import FieldFault
 from registry.offices import Office
 from webui import guard, step_up
 from webui.account_deeds import users
@@ -15,15 +13,11 @@ from webui.accounts import AccountState, NewUser, Right, Role, User
 from webui.center import account_pages, deeds
 from webui.center.sentences import sentence_of
 from webui.doorway import doorway
-from webui.refusals import SHARED
+from webui.inviting import invitation
 from webui.sheet import Sheet
 from webui.texts import mark, say
-from webui.words import fault_sentence
 
 blueprint = flask.Blueprint("office_users", __name__, url_prefix="/offices/<code>")
-
-_FIELDS = ("login", "name", "mail")
-_FAULT_FIELDS = {"account-exists": "login", "login-malformed": "login", "name-malformed": "name"}
 
 
 @blueprint.get("/users")
@@ -77,24 +71,21 @@ def invite(code: str) -> Response | str:
     if not deeds.is_sent():
         person = office.administrator
         return _form(office, Sheet({"name": person.full_name, "mail": person.mail}))
-    sheet = Sheet({name: flask.request.form.get(name, "").strip() for name in _FIELDS})
-    mail = check_mail("mail", sheet["mail"])
-    faults = {name: say(SHARED["required"].text) for name in _FIELDS if not sheet[name]}
-    if isinstance(mail, FieldFault):
-        faults.setdefault("mail", fault_sentence(mail))
-    elif not faults:
+    typed = invitation()
+    sheet = typed.sheet
+    if not sheet.faults:
         address = flask.url_for("office_users.listed", code=code)
         if (question := step_up.question(button=say(mark("招待する")), back=address)) is not None:
             return question
         name = f"{office.company_name}　{office.name}"
-        new = NewUser(sheet["login"], sheet["name"], mail, frozenset({Right.ADMINISTRATOR}), code, name)
+        new = NewUser(sheet["login"], sheet["name"], typed.mail, frozenset({Right.ADMINISTRATOR}), code, name)
         try:
             users().invite(new, guard.person())
         except Refused as refused:
-            faults = {_FAULT_FIELDS.get(refused.code, "mail"): sentence_of(refused)}
+            sheet = typed.refused(refused, "mail", sentence_of)
         else:
-            return deeds.arrive(address, say(mark("%(mail)sへ招待のメールを送りました。"), mail=mail))
-    return flask.make_response(_form(office, sheet.with_faults(faults)), 422)
+            return deeds.arrive(address, say(mark("%(mail)sへ招待のメールを送りました。"), mail=typed.mail))
+    return flask.make_response(_form(office, sheet), 422)
 
 
 def _form(office: Office, sheet: Sheet) -> str:

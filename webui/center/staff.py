@@ -4,23 +4,18 @@ import flask
 from werkzeug.wrappers import Response
 
 from kernel.errors import Refused
-from registry.applicants import check_mail
-from registry.faults import FieldFault
 from webui import guard, step_up
 from webui.account_deeds import barred, users
 from webui.account_words import ROLES
 from webui.accounts import NewUser, Role, User
 from webui.center import account_pages, deeds
 from webui.center.sentences import sentence_of
-from webui.refusals import SHARED
+from webui.inviting import invitation
 from webui.sheet import Sheet
 from webui.texts import mark, say
-from webui.words import fault_sentence
 
 blueprint = flask.Blueprint("staff", __name__)
 
-_FIELDS = ("login", "name", "mail")
-_FAULT_FIELDS = {"account-exists": "login", "login-malformed": "login", "name-malformed": "name"}
 # Staff have no office.
 _CENTER = ""
 
@@ -40,24 +35,21 @@ def invite() -> Response | str:
     """Make an account for somebody new and mail them a link."""
     if not deeds.is_sent():
         return _form(Sheet(), frozenset())
-    sheet, chosen = Sheet({name: flask.request.form.get(name, "").strip() for name in _FIELDS}), _chosen_roles()
-    mail = check_mail("mail", sheet["mail"])
-    faults = {name: say(SHARED["required"].text) for name in _FIELDS if not sheet[name]}
+    typed, chosen = invitation(), _chosen_roles()
+    sheet = typed.sheet
     if not chosen:
-        faults["roles"] = say(mark("役割を1つ以上選択してください。"))
-    if isinstance(mail, FieldFault):
-        faults.setdefault("mail", fault_sentence(mail))
-    elif not faults:
+        sheet = sheet.with_faults({**sheet.faults, "roles": say(mark("役割を1つ以上選択してください。"))})
+    if not sheet.faults:
         address = flask.url_for("staff.listed")
         if (question := step_up.question(button=say(mark("招待する")), back=address)) is not None:
             return question
         try:
-            users().invite(NewUser(sheet["login"], sheet["name"], mail, chosen), guard.person())
+            users().invite(NewUser(sheet["login"], sheet["name"], typed.mail, chosen), guard.person())
         except Refused as refused:
-            faults = {_FAULT_FIELDS.get(refused.code, "mail"): sentence_of(refused)}
+            sheet = typed.refused(refused, "mail", sentence_of)
         else:
-            return deeds.arrive(address, say(mark("%(mail)sへ招待のメールを送りました。"), mail=mail))
-    return flask.make_response(_form(sheet.with_faults(faults), chosen), 422)
+            return deeds.arrive(address, say(mark("%(mail)sへ招待のメールを送りました。"), mail=typed.mail))
+    return flask.make_response(_form(sheet, chosen), 422)
 
 
 @blueprint.get("/staff/<login>")

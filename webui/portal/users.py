@@ -8,24 +8,18 @@ from werkzeug.wrappers import Response
 from kernel import outbox
 from kernel.errors import Refused
 from registry import offices
-from registry.applicants import check_mail
-from registry.faults import FieldFault
 from webui import guard, step_up
 from webui.account_deeds import DEEDS, barred, users
 from webui.account_words import RIGHTS, sentence_of
 from webui.accounts import NewUser, Right, User
 from webui.accounts.addresses import open_changes
 from webui.doorway import doorway
+from webui.inviting import invitation
 from webui.portal.parts import office_code
-from webui.refusals import SHARED
 from webui.sheet import Sheet
 from webui.texts import gettext, mark, say
-from webui.words import fault_sentence
 
 blueprint = flask.Blueprint("users", __name__)
-
-_FIELDS = ("login", "name", "mail")
-_FAULT_FIELDS = {"account-exists": "login", "login-malformed": "login", "name-malformed": "name", "mail-malformed": "mail"}
 
 
 @blueprint.get("/users")
@@ -52,26 +46,22 @@ def new() -> str:
 @guard.customer(right=Right.USERS)
 def invite() -> Response | str:
     """Make an account and mail its owner a link."""
-    sheet = Sheet({name: flask.request.form.get(name, "").strip() for name in _FIELDS})
-    chosen = _chosen_rights()
-    mail = check_mail("mail", sheet["mail"])
-    faults = {name: say(SHARED["required"].text) for name in _FIELDS if not sheet[name]}
-    if isinstance(mail, FieldFault):
-        faults.setdefault("mail", fault_sentence(mail))
-    elif not faults:
+    typed, chosen = invitation(), _chosen_rights()
+    sheet = typed.sheet
+    if not sheet.faults:
         with doorway().parts.database.snapshot() as session:
             office = offices.get(session, office_code())
         office_name = f"{office.company_name}　{office.name}" if office else office_code()
         if (question := step_up.question(button=say(mark("招待する")), back=flask.url_for("users.listed"))) is not None:
             return question
-        wanted = NewUser(sheet["login"], sheet["name"], mail, chosen, office_code(), office_name)
+        wanted = NewUser(sheet["login"], sheet["name"], typed.mail, chosen, office_code(), office_name)
         try:
             person = users().invite(wanted, guard.person())
         except Refused as refused:
-            faults = {_FAULT_FIELDS.get(refused.code, "rights"): sentence_of(refused)}
+            sheet = typed.refused(refused, "rights")
         else:
             return _arrive(say(mark("%(mail)sへ招待のメールを送りました。"), mail=person.mail))
-    return flask.make_response(_form(sheet.with_faults(faults), chosen), 422)
+    return flask.make_response(_form(sheet, chosen), 422)
 
 
 @blueprint.get("/users/<string(maxlength=40):login>")

@@ -73,6 +73,13 @@ def test_what_is_wrong_is_told_beside_the_field_and_stays(hanako: Visitor, typed
     assert all(f'value="{value}"' in response.text for value in form.values() if value)
 
 
+def test_all_that_is_wrong_is_told_at_once(hanako: Visitor) -> None:
+    hanako.get("/invitation")
+    page = hanako.post("/invitation", {"login": "三郎", "name": "長" * 81, "mail": "nobody"}).text
+    for told in ("半角の英小文字", "80文字以内", "メールアドレスの形式"):
+        assert told in page
+
+
 def test_rights_are_changed_and_count_at_once(doors: Doors, hanako: Visitor) -> None:
     jiro = doors.customer("jiro")
     assert jiro.get("/users").status_code == 403
