@@ -1,6 +1,5 @@
 """The form that invites somebody to an account, at both doors: what was typed, and all that is wrong with it at once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import flask
@@ -9,7 +8,7 @@ from kernel.errors import Refused
 from registry.applicants import check_mail
 from registry.faults import FieldFault
 from webui.account_words import sentence_of
-from webui.accounts import objections
+from webui.accounts import normal, objections
 from webui.refusals import SHARED
 from webui.sheet import Sheet
 from webui.texts import say
@@ -26,9 +25,9 @@ class Invitation:
     sheet: Sheet
     mail: str
 
-    def refused(self, refusal: Refused, otherwise: str, told: Callable[[Refused], str] = sentence_of) -> Sheet:
+    def refused(self, refusal: Refused, otherwise: str) -> Sheet:
         """Return the answers with a refusal beside its field, or beside another one where it has none."""
-        return self.sheet.with_faults({_FIELD_OF.get(refusal.code, otherwise): told(refusal)})
+        return self.sheet.with_faults({_FIELD_OF.get(refusal.code, otherwise): sentence_of(refusal)})
 
 
 def invitation() -> Invitation:
@@ -36,7 +35,7 @@ def invitation() -> Invitation:
     sheet = Sheet({name: flask.request.form.get(name, "").strip() for name in _FIELDS})
     checked = check_mail("mail", sheet["mail"])
     mail = "" if isinstance(checked, FieldFault) else checked
-    faults = {_FIELD_OF[one.code]: sentence_of(one) for one in objections(sheet["login"], sheet["name"], mail)}
+    faults = {_FIELD_OF[one.code]: sentence_of(one) for one in objections(normal(sheet["login"]), sheet["name"], mail)}
     if isinstance(checked, FieldFault):
         faults["mail"] = fault_sentence(checked)
     faults |= {name: say(SHARED["required"].text) for name in _FIELDS if not sheet[name]}

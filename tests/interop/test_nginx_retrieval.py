@@ -161,7 +161,9 @@ def test_whose_address_counts_is_what_the_proxy_says_and_nobody_else(proxied: Pr
             [(_, codes)] = proxied.home.house.new_codes()
             body = json.dumps({**asdict(codes), **typed, "csr": new_request().pem.decode()})
             assert _post(connect(), body, forged).status == status
-    assert {line["address"] for line in proxied.lines(fewest=before + 4)[before:]} == {"127.0.0.1"}
+    lines = proxied.lines(fewest=before + 4)[before:]
+    assert {line["address"] for line in lines} == {"127.0.0.1"}
+    assert [line["status"] for line in lines].count(401) == 2  # no request of another test is refused
 
 
 def _post(connection: http.client.HTTPConnection, body: str, fields: dict[str, str]) -> Reply:

@@ -125,8 +125,11 @@ def person_of(row: AccountRow | Row[*tuple[Any, ...]]) -> Person:
 
 
 def objections(login: str, name: str, mail: str) -> Iterator[Refused]:
-    """Yield what is wrong with a new account's data: login-malformed, name-malformed, mail-malformed."""
-    if not _LOGIN.fullmatch(normal(login)):
+    """Yield what is wrong with a new account's data: login-malformed, name-malformed, mail-malformed.
+
+    `login` is normalised already (`normal`).
+    """
+    if not _LOGIN.fullmatch(login):
         yield Refused("login-malformed")
     if not _is_name(name):
         yield Refused("name-malformed", most=NAME_MOST)
@@ -135,7 +138,7 @@ def objections(login: str, name: str, mail: str) -> Iterator[Refused]:
 
 
 def require_well_formed(*, login: str, name: str, mail: str) -> None:
-    """Raise the first of the objections."""
+    """Raise the first of the `objections` as Refused."""
     for objection in objections(login, name, mail):
         raise objection
 

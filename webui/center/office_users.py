@@ -11,7 +11,6 @@ from webui.account_deeds import users
 from webui.account_words import RIGHTS
 from webui.accounts import AccountState, NewUser, Right, Role, User
 from webui.center import account_pages, deeds
-from webui.center.sentences import sentence_of
 from webui.doorway import doorway
 from webui.inviting import invitation
 from webui.sheet import Sheet
@@ -82,7 +81,7 @@ def invite(code: str) -> Response | str:
         try:
             users().invite(new, guard.person())
         except Refused as refused:
-            sheet = typed.refused(refused, "mail", sentence_of)
+            sheet = typed.refused(refused, "mail")
         else:
             return deeds.arrive(address, say(mark("%(mail)sへ招待のメールを送りました。"), mail=typed.mail))
     return flask.make_response(_form(office, sheet), 422)

@@ -9,7 +9,6 @@ from webui.account_deeds import barred, users
 from webui.account_words import ROLES
 from webui.accounts import NewUser, Role, User
 from webui.center import account_pages, deeds
-from webui.center.sentences import sentence_of
 from webui.inviting import invitation
 from webui.sheet import Sheet
 from webui.texts import mark, say
@@ -46,7 +45,7 @@ def invite() -> Response | str:
         try:
             users().invite(NewUser(sheet["login"], sheet["name"], typed.mail, chosen), guard.person())
         except Refused as refused:
-            sheet = typed.refused(refused, "mail", sentence_of)
+            sheet = typed.refused(refused, "mail")
         else:
             return deeds.arrive(address, say(mark("%(mail)sへ招待のメールを送りました。"), mail=typed.mail))
     return flask.make_response(_form(sheet, chosen), 422)
